@@ -1,0 +1,38 @@
+/**
+ * Every limit of fleet, in one place. Promises: nothing else in core holds a bare number that bounds input,
+ * and the relations between limits are asserted when this file loads.
+ */
+import { assert } from './failure.ts';
+
+export const limits = {
+  /** Bytes of one unit file (design.md, issue of units): systemd itself has no limit here. */
+  unitFileBytesMax: 65_536,
+  /** systemd: UNIT_NAME_MAX is 256 with the closing zero byte, so 255 characters. */
+  unitNameCharactersMax: 255,
+  /** Names one brace expression may expand to. */
+  braceNamesMax: 10_000,
+  /** Units one API request may name; a client with more sends several requests. */
+  unitsPerRequestMax: 1_000,
+  /** Bytes of one request body. */
+  requestBytesMax: 8_388_608,
+  /** etcd refuses a transaction of more than 128 operations (`--max-txn-ops`); guards count too. */
+  storeOpsPerCommitMax: 128,
+  /** etcd refuses a request of more than 1.5 MiB; leave room for framing. */
+  storeBytesPerCommitMax: 1_400_000,
+  /** Entries an event stream can be resumed over. */
+  eventBacklogMax: 10_000,
+  /** Event streams one API serves at once. */
+  eventStreamsMax: 200,
+  /** Lines of journal one request may ask for. */
+  journalLinesMax: 10_000,
+  /** D-Bus calls in flight; the bus refuses more than 128 pending replies. */
+  busCallsInFlightMax: 64,
+  /** Metadata pairs of one machine, and characters of one key or value. */
+  metadataPairsMax: 256,
+  metadataCharactersMax: 1_024,
+  /** Candidates an explanation lists before it says how many more there are. */
+  explainMachinesMax: 1_000,
+} as const;
+
+assert(limits.unitFileBytesMax * 8 <= limits.requestBytesMax, 'a request carries several unit files');
+assert(limits.unitFileBytesMax < limits.storeBytesPerCommitMax, 'a unit file fits one commit');

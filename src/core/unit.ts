@@ -1,0 +1,68 @@
+/** A unit of the cluster: what a person asked for, and what was decided and seen about it. */
+import type { MachineId } from './machine.ts';
+import type { UnitName } from './unit-name.ts';
+
+declare const fileHashBrand: unique symbol;
+/** SHA-1 of the canonical unit text, 40 hexadecimal characters (compat.md: what people see as HASH). */
+export type FileHash = string & { readonly [fileHashBrand]: 'FileHash' };
+
+/** What a person wants of a unit; the words of fleet 1.0's API. */
+export type DesiredState = 'inactive' | 'loaded' | 'launched';
+export const desiredStates: readonly DesiredState[] = ['inactive', 'loaded', 'launched'];
+
+/** A unit as asked for (store key `units/<name>`, written by the API only). */
+export interface UnitRecord {
+  readonly hash: FileHash;
+  readonly desired: DesiredState;
+  /** Grows by one with every change of this record: tells a new wish from the old one. */
+  readonly generation: number;
+  /** Grows by one with every `fleetctl restart`: the agent restarts what was started before. */
+  readonly restart: number;
+  readonly changedAtMs: number;
+  readonly changedBy: string;
+}
+
+/** All a machine needs to know to run a unit (store key `assignments/<machine>/<name>`, written by the engine only). */
+export interface Assignment {
+  readonly hash: FileHash;
+  readonly desired: 'loaded' | 'launched';
+  readonly restart: number;
+  /** Ports given out, by name. */
+  readonly ports: Readonly<Record<string, number>>;
+  /** Why this machine, as a sentence for people. */
+  readonly why: string;
+  readonly assignedAtMs: number;
+}
+
+/** systemd's words (org.freedesktop.systemd1(5)): LoadState, ActiveState, SubState. */
+export interface UnitStatus {
+  readonly load: string;
+  readonly active: string;
+  readonly sub: string;
+  /** Hash of the submitted file that runs, not of the one that should. */
+  readonly hash: FileHash;
+  /** When it entered its active state, ms since the epoch; 0 when never. */
+  readonly sinceMs: number;
+  /** systemd's Result ("success", "exit-code", "timeout", "start-limit-hit" …). */
+  readonly result: string;
+  /** Exit code of the main process when it has ended, else null. */
+  readonly exitStatus: number | null;
+  /** Whether it has run to its end with success since it was last started (oneshots). */
+  readonly succeeded: boolean;
+  /** systemd's NRestarts: automatic restarts. */
+  readonly restarts: number;
+  readonly mainPid: number;
+  /** The restart generation that this run belongs to. */
+  readonly restart: number;
+  /** Why fleet itself could not do what was asked (a file refused, a name taken on the machine …); empty when fine. */
+  readonly problem: string;
+}
+
+/** Where a unit stands for API v1: the word fleet 1.0 calls currentState. */
+export type CurrentState = DesiredState;
+
+/** One unit on one machine. */
+export interface Placement {
+  readonly unit: UnitName;
+  readonly machine: MachineId;
+}

@@ -1,0 +1,171 @@
+/**
+ * The HTTP API v2 as data: what fleetctl and the dashboard say to a fleetd. Shared by api, client, cli and web.
+ * Promises: plain JSON types without behaviour; every field name is the glossary's word.
+ *
+ * POST /fleet/v2/apply              ApplyRequest   -> ApplyAnswer      create, replace, change state, restart: one commit
+ * POST /fleet/v2/destroy            DestroyRequest -> DestroyAnswer
+ * GET  /fleet/v2/units              -> UnitList     every unit file with its state (list-unit-files)
+ * GET  /fleet/v2/units/NAME         -> UnitView
+ * GET  /fleet/v2/units/NAME/file    -> text/plain   canonical unit text (cat)
+ * GET  /fleet/v2/statuses           -> StatusList   every unit that is on a machine (list-units)
+ * GET  /fleet/v2/machines           -> MachineList
+ * GET  /fleet/v2/explain/NAME       -> Explanation
+ * GET  /fleet/v2/status/NAME        -> StatusReport  one block per machine
+ * GET  /fleet/v2/journal/NAME       -> text/plain, chunked; ?lines=N&follow=true&output=short&machine=ID
+ * GET  /fleet/v2/events             -> text/event-stream; ?unit=NAME… ?kind=unit… ?from=REVISION | ?at-least=REVISION
+ * Errors: {"error":{"code":404,"reason":"UNIT_NOT_FOUND","message":"…"}} with the HTTP status of the reason.
+ */
+
+export type DesiredState = 'inactive' | 'loaded' | 'launched';
+
+/** One unit a request names. The file is looked for in this order: `text`, the store, the store's template, `templateText`. */
+export interface ApplyUnit {
+  readonly name: string;
+  /** Unit text to create the unit with, or to replace it with when `replace` is true. */
+  readonly text?: string;
+  /** Text of the local template file, used when the store has neither the unit nor its template. */
+  readonly templateText?: string;
+}
+
+export interface ApplyRequest {
+  readonly units: readonly ApplyUnit[];
+  /** The state wanted; absent: created units become inactive, existing ones keep theirs. */
+  readonly desired?: DesiredState;
+  /** Replace the content of existing units; without it a difference is answered as `differs` and left alone. */
+  readonly replace?: boolean;
+  /** Ask for a restart of units that are launched. */
+  readonly restart?: boolean;
+  /** Who asks, for the record. */
+  readonly by?: string;
+  /** Only say what would happen. */
+  readonly dryRun?: boolean;
+}
+
+/** What happened to one unit: `same` also when only its desired state changed. `before` is its desired state before, null when new. */
+export interface AppliedUnit {
+  readonly name: string;
+  readonly content: 'created' | 'replaced' | 'same' | 'differs';
+  readonly before: DesiredState | null;
+  readonly desired: DesiredState;
+  readonly global: boolean;
+  readonly generation: number;
+  readonly restart: number;
+  readonly hash: string;
+  /** Misspelt or unknown keys outside [X-Fleet], one line each. */
+  readonly warnings: readonly string[];
+}
+
+export interface ApplyAnswer {
+  /** The revision at which all of it is in the store. */
+  readonly revision: number;
+  readonly units: readonly AppliedUnit[];
+}
+
+export interface DestroyRequest {
+  readonly names: readonly string[];
+}
+
+export interface DestroyAnswer {
+  readonly revision: number;
+  readonly destroyed: readonly string[];
+  readonly unknown: readonly string[];
+}
+
+/** A unit as asked for and as decided. */
+export interface UnitView {
+  readonly name: string;
+  readonly hash: string;
+  readonly desired: DesiredState;
+  /** fleet 1.0's currentState: inactive (nowhere), loaded, launched; null for global units. */
+  readonly current: DesiredState | null;
+  readonly global: boolean;
+  readonly template: boolean;
+  readonly description: string;
+  readonly generation: number;
+  readonly restart: number;
+  /** Machines it is assigned to; at most one unless it is global. */
+  readonly machines: readonly string[];
+  readonly changedAtMs: number;
+}
+
+/** A unit on one machine. `hash`, `load` … are null until its machine has reported. */
+export interface StatusView {
+  readonly name: string;
+  readonly machine: string;
+  readonly address: string;
+  readonly hash: string;
+  readonly load: string;
+  readonly active: string;
+  readonly sub: string;
+  readonly sinceMs: number;
+  readonly result: string;
+  readonly exitStatus: number | null;
+  readonly succeeded: boolean;
+  readonly restarts: number;
+  readonly restart: number;
+  readonly mainPid: number;
+  readonly problem: string;
+}
+
+export interface MachineView {
+  readonly id: string;
+  readonly address: string;
+  readonly hostname: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly version: string;
+  readonly runner: string;
+  readonly store: string;
+  readonly units: number;
+  readonly leader: boolean;
+  readonly startedAtMs: number;
+}
+
+export interface UnitList { readonly revision: number; readonly units: readonly UnitView[] }
+export interface StatusList { readonly revision: number; readonly statuses: readonly StatusView[] }
+export interface MachineList { readonly revision: number; readonly machines: readonly MachineView[] }
+
+/** Why a unit runs where it does, or why it does not run. */
+export interface Explanation {
+  readonly name: string;
+  /** One true sentence. */
+  readonly summary: string;
+  readonly state: 'running' | 'starting' | 'stopping' | 'failed' | 'done' | 'inactive' | 'unplaced' | 'unknown';
+  /** For each machine: chosen, possible, or why not. Best first. */
+  readonly machines: readonly { readonly id: string; readonly address: string; readonly verdict: 'chosen' | 'possible' | 'refused'; readonly why: string }[];
+}
+
+/** `fleetctl status`: what each machine of the unit says. */
+export interface StatusReport {
+  readonly name: string;
+  readonly blocks: readonly {
+    readonly machine: string;
+    readonly address: string;
+    /** systemctl's exit status: 0 active, 3 not running; 255 when the machine could not be asked (then `text` says why). */
+    readonly exitStatus: number;
+    readonly text: string;
+  }[];
+}
+
+/**
+ * One event of the stream. `id:` of the SSE frame is the revision, `event:` the kind, `data:` this JSON without them.
+ * A stream opened without `from` begins with the present state (each item once, marked `present: true`), then `current`.
+ * A null view means: gone.
+ */
+export type EventView =
+  | { readonly kind: 'unit'; readonly name: string; readonly unit: UnitView | null; readonly present?: true }
+  | { readonly kind: 'assignment'; readonly name: string; readonly machine: string; readonly assignment: AssignmentView | null; readonly present?: true }
+  | { readonly kind: 'status'; readonly name: string; readonly machine: string; readonly status: StatusView | null; readonly present?: true }
+  | { readonly kind: 'machine'; readonly machine: string; readonly view: MachineView | null; readonly present?: true }
+  | { readonly kind: 'current' };
+
+export interface AssignmentView {
+  readonly desired: 'loaded' | 'launched';
+  readonly hash: string;
+  readonly restart: number;
+  readonly address: string;
+  readonly why: string;
+}
+
+export interface ErrorAnswer {
+  readonly error: { readonly code: number; readonly reason: string; readonly message: string };
+}

@@ -1,0 +1,97 @@
+/**
+ * What runs units on one machine: systemd over D-Bus, the supervisor, or the fake of the simulator.
+ *
+ * The contract (runner.contract.ts checks it on every implementation):
+ * - It touches only units whose file lies in its own directory, and survives its own restart: what it needs to know
+ *   about loaded units lies on disk.
+ * - observe() tells what is, never what was asked for. changes() wakes for every unit whose observation may have changed.
+ * - load() writes all files first and starts nothing; a unit already loaded with the same rendering is left alone.
+ * - Every call ends soon after its signal is aborted; every call is bounded in time; a failure of one unit is reported for it
+ *   and does not keep the others from being done.
+ */
+import type { FileHash } from '../core/unit.ts';
+import type { UnitName } from '../core/unit-name.ts';
+
+/** A unit file made ready for one machine. */
+export interface RenderedUnit {
+  readonly name: UnitName;
+  /** The text systemd reads. */
+  readonly text: string;
+  /** Hash of the submitted file, shown to people. */
+  readonly hash: FileHash;
+  /** Drop-ins by file name ("10-fleet.conf"), without the directory. */
+  readonly dropIns: Readonly<Record<string, string>>;
+  /** Hash over text and drop-ins: two renderings with the same one are the same unit. */
+  readonly renderedHash: string;
+}
+
+/** What the runner sees of one unit in its directory. */
+export interface Observation {
+  readonly name: UnitName;
+  readonly hash: FileHash;
+  readonly renderedHash: string;
+  /** The restart generation that was last carried out. */
+  readonly restart: number;
+  readonly load: string;
+  readonly active: string;
+  readonly sub: string;
+  readonly sinceMs: number;
+  readonly result: string;
+  readonly exitStatus: number | null;
+  /** It has run to its end with success since it was last started; remembered even after systemd forgot the unit. */
+  readonly succeeded: boolean;
+  readonly restarts: number;
+  readonly mainPid: number;
+  /** The manager runs an older rendering than the file on disk: reload() before the next start. */
+  readonly needsReload: boolean;
+}
+
+/** A unit that the runner could not do something for, and why, as one line for people. */
+export interface RunnerProblem {
+  readonly name: UnitName;
+  readonly why: string;
+}
+
+/** Asks for a start: `restart` is the generation recorded once the unit has been started. */
+export interface StartRequest {
+  readonly name: UnitName;
+  readonly restart: number;
+}
+
+export interface UnitRunner {
+  /** Every unit in the runner's directory as it is now. Throws RunnerUnavailable when the manager does not answer. */
+  observe(signal: AbortSignal): Promise<ReadonlyMap<UnitName, Observation>>;
+  /** Names of units whose observation may have changed; an empty list asks for a full look (after a reconnect). */
+  changes(signal: AbortSignal): AsyncIterable<readonly UnitName[]>;
+  load(units: readonly RenderedUnit[], signal: AbortSignal): Promise<readonly RunnerProblem[]>;
+  /** Removes stopped units: their files, drop-ins, links and failed state. */
+  unload(names: readonly UnitName[], signal: AbortSignal): Promise<readonly RunnerProblem[]>;
+  reload(signal: AbortSignal): Promise<void>;
+  /** Queues the starts; does not wait until the units are active. */
+  start(requests: readonly StartRequest[], signal: AbortSignal): Promise<readonly RunnerProblem[]>;
+  /** Restarts units that run, starts those that do not. */
+  restart(requests: readonly StartRequest[], signal: AbortSignal): Promise<readonly RunnerProblem[]>;
+  /** Queues the stops; observe() tells when they have stopped. */
+  stop(names: readonly UnitName[], signal: AbortSignal): Promise<readonly RunnerProblem[]>;
+}
+
+/** What a machine tells people about a unit in words: `systemctl status` and `journalctl`, or the supervisor's own. */
+export interface UnitInspector {
+  /** Text as `systemctl status -l` prints it, and that command's exit status (0 active, 3 not running, 4 unknown). */
+  status(name: UnitName, signal: AbortSignal): Promise<{ readonly text: string; readonly exitStatus: number }>;
+  /** The last `lines` lines, then, with `follow`, new ones until the signal is aborted. Chunks of text, lines never torn. */
+  journal(query: JournalQuery, signal: AbortSignal): AsyncIterable<string>;
+}
+
+export interface JournalQuery {
+  readonly name: UnitName;
+  readonly lines: number;
+  readonly follow: boolean;
+  /** journalctl's --output: short, cat, json … */
+  readonly output: string;
+}
+
+/** The manager (systemd, D-Bus, the supervisor's processes) does not answer; try again later, nothing is known. */
+export class RunnerUnavailable extends Error {
+  override readonly name = 'RunnerUnavailable';
+}

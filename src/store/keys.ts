@@ -1,0 +1,56 @@
+/**
+ * The keys of the store, relative to the cluster's key prefix, each with its only writer.
+ * Promises: nobody builds a key by hand; parse functions are the inverse of the builders.
+ */
+import type { MachineId } from '../core/machine.ts';
+import type { FileHash } from '../core/unit.ts';
+import type { UnitName } from '../core/unit-name.ts';
+
+/** Version of this layout, kept under `schema`. */
+export const schemaVersion = 1;
+
+export const keys = {
+  unitFile: (hash: FileHash): string => `unit-files/${hash}`, // written by: api; deleted by: engine leader
+  unit: (name: UnitName): string => `units/${name}`, // written by: api
+  assignment: (machine: MachineId, name: UnitName): string => `assignments/${machine}/${name}`, // written by: engine leader
+  assignmentsOf: (machine: MachineId): string => `assignments/${machine}/`,
+  machine: (id: MachineId): string => `machines/${id}`, // written by: that machine, under its lease
+  machineOverride: (id: MachineId): string => `machine-overrides/${id}`, // written by: api
+  status: (machine: MachineId, name: UnitName): string => `statuses/${machine}/${name}`, // written by: that machine, under its lease
+  statusesOf: (machine: MachineId): string => `statuses/${machine}/`,
+  leader: 'leader', // written by: the engine that wins, under its lease
+  schema: 'schema', // written by: whoever comes first
+} as const;
+
+/** What a key stands for; null for keys this version does not know. */
+export type KeyMeaning =
+  | { readonly kind: 'unit-file'; readonly hash: FileHash }
+  | { readonly kind: 'unit'; readonly name: UnitName }
+  | { readonly kind: 'assignment'; readonly machine: MachineId; readonly name: UnitName }
+  | { readonly kind: 'machine'; readonly machine: MachineId }
+  | { readonly kind: 'machine-override'; readonly machine: MachineId }
+  | { readonly kind: 'status'; readonly machine: MachineId; readonly name: UnitName }
+  | { readonly kind: 'leader' }
+  | { readonly kind: 'schema' };
+
+const oneNameKinds: Readonly<Record<string, (name: string) => KeyMeaning>> = {
+  'unit-files': (name) => ({ kind: 'unit-file', hash: name as FileHash }),
+  units: (name) => ({ kind: 'unit', name: name as UnitName }),
+  machines: (name) => ({ kind: 'machine', machine: name as MachineId }),
+  'machine-overrides': (name) => ({ kind: 'machine-override', machine: name as MachineId }),
+};
+
+/** Reads a key back; only keys made by {@link keys} are understood. */
+export function parseKey(key: string): KeyMeaning | null {
+  if (key === keys.leader) return { kind: 'leader' };
+  if (key === keys.schema) return { kind: 'schema' };
+  const [folder = '', first = '', second = '', ...rest] = key.split('/');
+  if (first === '' || rest.length > 0) return null;
+  if (folder === 'assignments' || folder === 'statuses') {
+    if (second === '') return null;
+    const kind = folder === 'assignments' ? 'assignment' : 'status';
+    return { kind, machine: first as MachineId, name: second as UnitName };
+  }
+  const meaning = oneNameKinds[folder];
+  return meaning !== undefined && second === '' ? meaning(first) : null;
+}
