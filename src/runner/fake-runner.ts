@@ -36,13 +36,9 @@ export function createFakeRunner(needs: FakeRunnerNeeds): UnitRunner {
     const problems: RunnerProblem[] = [];
     for (const { name, restart } of requests) {
       const unit = machine.units.get(name);
-      if (unit === undefined) {
-        problems.push({ name, why: `Unit ${name} not found.` });
-        continue;
-      }
-      const { refusesStart } = behaviourOf(unit);
-      if (refusesStart !== undefined) {
-        problems.push({ name, why: refusesStart });
+      const why = unit && behaviourOf(unit).refusesStart;
+      if (unit === undefined || why !== undefined) {
+        problems.push({ name, why: why ?? `Unit ${name} not found.` });
         continue;
       }
       unit.restart = restart;
