@@ -13,6 +13,7 @@
  * GET  /fleet/v2/status/NAME        -> StatusReport  one block per machine
  * GET  /fleet/v2/journal/NAME       -> text/plain, chunked; ?lines=N&follow=true&output=short&machine=ID
  * GET  /fleet/v2/events             -> text/event-stream; ?unit=NAME… ?kind=unit… ?from=REVISION | ?at-least=REVISION
+ * GET  /fleet/v2/info               -> InfoView     who answers, and for which cluster
  * Errors: {"error":{"code":404,"reason":"UNIT_NOT_FOUND","message":"…"}} with the HTTP status of the reason.
  */
 
@@ -166,6 +167,19 @@ export interface AssignmentView {
   readonly why: string;
 }
 
+/** Who answers, and which cluster it belongs to. */
+export interface InfoView {
+  readonly version: string;
+  /** The key prefix its cluster keeps everything under; `fleet`, `/fleet` and `/fleet/` are the same one. */
+  readonly keyPrefix: string;
+  readonly machine: string;
+  readonly store: string;
+  /** The machine whose engine leads; null while nobody does. */
+  readonly leader: string | null;
+  readonly revision: number;
+}
+
+/** `unit` names the unit the error is about, when it is about one. */
 export interface ErrorAnswer {
-  readonly error: { readonly code: number; readonly reason: string; readonly message: string };
+  readonly error: { readonly code: number; readonly reason: string; readonly message: string; readonly unit?: string };
 }
