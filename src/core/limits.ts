@@ -9,6 +9,8 @@ export const limits = {
   unitFileBytesMax: 65_536,
   /** systemd: UNIT_NAME_MAX is 256 with the closing zero byte, so 255 characters. */
   unitNameCharactersMax: 255,
+  /** Characters of one brace expression: longer than any name, so that nesting stays shallow. */
+  braceCharactersMax: 2_048,
   /** Names one brace expression may expand to. */
   braceNamesMax: 10_000,
   /** Units one API request may name; a client with more sends several requests. */
@@ -36,3 +38,4 @@ export const limits = {
 
 assert(limits.unitFileBytesMax * 8 <= limits.requestBytesMax, 'a request carries several unit files');
 assert(limits.unitFileBytesMax < limits.storeBytesPerCommitMax, 'a unit file fits one commit');
+assert(limits.unitNameCharactersMax < limits.braceCharactersMax, 'every name fits a brace expression');
