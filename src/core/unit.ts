@@ -34,6 +34,12 @@ export interface Assignment {
   readonly assignedAtMs: number;
 }
 
+/**
+ * The restart generation of a unit that still has to be started: set when a new rendering is loaded and when the unit is
+ * stopped. It tells "never started" from "started, and has ended", so that nothing is started twice or forgotten.
+ */
+export const notStarted = -1;
+
 /** systemd's words (org.freedesktop.systemd1(5)): LoadState, ActiveState, SubState. */
 export interface UnitStatus {
   readonly load: string;
@@ -52,7 +58,7 @@ export interface UnitStatus {
   /** systemd's NRestarts: automatic restarts. */
   readonly restarts: number;
   readonly mainPid: number;
-  /** The restart generation that this run belongs to. */
+  /** The restart generation that this run belongs to; {@link notStarted} before the first run. */
   readonly restart: number;
   /** Why fleet itself could not do what was asked (a file refused, a name taken on the machine …); empty when fine. */
   readonly problem: string;

@@ -2,6 +2,7 @@
  * The machine under the fake runner: units as data, what they do next and when.
  * Promises: nothing here reads a clock or waits; settle() brings the units to a given moment, also after a long absence.
  */
+import { notStarted } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type { Random } from '../lib/random.ts';
 import type { Bell } from '../lib/wakeups.ts';
@@ -89,8 +90,8 @@ export function rebootFakeMachine(machine: FakeMachineState): void {
 
 export function newFakeUnit(machine: FakeMachineState, rendered: RenderedUnit): FakeUnit {
   return {
-    rendered, known: rendered, script: machine.behaviours.get(rendered.name) ?? null, restart: 0, active: 'inactive', sub: 'dead',
-    sinceMs: 0, result: 'success', exitStatus: null, succeeded: false, restarts: 0, mainPid: 0, next: null, startAfterStop: false,
+    rendered, known: rendered, script: machine.behaviours.get(rendered.name) ?? null, restart: notStarted,
+    active: 'inactive', sub: 'dead', sinceMs: 0, result: 'success', exitStatus: null, succeeded: false, restarts: 0, mainPid: 0, next: null, startAfterStop: false,
   };
 }
 

@@ -3,6 +3,7 @@
  * Promises: what its units do follows from their text or from a script, the clock and the random numbers it is given;
  * the machine's state lives in an object of its own, so that runners come and go over it as fleetd does over systemd.
  */
+import { notStarted } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
@@ -79,8 +80,9 @@ export function createFakeRunner(needs: FakeRunnerNeeds): UnitRunner {
       enter(signal);
       for (const name of names) {
         const unit = machine.units.get(name);
-        if (unit === undefined || isDown(unit)) continue;
-        beginStop(machine, unit, instant(needs));
+        if (unit === undefined) continue;
+        unit.restart = notStarted;
+        if (!isDown(unit)) beginStop(machine, unit, instant(needs));
         tell(machine, name);
       }
       settleNow(needs);
@@ -112,6 +114,7 @@ function loadOne(machine: FakeMachineState, rendered: RenderedUnit): RunnerProbl
     machine.units.set(rendered.name, newFakeUnit(machine, rendered));
   } else if (unit.rendered.renderedHash !== rendered.renderedHash) {
     unit.rendered = rendered;
+    unit.restart = notStarted;
     // A stopped unit is read again with its next start, as systemd does once it has collected it.
     if (isDown(unit)) unit.known = rendered;
   } else {

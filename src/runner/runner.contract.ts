@@ -6,6 +6,7 @@
 import { strict as assert } from 'node:assert';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { notStarted } from '../core/unit.ts';
 import type { FileHash } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import { createBell } from '../lib/wakeups.ts';
@@ -157,7 +158,7 @@ export function runnerContract(implementation: string, open: () => Promise<Runne
         { hash: seen.hash, renderedHash: seen.renderedHash, load: seen.load, active: seen.active, mainPid: seen.mainPid },
         { hash: rendered.hash, renderedHash: rendered.renderedHash, load: 'loaded', active: 'inactive', mainPid: 0 });
       assert.deepEqual({ restart: seen.restart, succeeded: seen.succeeded, needsReload: seen.needsReload },
-        { restart: 0, succeeded: false, needsReload: false });
+        { restart: notStarted, succeeded: false, needsReload: false });
     });
 
     promise('nothing is observed before something is loaded, nor after it is unloaded', async (bench) => {
@@ -182,11 +183,23 @@ export function runnerContract(implementation: string, open: () => Promise<Runne
       await bench.load('sleeper', contractTexts.otherSleeper);
       const loaded = await observed(bench, name, bench.signal);
       assert.equal(loaded.mainPid, before.mainPid);
+      assert.equal(loaded.restart, notStarted, 'the new rendering has not been started');
       assert.equal(loaded.hash, renderContractUnit(name, contractTexts.otherSleeper).hash);
       await bench.runner.reload(bench.signal);
       await bench.runner.restart([{ name, restart: 1 }], bench.signal);
       const after = await bench.until(name, (seen) => seen.active === 'active' && seen.mainPid !== before.mainPid);
       assert.equal(after.needsReload, false);
+    });
+
+    promise('a stopped unit counts as not started, also when it had failed before', async (bench) => {
+      const running = await bench.load('sleeper', contractTexts.sleeper);
+      const failing = await bench.load('failing', contractTexts.failing);
+      await bench.runner.start([{ name: running, restart: 2 }, { name: failing, restart: 2 }], bench.signal);
+      await bench.until(running, (seen) => seen.active === 'active' && seen.restart === 2);
+      await bench.until(failing, (seen) => seen.active === 'failed' && seen.restart === 2);
+      await bench.runner.stop([running, failing], bench.signal);
+      await bench.until(running, (seen) => seen.active === 'inactive' && seen.restart === notStarted);
+      assert.equal((await observed(bench, failing, bench.signal)).restart, notStarted);
     });
 
     promise('a running unit is not unloaded: it goes on, and the problem says so', async (bench) => {

@@ -5,7 +5,8 @@
  * - It touches only units whose file lies in its own directory, and survives its own restart: what it needs to know
  *   about loaded units lies on disk.
  * - observe() tells what is, never what was asked for. changes() wakes for every unit whose observation may have changed.
- * - load() writes all files first and starts nothing; a unit already loaded with the same rendering is left alone.
+ * - load() writes all files first and starts nothing; a unit already loaded with the same rendering is left alone, one
+ *   loaded with another rendering goes on running the old one and counts as not started until its next start or restart.
  * - Every call ends soon after its signal is aborted; every call is bounded in time; a failure of one unit is reported for it
  *   and does not keep the others from being done.
  */
@@ -30,7 +31,7 @@ export interface Observation {
   readonly name: UnitName;
   readonly hash: FileHash;
   readonly renderedHash: string;
-  /** The restart generation that was last carried out. */
+  /** The restart generation that was last carried out by start() or restart(); `notStarted` since load() or stop(). */
   readonly restart: number;
   readonly load: string;
   readonly active: string;
@@ -71,7 +72,7 @@ export interface UnitRunner {
   start(requests: readonly StartRequest[], signal: AbortSignal): Promise<readonly RunnerProblem[]>;
   /** Restarts units that run, starts those that do not. */
   restart(requests: readonly StartRequest[], signal: AbortSignal): Promise<readonly RunnerProblem[]>;
-  /** Queues the stops; observe() tells when they have stopped. */
+  /** Queues the stops; observe() tells when they have stopped. Units that do not run count as not started afterwards, too. */
   stop(names: readonly UnitName[], signal: AbortSignal): Promise<readonly RunnerProblem[]>;
 }
 
