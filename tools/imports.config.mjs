@@ -9,7 +9,7 @@ const QUIET_NODE = ['crypto', 'events', 'util']; // no files, sockets, processes
 /** @type {Record<string, {at: string, areas: string[], npm?: string[], node?: string[]}>} */
 export const areas = {
   core:                { at: '^src/core/',              areas: [],                           node: PURE_NODE },
-  lib:                 { at: '^src/lib/',               areas: [],                           node: [...QUIET_NODE, 'timers', 'timers/promises', 'diagnostics_channel'] },
+  lib:                 { at: '^src/lib/',               areas: [],                           node: [...QUIET_NODE, 'os', 'timers', 'timers/promises', 'diagnostics_channel'] },
   protocol:            { at: '^src/protocol/',          areas: [],                           node: NONE },
   store:               { at: '^src/store/[^/]+$',       areas: ['core', 'lib'],              node: QUIET_NODE },
   'store-etcd':        { at: '^src/store/etcd/',        areas: ['core', 'lib', 'store'],     npm: ['@grpc/grpc-js', '@bufbuild/protobuf'], node: ANY },

@@ -4,40 +4,11 @@
  * resumes at the next revision; a compacted history is listed again and delivered as the difference; nothing polls.
  */
 import type { ClusterSnapshot } from '../core/cluster.ts';
-import type { Clock } from '../lib/clock.ts';
-import type { Log } from '../lib/log.ts';
-import type { Random } from '../lib/random.ts';
-import type { Revision, Store, StoreChange } from './store.ts';
+import type { FollowBatch, Follower, FollowNeeds } from './follower.ts';
+import type { Revision } from './store.ts';
 
-export interface FollowNeeds {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-}
-
-/** What a follower hears: changes up to a revision. The first batch after (re)listing brings the difference to what it knew. */
-export interface FollowBatch {
-  readonly revision: Revision;
-  readonly changes: readonly StoreChange[];
-}
-
-/** Whether what a follower knows is what the store says now. */
-export interface Freshness {
-  readonly current: boolean;
-  /** Clock.uptimeMs() since when. */
-  readonly sinceMs: number;
-  /** Why it is not current, one line; empty when it is. */
-  readonly why: string;
-}
-
-/** Follows everything under a key prefix for ever: list, watch, reconnect with backoff, list again after a compaction. */
-export interface Follower {
-  run(signal: AbortSignal): Promise<void>;
-  freshness(): Freshness;
-}
-
-export declare function createFollower(needs: FollowNeeds, prefix: string, onBatch: (batch: FollowBatch) => void): Follower;
+export { createFollower } from './follower.ts';
+export type { FollowBatch, Follower, FollowNeeds, Freshness } from './follower.ts';
 
 /** A follower of the whole cluster that decodes what it hears. */
 export interface Mirror extends Follower {

@@ -5,7 +5,9 @@
  * - Keys are relative to the key prefix of the cluster, plain ASCII, `/` between parts. Values are text.
  * - Revisions grow with every commit that changes something; everything one commit changes has one revision.
  * - A commit is atomic and durable once it is answered. Its guards are compared before anything is changed.
+ * - A commit that leaves everything as it was (deletes of absent keys only) has no revision of its own and no watch sees it.
  * - A watch delivers every change after a given revision, in order, each exactly once, all changes of one revision in one batch.
+ *   Its first batch comes as soon as it is established, empty if need be: until then it is not known to work.
  * - An entry bound to a lease disappears (as a delete other watchers see) when the lease expires or is revoked.
  * - Any call may throw StoreUnavailable. A commit that throws it may or may not have happened: read again, then decide.
  * - Every call ends soon after its signal is aborted, by throwing the signal's reason.
@@ -87,9 +89,11 @@ export interface Store {
   list(prefix: string, signal: AbortSignal): Promise<Listing>;
   /**
    * Changes under `prefix` after revision `after`. Ends by throwing: StoreUnavailable when the connection is lost
-   * (call again with the last revision delivered), StoreCompacted when `after` is too old (list again).
+   * (call again with the last revision delivered), StoreCompacted when `after` is too old, or newer than the store
+   * itself because that was put back from a backup (list again).
    */
   watch(prefix: string, after: Revision, signal: AbortSignal): AsyncIterable<WatchBatch>;
+  /** Throws LeaseExpired, having changed nothing, when the guards hold but a put names a lease that is gone. */
   commit(commit: Commit, signal: AbortSignal): Promise<CommitOutcome>;
   lease(request: LeaseRequest, signal: AbortSignal): Promise<Lease>;
 }
@@ -102,4 +106,9 @@ export class StoreUnavailable extends Error {
 /** The history before some revision is gone: list again, watch from there. */
 export class StoreCompacted extends Error {
   override readonly name = 'StoreCompacted';
+}
+
+/** A put named a lease that has expired or was revoked: ask for a new lease. */
+export class LeaseExpired extends Error {
+  override readonly name = 'LeaseExpired';
 }
