@@ -34,10 +34,11 @@ test('an unset machine id counts as absent, a wrong one is refused by name', asy
 
 test('the default route with the smallest metric names the interface', () => {
   const header = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n';
-  const route = (name: string, destination: string, metric: number, mask = '00000000'): string =>
-    `${name}\t${destination}\t010012AC\t0003\t0\t0\t${metric}\t${mask}\t0\t0\t0\n`;
-  assert.equal(defaultRouteInterface(header + route('eth1', '000012AC', 0, '0000FFFF')), null);
-  assert.equal(defaultRouteInterface(header + route('wlan0', '00000000', 600) + route('eth0', '00000000', 100)), 'eth0');
+  const byDefault = (name: string, metric: number): string =>
+    `${name}\t00000000\t010012AC\t0003\t0\t0\t${metric}\t00000000\t0\t0\t0\n`;
+  const local = 'eth1\t000012AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n';
+  assert.equal(defaultRouteInterface(header + local), null);
+  assert.equal(defaultRouteInterface(header + byDefault('wlan0', 600) + local + byDefault('eth0', 100)), 'eth0');
   assert.equal(defaultRouteInterface(''), null);
 });
 
