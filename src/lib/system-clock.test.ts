@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { systemClock } from './system-clock.ts';
+
+test('a sleep ends no earlier than asked, by the clock that cannot jump', async () => {
+  const startMs = performance.now();
+  await systemClock.sleep(20, new AbortController().signal);
+  assert.ok(performance.now() - startMs >= 19);
+});
+
+test('an aborted sleep rejects with the reason itself, however long it was', async () => {
+  const stop = new AbortController();
+  const reason = new Error('stop');
+  const sleeping = systemClock.sleep(10 ** 12, stop.signal);
+  stop.abort(reason);
+  await assert.rejects(sleeping, (error) => error === reason);
+});
+
+test('uptime is the uptime of the machine, in milliseconds, and never goes back', () => {
+  let lastMs = 0;
+  for (let round = 0; round < 1_000; round += 1) {
+    const uptimeMs = systemClock.uptimeMs();
+    assert.ok(Number.isInteger(uptimeMs) && uptimeMs >= lastMs);
+    lastMs = uptimeMs;
+  }
+});
