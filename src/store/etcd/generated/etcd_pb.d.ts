@@ -699,6 +699,11 @@ export declare type StatusResponse = Message<"etcdserverpb.StatusResponse"> & {
    * @generated from field: int64 dbSizeInUse = 9;
    */
   dbSizeInUse: bigint;
+
+  /**
+   * @generated from field: bool isLearner = 10;
+   */
+  isLearner: boolean;
 };
 
 /**

@@ -1,0 +1,182 @@
+/**
+ * One gRPC connection to one etcd member, proven to work and authenticated.
+ * Promises: a session that was opened has reached a member with a leader; every request has a deadline and ends with its
+ * signal; a connection whose other side went silent is given up within ten seconds while a watch is open on it.
+ */
+import { Client, connectivityState, credentials, Metadata } from '@grpc/grpc-js';
+import type { ChannelCredentials, ClientDuplexStream } from '@grpc/grpc-js';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import { StoreUnavailable } from '../store.ts';
+import type { StoreError } from './errors.ts';
+import { isAuthenticationOff, isServiceError, storeErrorOf } from './errors.ts';
+import { Auth, Maintenance } from './generated/etcd_pb.js';
+import type { Endpoint, EtcdOptions } from './options.ts';
+
+/** Connecting, TLS and the first answers of a member; etcd spends up to 100 ms on checking a password. */
+const connectTimeoutMs = 2_000;
+
+/** etcd refuses more than one ping every 5 s (--grpc-keepalive-min-time), and counts jitter against us. */
+const pingEveryMs = 6_000;
+const pingAnswerMs = 4_000;
+
+/** Far above what paging and etcd's own fragments let through, far below what hurts. */
+const messageBytesMax = 64 * 1024 * 1024;
+
+/** Unread bytes of one stream that may be on their way; HTTP/2's 64 KiB make a long listing wait for each round trip. */
+const streamWindowBytes = 1024 * 1024;
+
+const channelOptions = {
+  'grpc.keepalive_time_ms': pingEveryMs,
+  'grpc.keepalive_timeout_ms': pingAnswerMs,
+  'grpc.max_receive_message_length': messageBytesMax,
+  'grpc-node.flow_control_window': streamWindowBytes,
+  'grpc.use_local_subchannel_pool': 1, // A connection given up must not come back through gRPC's shared pool.
+  'grpc.enable_http_proxy': 0, // The cluster's memory is never reached through a web proxy.
+  'grpc.enable_retries': 0, // A commit must not be sent twice behind our back.
+  'grpc.service_config_disable_resolution': 1,
+} as const;
+
+/** Any method of the generated services. */
+export type Method<I extends DescMessage, O extends DescMessage> = DescMethod & { readonly input: I; readonly output: O };
+
+/** A request on its way to one member. */
+export interface RequestLimits {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+export interface Session {
+  /** The member's URL. */
+  readonly endpoint: string;
+  /** The member's etcd version, e.g. `3.4.23`; empty when it does not say. */
+  readonly version: string;
+  /** Aborted, with a StoreUnavailable, when this session is given up. */
+  readonly ended: AbortSignal;
+  /** False once the connection was lost; it is not made again. */
+  isConnected(): boolean;
+  /**
+   * Sends one request and waits for its one answer; rejects with a ServiceError or the signal's reason.
+   * A streaming method works too: one message and a half-closed stream are the same on the wire.
+   */
+  ask<I extends DescMessage, O extends DescMessage>(
+    method: Method<I, O>, request: MessageInitShape<I>, limits: RequestLimits): Promise<MessageShape<O>>;
+  /** Opens a stream both ways; whoever opens it cancels it. */
+  open<I extends DescMessage, O extends DescMessage>(method: Method<I, O>): ClientDuplexStream<MessageShape<I>, MessageShape<O>>;
+  /** Gets a new token; calls at the same time share one request. Does nothing without a user name. */
+  authenticate(): Promise<void>;
+  /** Gives the connection up; streams on it have to be canceled by their owners (see `ended`). */
+  end(why: StoreError): void;
+}
+
+/** What all sessions of one store have in common. */
+export interface SessionNeeds {
+  readonly options: EtcdOptions;
+  readonly credentials: ChannelCredentials;
+}
+
+/** TLS for `https://` endpoints from PEM texts. Throws when they cannot be read; checkEtcdOptions says so first. */
+export function secureCredentials(tls: EtcdOptions['tls']): ChannelCredentials {
+  const bytes = (text: string | undefined): Buffer | null => (text === undefined ? null : Buffer.from(text));
+  return credentials.createSsl(bytes(tls?.ca), bytes(tls?.key), bytes(tls?.cert));
+}
+
+/** Connects to a member. Throws StoreUnavailable when it cannot be reached, has no leader or refuses the password. */
+export async function openSession(endpoint: Endpoint, needs: SessionNeeds, signal: AbortSignal): Promise<Session> {
+  const client = new Client(endpoint.target, endpoint.secure ? needs.credentials : credentials.createInsecure(), channelOptions);
+  const session = createSession(client, endpoint, needs.options);
+  try {
+    const probe = await session.ask(Maintenance.method.status, {}, { timeoutMs: connectTimeoutMs, signal }).catch((error: unknown) => {
+      if (isServiceError(error) && storeErrorOf(error, endpoint.url).leave) throw error;
+      return null; // It answers, but not everybody may ask it this.
+    });
+    signal.throwIfAborted();
+    if (probe?.isLearner === true) throw new StoreUnavailable(`etcd at ${endpoint.url}: it is a learner, which serves nobody yet`);
+    if (probe?.leader === 0n) throw new StoreUnavailable(`etcd at ${endpoint.url}: it has no leader (no quorum, or an election)`);
+    await session.authenticate();
+    return { ...session, version: probe?.version ?? '' };
+  } catch (error) {
+    client.close();
+    signal.throwIfAborted();
+    throw storeErrorOf(error, endpoint.url).error;
+  }
+}
+
+function createSession(client: Client, endpoint: Endpoint, options: EtcdOptions): Session {
+  const ended = new AbortController();
+  let metadata = metadataWith(null);
+  let authenticating: Promise<void> | null = null;
+
+  const ask: Session['ask'] = (method, request, { timeoutMs, signal }) => new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const cancel = (): void => call.cancel();
+    // gRPC reads the wall clock itself to turn this into a duration, so it is the right clock here.
+    const limits = { deadline: Date.now() + timeoutMs };
+    const message = create(method.input, request);
+    const { path, encode, decode } = wireFormOf(method);
+    const call = client.makeUnaryRequest(path, encode, decode, message, metadata, limits, (error, answer) => {
+      signal.removeEventListener('abort', cancel);
+      if (error === null) resolve(answer as MessageShape<typeof method.output>);
+      else reject(signal.aborted ? signal.reason as Error : error);
+    });
+    signal.addEventListener('abort', cancel, { once: true });
+  });
+
+  const renewToken = async (name: string, password: string): Promise<void> => {
+    const limits = { timeoutMs: connectTimeoutMs, signal: ended.signal };
+    const answer = await ask(Auth.method.authenticate, { name, password }, limits).catch((error: unknown) => {
+      if (isAuthenticationOff(error)) return null;
+      throw error;
+    });
+    metadata = metadataWith(answer?.token ?? null);
+  };
+  return {
+    endpoint: endpoint.url,
+    version: '',
+    ended: ended.signal,
+    isConnected: () => client.getChannel().getConnectivityState(false) === connectivityState.READY,
+    ask,
+    open(method) {
+      const { path, encode, decode } = wireFormOf(method);
+      return client.makeBidiStreamRequest(path, encode, decode, metadata);
+    },
+    authenticate(): Promise<void> {
+      const { username, password } = options;
+      if (username === undefined || password === undefined) return Promise.resolve();
+      authenticating ??= renewToken(username, password).finally(() => {
+        authenticating = null;
+      });
+      return authenticating;
+    },
+    end(why: StoreError): void {
+      if (ended.signal.aborted) return;
+      ended.abort(why);
+      client.close();
+    },
+  };
+}
+
+/** `hasleader` makes a member without a leader refuse at once, and end a watch, instead of staying silent. */
+function metadataWith(token: string | null): Metadata {
+  const metadata = new Metadata();
+  metadata.set('hasleader', 'true');
+  if (token !== null) metadata.set('token', token);
+  return metadata;
+}
+
+interface WireForm<I extends DescMessage, O extends DescMessage> {
+  readonly path: string;
+  readonly encode: (message: MessageShape<I>) => Buffer;
+  readonly decode: (bytes: Buffer) => MessageShape<O>;
+}
+
+function wireFormOf<I extends DescMessage, O extends DescMessage>(method: Method<I, O>): WireForm<I, O> {
+  return {
+    path: `/${method.parent.typeName}/${method.name}`,
+    encode(message): Buffer {
+      const bytes = toBinary(method.input, message);
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    },
+    decode: (bytes) => fromBinary(method.output, bytes),
+  };
+}
