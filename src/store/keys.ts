@@ -18,6 +18,8 @@ export const keys = {
   machineOverride: (id: MachineId): string => `machine-overrides/${id}`, // written by: api
   status: (machine: MachineId, name: UnitName): string => `statuses/${machine}/${name}`, // written by: that machine, under its lease
   statusesOf: (machine: MachineId): string => `statuses/${machine}/`,
+  operation: 'operation', // written by: api; the request too large for one commit that is being carried out, one at a time
+  operationPart: (index: number): string => `operation-parts/${String(index).padStart(4, '0')}`, // written by: api
   leader: 'leader', // written by: the engine that wins, under its lease
   schema: 'schema', // written by: whoever comes first
 } as const;
@@ -30,6 +32,8 @@ export type KeyMeaning =
   | { readonly kind: 'machine'; readonly machine: MachineId }
   | { readonly kind: 'machine-override'; readonly machine: MachineId }
   | { readonly kind: 'status'; readonly machine: MachineId; readonly name: UnitName }
+  | { readonly kind: 'operation' }
+  | { readonly kind: 'operation-part'; readonly index: number }
   | { readonly kind: 'leader' }
   | { readonly kind: 'schema' };
 
@@ -37,12 +41,14 @@ const oneNameKinds: Readonly<Record<string, (name: string) => KeyMeaning>> = {
   'unit-files': (name) => ({ kind: 'unit-file', hash: name as FileHash }),
   units: (name) => ({ kind: 'unit', name: name as UnitName }),
   machines: (name) => ({ kind: 'machine', machine: name as MachineId }),
+  'operation-parts': (name) => ({ kind: 'operation-part', index: Number(name) }),
   'machine-overrides': (name) => ({ kind: 'machine-override', machine: name as MachineId }),
 };
 
 /** Reads a key back; only keys made by {@link keys} are understood. */
 export function parseKey(key: string): KeyMeaning | null {
   if (key === keys.leader) return { kind: 'leader' };
+  if (key === keys.operation) return { kind: 'operation' };
   if (key === keys.schema) return { kind: 'schema' };
   const [folder = '', first = '', second = '', ...rest] = key.split('/');
   if (first === '' || rest.length > 0) return null;
