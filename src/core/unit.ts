@@ -35,10 +35,17 @@ export interface Assignment {
 }
 
 /**
- * The restart generation of a unit that still has to be started: set when a new rendering is loaded and when the unit is
- * stopped. It tells "never started" from "started, and has ended", so that nothing is started twice or forgotten.
+ * The restart generation of a unit that still has to be started: it was loaded, or stopped, and not started since. It tells
+ * "never started" from "started, and has ended", so that nothing is started twice or forgotten.
  */
 export const notStarted = -1;
+
+/**
+ * The restart generation of a unit that ran when another rendering of it was loaded, and has not been restarted since: what runs
+ * was started by fleet, but is not what is on disk. Told from {@link notStarted} because a unit that nobody started and that
+ * runs all the same was activated by its socket or timer and is none of our business.
+ */
+export const outdated = -2;
 
 /** systemd's words (org.freedesktop.systemd1(5)): LoadState, ActiveState, SubState. */
 export interface UnitStatus {
@@ -58,7 +65,7 @@ export interface UnitStatus {
   /** systemd's NRestarts: automatic restarts. */
   readonly restarts: number;
   readonly mainPid: number;
-  /** The restart generation that this run belongs to; {@link notStarted} before the first run. */
+  /** The restart generation that this run belongs to; {@link notStarted} or {@link outdated} until it is carried out. */
   readonly restart: number;
   /** Why fleet itself could not do what was asked (a file refused, a name taken on the machine …); empty when fine. */
   readonly problem: string;

@@ -3,7 +3,7 @@
  * Promises: what its units do follows from their text or from a script, the clock and the random numbers it is given;
  * the machine's state lives in an object of its own, so that runners come and go over it as fleetd does over systemd.
  */
-import { notStarted } from '../core/unit.ts';
+import { notStarted, outdated } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
@@ -114,7 +114,7 @@ function loadOne(machine: FakeMachineState, rendered: RenderedUnit): RunnerProbl
     machine.units.set(rendered.name, newFakeUnit(machine, rendered));
   } else if (unit.rendered.renderedHash !== rendered.renderedHash) {
     unit.rendered = rendered;
-    unit.restart = notStarted;
+    unit.restart = isDown(unit) ? notStarted : outdated;
     // A stopped unit is read again with its next start, as systemd does once it has collected it.
     if (isDown(unit)) unit.known = rendered;
   } else {

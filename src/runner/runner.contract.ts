@@ -6,7 +6,7 @@
 import { strict as assert } from 'node:assert';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { notStarted } from '../core/unit.ts';
+import { notStarted, outdated } from '../core/unit.ts';
 import type { FileHash } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import { createBell } from '../lib/wakeups.ts';
@@ -183,7 +183,7 @@ export function runnerContract(implementation: string, open: () => Promise<Runne
       await bench.load('sleeper', contractTexts.otherSleeper);
       const loaded = await observed(bench, name, bench.signal);
       assert.equal(loaded.mainPid, before.mainPid);
-      assert.equal(loaded.restart, notStarted, 'the new rendering has not been started');
+      assert.equal(loaded.restart, outdated, 'the new rendering has not been started');
       assert.equal(loaded.hash, renderContractUnit(name, contractTexts.otherSleeper).hash);
       await bench.runner.reload(bench.signal);
       await bench.runner.restart([{ name, restart: 1 }], bench.signal);

@@ -6,7 +6,7 @@
  *   about loaded units lies on disk.
  * - observe() tells what is, never what was asked for. changes() wakes for every unit whose observation may have changed.
  * - load() writes all files first and starts nothing; a unit already loaded with the same rendering is left alone, one
- *   loaded with another rendering goes on running the old one and counts as not started until its next start or restart.
+ *   loaded with another rendering goes on running the old one and counts as outdated until its next start or restart.
  * - Every call ends soon after its signal is aborted; every call is bounded in time; a failure of one unit is reported for it
  *   and does not keep the others from being done.
  */
@@ -31,9 +31,13 @@ export interface Observation {
   readonly name: UnitName;
   readonly hash: FileHash;
   readonly renderedHash: string;
-  /** The restart generation that was last carried out by start() or restart(); `notStarted` since load() or stop(). */
+  /**
+   * The restart generation that was last carried out by start() or restart(); `notStarted` since it was loaded while it did not
+   * run, or stop(); `outdated` since another rendering was loaded while it ran (core/unit.ts). Kept on disk with the unit.
+   */
   readonly restart: number;
   readonly load: string;
+  /** systemd's ActiveState; "activating" also while a start is queued behind others, so that "inactive" means it has ended. */
   readonly active: string;
   readonly sub: string;
   readonly sinceMs: number;
