@@ -32,6 +32,7 @@ export const failureTable = {
   PEER_NOT_TRUSTED: { status: 403, text: 'the caller is not a machine of this cluster' },
   REVISION_COMPACTED: { status: 410, text: 'the event stream cannot be resumed from that revision' },
   CONFLICT: { status: 409, text: 'somebody else changed the same thing; try again' },
+  RECORD_UNREADABLE: { status: 500, text: 'a stored value cannot be understood' },
   STORE_UNAVAILABLE: { status: 503, text: 'fleet server unable to communicate with etcd' },
   CONFIG_INVALID: { status: 400, text: 'the configuration is wrong' },
   USAGE_INVALID: { status: 400, text: 'the command line is wrong' },

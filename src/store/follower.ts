@@ -42,6 +42,8 @@ export interface Follower {
   /** Works until the signal is aborted, then resolves. Rejects only on a bug. */
   run(signal: AbortSignal): Promise<void>;
   freshness(): Freshness;
+  /** The revision that last wrote a key under the prefix, as far as has been heard; 0 when it does not exist: for guards. */
+  modRevision(key: string): Revision | 0;
 }
 
 /** What one follower remembers between connections: the last revision heard and, of every key, the revision that wrote it. */
@@ -78,6 +80,7 @@ export function createFollower(needs: FollowNeeds, prefix: string, onBatch: (bat
   };
   return {
     freshness: outage.freshness,
+    modRevision: (key) => position.known.get(key) ?? 0,
     async run(signal: AbortSignal): Promise<void> {
       while (!signal.aborted) {
         try {

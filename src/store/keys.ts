@@ -57,6 +57,6 @@ export function parseKey(key: string): KeyMeaning | null {
     const kind = folder === 'assignments' ? 'assignment' : 'status';
     return { kind, machine: first as MachineId, name: second as UnitName };
   }
-  const meaning = oneNameKinds[folder];
+  const meaning = Object.hasOwn(oneNameKinds, folder) ? oneNameKinds[folder] : undefined;
   return meaning !== undefined && second === '' ? meaning(first) : null;
 }

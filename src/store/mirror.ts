@@ -4,7 +4,9 @@
  * resumes at the next revision; a compacted history is listed again and delivered as the difference; nothing polls.
  */
 import type { ClusterSnapshot } from '../core/cluster.ts';
+import { createFollower } from './follower.ts';
 import type { FollowBatch, Follower, FollowNeeds } from './follower.ts';
+import { createSnapshotBuilder } from './snapshot-builder.ts';
 import type { Revision } from './store.ts';
 
 export { createFollower } from './follower.ts';
@@ -14,12 +16,53 @@ export type { FollowBatch, Follower, FollowNeeds, Freshness } from './follower.t
 export interface Mirror extends Follower {
   /** The newest snapshot; its revision is 0 until the store has answered once. */
   snapshot(): ClusterSnapshot;
-  /** The revision that last wrote a key, 0 when it does not exist: for guards. */
-  modRevision(key: string): Revision | 0;
   /** Calls `listener` after every batch, with the batch; returns how to stop that. */
   subscribe(listener: (batch: FollowBatch) => void): () => void;
-  /** Resolves once the snapshot's revision is at least `revision`; rejects when the signal is aborted. */
+  /**
+   * Resolves once the snapshot's revision is at least `revision`; rejects when the signal is aborted. Meant for the revision
+   * of a commit that was made: that of a refused one may belong to a change outside the cluster's keys.
+   */
   reached(revision: Revision, signal: AbortSignal): Promise<void>;
 }
 
-export declare function createMirror(needs: FollowNeeds): Mirror;
+export function createMirror(needs: FollowNeeds): Mirror {
+  const builder = createSnapshotBuilder();
+  const listeners = new Set<(batch: FollowBatch) => void>();
+  let revision = 0;
+  const follower = createFollower(needs, '', (batch) => {
+    builder.apply(batch.revision, batch.changes);
+    revision = batch.revision;
+    for (const listener of [...listeners]) listener(batch);
+  });
+  const subscribe = (listener: (batch: FollowBatch) => void): (() => void) => {
+    listeners.add(listener);
+    return () => {
+      listeners.delete(listener);
+    };
+  };
+  return {
+    ...follower,
+    snapshot: builder.snapshot,
+    subscribe,
+    reached(wanted: Revision, signal: AbortSignal): Promise<void> {
+      return new Promise((resolve, reject) => {
+        signal.throwIfAborted();
+        if (revision >= wanted) return resolve();
+        const finish = (): void => {
+          unsubscribe();
+          signal.removeEventListener('abort', stop);
+        };
+        const stop = (): void => {
+          finish();
+          reject(signal.reason as Error);
+        };
+        const unsubscribe = subscribe((batch) => {
+          if (batch.revision < wanted) return;
+          finish();
+          resolve();
+        });
+        signal.addEventListener('abort', stop, { once: true });
+      });
+    },
+  };
+}

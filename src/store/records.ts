@@ -1,17 +1,114 @@
 /**
  * What the values of the store look like: JSON, one encoder and one decoder for each kind.
  * Promises: decoders never throw; unknown fields of newer versions are ignored, missing ones get their default, so that
- * one version up or down can share a store.
+ * one version up or down can share a store. A field without which the record means nothing, or of another type than it
+ * should have, makes the record unreadable: guessing would run the wrong thing.
  */
 import type { Leader } from '../core/cluster.ts';
+import { failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
-import type { MachineOverride, MachineRecord } from '../core/machine.ts';
-import type { Assignment, UnitRecord, UnitStatus } from '../core/unit.ts';
+import type { MachineId, MachineOverride, MachineRecord } from '../core/machine.ts';
+import { desiredStates } from '../core/unit.ts';
+import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
+import {
+  choice, flag, listOf, mapOf, number, orNull, readRecord, text, whole,
+} from './fields.ts';
+import type { Fields } from './fields.ts';
 
-export declare function encodeRecord(record: UnitRecord | Assignment | UnitStatus | MachineRecord | MachineOverride | Leader): string;
-export declare function decodeUnitRecord(text: string): Result<UnitRecord>;
-export declare function decodeAssignment(text: string): Result<Assignment>;
-export declare function decodeUnitStatus(text: string): Result<UnitStatus>;
-export declare function decodeMachineRecord(text: string): Result<MachineRecord>;
-export declare function decodeMachineOverride(text: string): Result<MachineOverride>;
-export declare function decodeLeader(text: string): Result<Leader>;
+/** The text that is stored for a record. */
+export function encodeRecord(record: UnitRecord | Assignment | UnitStatus | MachineRecord | MachineOverride | Leader): string {
+  return JSON.stringify(record);
+}
+
+export function decodeUnitRecord(json: string): Result<UnitRecord> {
+  return decode(json, unitRecordFields);
+}
+
+export function decodeAssignment(json: string): Result<Assignment> {
+  return decode(json, assignmentFields);
+}
+
+export function decodeUnitStatus(json: string): Result<UnitStatus> {
+  return decode(json, unitStatusFields);
+}
+
+export function decodeMachineRecord(json: string): Result<MachineRecord> {
+  return decode(json, machineRecordFields);
+}
+
+export function decodeMachineOverride(json: string): Result<MachineOverride> {
+  return decode(json, machineOverrideFields);
+}
+
+export function decodeLeader(json: string): Result<Leader> {
+  return decode(json, leaderFields);
+}
+
+const unitRecordFields: Fields<UnitRecord> = {
+  hash: text<FileHash>(),
+  desired: choice(desiredStates),
+  generation: whole(0),
+  restart: whole(0),
+  changedAtMs: whole(0),
+  changedBy: text(''),
+};
+
+const assignmentFields: Fields<Assignment> = {
+  hash: text<FileHash>(),
+  desired: choice(['loaded', 'launched']),
+  restart: whole(0),
+  ports: mapOf(whole()),
+  why: text(''),
+  assignedAtMs: whole(0),
+};
+
+const unitStatusFields: Fields<UnitStatus> = {
+  load: text(),
+  active: text(),
+  sub: text(''),
+  hash: text<FileHash>('' as FileHash),
+  sinceMs: whole(0),
+  result: text(''),
+  exitStatus: orNull(whole()),
+  succeeded: flag(false),
+  restarts: whole(0),
+  mainPid: whole(0),
+  restart: whole(0),
+  problem: text(''),
+};
+
+const machineRecordFields: Fields<MachineRecord> = {
+  id: text<MachineId>(),
+  publicIp: text(''),
+  hostname: text(''),
+  metadata: mapOf(text()),
+  version: text(''),
+  bootId: text(''),
+  capacity: readRecord({ cpus: number(0), memoryBytes: number(0) }, { cpus: 0, memoryBytes: 0 }),
+  peer: orNull(readRecord({ address: text(), port: whole(), fingerprint: text() })),
+  runner: choice(['systemd', 'supervisor'], 'systemd'),
+  store: choice(['etcd', 'embedded'], 'etcd'),
+  startedAtMs: whole(0),
+};
+
+const machineOverrideFields: Fields<MachineOverride> = {
+  set: mapOf(text()),
+  removed: listOf(text()),
+};
+
+const leaderFields: Fields<Leader> = {
+  machine: text<MachineId>(),
+  sinceMs: whole(0),
+};
+
+function decode<T extends object>(json: string, fields: Fields<T>): Result<T> {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    return failure('RECORD_UNREADABLE', `"${json.slice(0, 40)}" is not JSON`);
+  }
+  const read = readRecord(fields)(value, '');
+  if (read.ok) return success(read.value);
+  return failure('RECORD_UNREADABLE', `${read.at === '' ? 'the value' : read.at} ${read.why}`);
+}

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Leader } from '../core/cluster.ts';
+import type { Result } from '../core/failure.ts';
+import type { MachineId, MachineOverride, MachineRecord } from '../core/machine.ts';
+import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
+import {
+  decodeAssignment, decodeLeader, decodeMachineOverride, decodeMachineRecord, decodeUnitRecord, decodeUnitStatus, encodeRecord,
+} from './records.ts';
+
+const word = fc.string({ unit: 'grapheme', maxLength: 20 });
+const hash = word.map((text) => text as FileHash);
+const machine = word.map((text) => text as MachineId);
+const count = fc.nat();
+const pairs = fc.dictionary(word, word, { noNullPrototype: true });
+
+const plain = { noNullPrototype: true };
+const unitRecord: fc.Arbitrary<UnitRecord> = fc.record({
+  hash, desired: fc.constantFrom('inactive', 'loaded', 'launched'), generation: count, restart: count, changedAtMs: count, changedBy: word,
+}, plain);
+const assignment: fc.Arbitrary<Assignment> = fc.record({
+  hash, desired: fc.constantFrom('loaded', 'launched'), restart: count, ports: fc.dictionary(word, count, plain), why: word, assignedAtMs: count,
+}, plain);
+const unitStatus: fc.Arbitrary<UnitStatus> = fc.record({
+  load: word, active: word, sub: word, hash, sinceMs: count, result: word, exitStatus: fc.option(fc.integer()), succeeded: fc.boolean(),
+  restarts: count, mainPid: count, restart: fc.integer({ min: -1 }), problem: word,
+}, plain);
+const cpus = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true });
+const machineRecord: fc.Arbitrary<MachineRecord> = fc.record({
+  id: machine, publicIp: word, hostname: word, metadata: pairs, version: word, bootId: word,
+  capacity: fc.record({ cpus, memoryBytes: count }, plain),
+  peer: fc.option(fc.record({ address: word, port: count, fingerprint: word }, plain)),
+  runner: fc.constantFrom('systemd', 'supervisor'), store: fc.constantFrom('etcd', 'embedded'), startedAtMs: count,
+}, plain);
+const machineOverride: fc.Arbitrary<MachineOverride> = fc.record({ set: pairs, removed: fc.array(word) }, plain);
+const leader: fc.Arbitrary<Leader> = fc.record({ machine, sinceMs: count }, plain);
+
+type Kind<T> = { name: string; records: fc.Arbitrary<T>; decode: (text: string) => Result<T>; least: unknown };
+type AnyRecord = Parameters<typeof encodeRecord>[0];
+const kinds: readonly Kind<AnyRecord>[] = [
+  { name: 'unit', records: unitRecord, decode: decodeUnitRecord, least: { hash: 'h', desired: 'loaded' } },
+  { name: 'assignment', records: assignment, decode: decodeAssignment, least: { hash: 'h', desired: 'loaded' } },
+  { name: 'status', records: unitStatus, decode: decodeUnitStatus, least: { load: 'loaded', active: 'active' } },
+  { name: 'machine', records: machineRecord, decode: decodeMachineRecord, least: { id: 'm' } },
+  { name: 'machine override', records: machineOverride, decode: decodeMachineOverride, least: {} },
+  { name: 'leader', records: leader, decode: decodeLeader, least: { machine: 'm' } },
+];
+
+for (const { name, records, decode, least } of kinds) {
+  test(`a ${name} record is read as it was written`, () => {
+    fc.assert(fc.property(records, (record) => {
+      assert.deepEqual(decode(encodeRecord(record)), { ok: true, value: record });
+    }));
+  });
+
+  test(`a ${name} record with fields of a newer version is read without them`, () => {
+    fc.assert(fc.property(records, (record) => {
+      assert.deepEqual(decode(JSON.stringify({ ...record, ofNewerVersion: { a: [1] } })), { ok: true, value: record });
+    }));
+  });
+
+  test(`a ${name} record of an older version gets defaults for what it lacks`, () => {
+    const read = decode(JSON.stringify(least));
+    assert.ok(read.ok, read.ok ? '' : read.failure.message);
+    assert.deepEqual({ ...read.value, ...(least as object) }, read.value);
+  });
+
+  test(`no text makes reading a ${name} record throw`, () => {
+    fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+      const read = decode(text);
+      assert.ok(read.ok || (read.failure.code === 'RECORD_UNREADABLE' && !read.failure.message.includes('\n')));
+    }));
+  });
+}
+
+const unreadable: readonly { decode: (text: string) => Result<unknown>; text: string; why: string }[] = [
+  { decode: decodeUnitRecord, text: '', why: '"" is not JSON' },
+  { decode: decodeUnitRecord, text: '{"hash": 1, "desired": "loaded"}', why: 'hash is 1, should be a text' },
+  { decode: decodeUnitRecord, text: '{"desired": "loaded"}', why: 'hash is missing, should be a text' },
+  { decode: decodeUnitRecord, text: '{"hash": "h", "desired": "asleep"}', why: 'desired is "asleep", should be one of inactive, loaded, launched' },
+  { decode: decodeUnitRecord, text: '[]', why: 'the value is [], should be an object' },
+  { decode: decodeLeader, text: 'null', why: 'the value is null, should be an object' },
+  { decode: decodeAssignment, text: '{"hash": "h", "desired": "loaded", "ports": {"web": 80.5}}', why: 'ports.web is 80.5, should be a whole number' },
+  { decode: decodeMachineRecord, text: '{"id": "m", "peer": {"address": "::1", "port": 1}}', why: 'peer.fingerprint is missing, should be a text' },
+  { decode: decodeMachineOverride, text: '{"removed": ["a", null]}', why: 'removed.1 is null, should be a text' },
+  { decode: decodeUnitStatus, text: '{"load": "l", "active": "a", "succeeded": 1}', why: 'succeeded is 1, should be true or false' },
+];
+for (const { decode, text, why } of unreadable) {
+  test(`an unreadable value says why: ${why}`, () => {
+    assert.deepEqual(decode(text), { ok: false, failure: { code: 'RECORD_UNREADABLE', message: why } });
+  });
+}

@@ -1,0 +1,188 @@
+/**
+ * From changes of the store to snapshots of the cluster.
+ * Promises: a snapshot never changes after it was given out; taking one copies only the maps that changed since the last one was
+ * taken, so a burst of batches costs one copy; a unit file is parsed once for each content.
+ * A value that cannot be read is absent from the snapshot and stands in `unreadable`; whoever acts on absence (an agent about to
+ * stop a unit) looks there first.
+ */
+import type { ClusterSnapshot, KnownFile, Leader, Unreadable } from '../core/cluster.ts';
+import { success } from '../core/failure.ts';
+import type { Result } from '../core/failure.ts';
+import { applyOverride } from '../core/machine.ts';
+import type { Machine, MachineId, MachineOverride, MachineRecord } from '../core/machine.ts';
+import { parseUnitFile } from '../core/unit-file.ts';
+import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
+import type { UnitName } from '../core/unit-name.ts';
+import { parseKey } from './keys.ts';
+import type { KeyMeaning } from './keys.ts';
+import {
+  decodeAssignment, decodeLeader, decodeMachineOverride, decodeMachineRecord, decodeUnitRecord, decodeUnitStatus,
+} from './records.ts';
+import type { Revision, StoreChange } from './store.ts';
+
+export interface SnapshotBuilder {
+  apply(revision: Revision, changes: readonly StoreChange[]): void;
+  /** The cluster as of the last apply(); the same object until something is applied. */
+  snapshot(): ClusterSnapshot;
+}
+
+export function createSnapshotBuilder(): SnapshotBuilder {
+  const parts = createParts();
+  let revision = 0;
+  let newest: ClusterSnapshot | null = null;
+  return {
+    apply(upTo: Revision, changes: readonly StoreChange[]): void {
+      for (const change of changes) applyChange(parts, change);
+      revision = upTo;
+      newest = null;
+    },
+    snapshot(): ClusterSnapshot {
+      newest ??= {
+        revision,
+        files: parts.files.shared(),
+        units: parts.units.shared(),
+        machines: parts.machines.shared(),
+        assignments: parts.assignments.shared(),
+        statuses: parts.statuses.shared(),
+        leader: parts.leader,
+        unreadable: parts.unreadable.shared(),
+      };
+      return newest;
+    },
+  };
+}
+
+/** A map that is changed in place and shared as copies: one copy for each time it is asked for after a change. */
+interface SharedMap<K, V> {
+  get(key: K): V | undefined;
+  /** null deletes. */
+  put(key: K, value: V | null): void;
+  size(): number;
+  shared(): ReadonlyMap<K, V>;
+}
+
+function createSharedMap<K, V>(): SharedMap<K, V> {
+  const map = new Map<K, V>();
+  let copy: ReadonlyMap<K, V> | null = null;
+  return {
+    get: (key) => map.get(key),
+    put(key: K, value: V | null): void {
+      if (value !== null) map.set(key, value);
+      else if (!map.delete(key)) return;
+      copy = null;
+    },
+    size: () => map.size,
+    shared(): ReadonlyMap<K, V> {
+      copy ??= new Map(map);
+      return copy;
+    },
+  };
+}
+
+/** What each machine has of something; a machine without any is not in the map. */
+interface PerMachine<V> {
+  put(machine: MachineId, name: UnitName, value: V | null): void;
+  shared(): ReadonlyMap<MachineId, ReadonlyMap<UnitName, V>>;
+}
+
+function createPerMachine<V>(): PerMachine<V> {
+  const working = new Map<MachineId, SharedMap<UnitName, V>>();
+  let copy: ReadonlyMap<MachineId, ReadonlyMap<UnitName, V>> | null = null;
+  return {
+    put(machine: MachineId, name: UnitName, value: V | null): void {
+      const inner = working.get(machine) ?? createSharedMap<UnitName, V>();
+      inner.put(name, value);
+      if (inner.size() === 0) working.delete(machine);
+      else working.set(machine, inner);
+      copy = null;
+    },
+    shared(): ReadonlyMap<MachineId, ReadonlyMap<UnitName, V>> {
+      copy ??= new Map([...working].map(([machine, inner]) => [machine, inner.shared()]));
+      return copy;
+    },
+  };
+}
+
+/** The cluster in the making. */
+interface Parts {
+  readonly files: SharedMap<FileHash, KnownFile>;
+  readonly units: SharedMap<UnitName, UnitRecord>;
+  readonly machineRecords: Map<MachineId, MachineRecord>;
+  readonly machineOverrides: Map<MachineId, MachineOverride>;
+  /** machineRecords with machineOverrides applied. */
+  readonly machines: SharedMap<MachineId, Machine>;
+  readonly assignments: PerMachine<Assignment>;
+  readonly statuses: PerMachine<UnitStatus>;
+  readonly unreadable: SharedMap<string, Unreadable>;
+  leader: Leader | null;
+}
+
+function createParts(): Parts {
+  return {
+    files: createSharedMap(),
+    units: createSharedMap(),
+    machineRecords: new Map(),
+    machineOverrides: new Map(),
+    machines: createSharedMap(),
+    assignments: createPerMachine(),
+    statuses: createPerMachine(),
+    unreadable: createSharedMap(),
+    leader: null,
+  };
+}
+
+function applyChange(parts: Parts, change: StoreChange): void {
+  const key = change.kind === 'put' ? change.entry.key : change.key;
+  const meaning = parseKey(key);
+  if (meaning === null) return;
+  const failure = putValue(parts, meaning, change.kind === 'put' ? change.entry.value : null);
+  parts.unreadable.put(key, failure === null ? null : { key, why: failure });
+}
+
+/** Takes a value over, null for one that was deleted; returns why it cannot be read, null when it can. */
+function putValue(parts: Parts, meaning: KeyMeaning, value: string | null): string | null {
+  const take = <T>(decode: (text: string) => Result<T>, keep: (record: T | null) => void): string | null => {
+    const decoded = value === null ? null : decode(value);
+    keep(decoded?.ok === true ? decoded.value : null);
+    return decoded?.ok === false ? decoded.failure.message : null;
+  };
+  switch (meaning.kind) {
+    case 'unit-file':
+      if (value !== null && parts.files.get(meaning.hash)?.text === value) return null; // Every submit puts it again.
+      return take((text) => decodeFile(meaning.hash, text), (file) => parts.files.put(meaning.hash, file));
+    case 'unit':
+      return take(decodeUnitRecord, (unit) => parts.units.put(meaning.name, unit));
+    case 'assignment':
+      return take(decodeAssignment, (assignment) => parts.assignments.put(meaning.machine, meaning.name, assignment));
+    case 'status':
+      return take(decodeUnitStatus, (status) => parts.statuses.put(meaning.machine, meaning.name, status));
+    case 'machine':
+      return take(decodeMachineRecord, (record) => putMachine(parts, meaning.machine, (id) => put(parts.machineRecords, id, record)));
+    case 'machine-override':
+      return take(decodeMachineOverride, (record) => putMachine(parts, meaning.machine, (id) => put(parts.machineOverrides, id, record)));
+    case 'leader':
+      return take(decodeLeader, (leader) => {
+        parts.leader = leader;
+      });
+    case 'operation':
+    case 'operation-part':
+    case 'schema':
+      return null; // Read by those who write them; no part of what is scheduled or shown.
+  }
+}
+
+function decodeFile(hash: FileHash, text: string): Result<KnownFile> {
+  const parsed = parseUnitFile(text);
+  return parsed.ok ? success({ hash, text, file: parsed.value }) : parsed;
+}
+
+function putMachine(parts: Parts, id: MachineId, change: (id: MachineId) => void): void {
+  change(id);
+  const record = parts.machineRecords.get(id);
+  parts.machines.put(id, record === undefined ? null : applyOverride(record, parts.machineOverrides.get(id)));
+}
+
+function put<V>(map: Map<MachineId, V>, id: MachineId, value: V | null): void {
+  if (value === null) map.delete(id);
+  else map.set(id, value);
+}
