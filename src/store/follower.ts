@@ -117,7 +117,7 @@ function trackOutage(
     over(): void {
       backoff.reset();
       if (state.current) return;
-      if (begun) needs.log.info('following the store again', { ...fields, afterMs: needs.clock.uptimeMs() - state.sinceMs });
+      if (begun) needs.log.info('following the store again', { ...fields, afterMs: Math.round(needs.clock.uptimeMs() - state.sinceMs) });
       begun = false;
       state = { current: true, sinceMs: needs.clock.uptimeMs(), why: '' };
     },
