@@ -1,9 +1,9 @@
 /**
  * Brace expressions of unit names, `app@{1..3}.service`, as bash(1) "Brace Expansion" has them: for names that reach
  * fleet without a shell having expanded them (quoted, from a script, from another kind of shell).
- * Promises: the same names in the same order as bash; what is no brace expression stays as it is; a list is refused before it
- * is made when it would be longer than the limit.
- * A backslash makes the next character ordinary, as in bash, but stays in the text: unit names hold escapes such as `\x2d`.
+ * Promises: the same names in the same order as bash; what is no brace expression stays as it is; a list is refused
+ * before it is made when it would be longer than the limit. A backslash makes the next character ordinary, as in bash,
+ * but stays in the text: unit names hold escapes such as `\x2d`.
  */
 import { failure, success } from './failure.ts';
 import type { Result } from './failure.ts';
@@ -12,19 +12,24 @@ import { limits } from './limits.ts';
 /** The names a piece of text stands for; null when there are more than the limit. */
 type Names = readonly string[] | null;
 
-/** Names of a message that the text is shortened to. */
+/** Characters of an expression that a message shows. */
 const excerptCharacters = 60;
 
-/** All names an expression stands for; the text itself when it has no braces to expand. Fails with BRACES_INVALID beyond the limits. */
+/**
+ * All names an expression stands for; the text itself when it has no braces to expand. Fails with BRACES_INVALID beyond
+ * the limits.
+ */
 export function expandBraces(text: string): Result<readonly string[]> {
   if (!text.includes('{')) return success([text]);
   const excerpt = text.length > excerptCharacters ? `${text.slice(0, excerptCharacters)}...` : text;
   if (text.length > limits.braceCharactersMax) {
-    return failure('BRACES_INVALID', `"${excerpt}" is longer than ${limits.braceCharactersMax} characters; name fewer units at once`);
+    const most = `${limits.braceCharactersMax} characters`;
+    return failure('BRACES_INVALID', `"${excerpt}" is longer than ${most}; name fewer units at once`);
   }
   const names = expandText(text);
   if (names !== null) return success(names);
-  return failure('BRACES_INVALID', `"${excerpt}" stands for more than ${limits.braceNamesMax} names; name fewer units at once`);
+  const most = `${limits.braceNamesMax} names`;
+  return failure('BRACES_INVALID', `"${excerpt}" stands for more than ${most}; name fewer units at once`);
 }
 
 /** Expands one brace after the other, from left to right. */
@@ -88,7 +93,8 @@ function findBrace(text: string): { readonly open: number; readonly close: numbe
 
 /**
  * Where `wanted` stands outside of inner braces, from `start` on; -1 when nowhere. A closing brace counts only behind a
- * comma or a sequence's dots, so that `{a}b,c}` is one expression, as in bash; `${` opens a brace that is never expanded.
+ * comma or a sequence's dots, so that `{a}b,c}` is one expression, as in bash; `${` opens a brace that is never
+ * expanded.
  */
 function find(text: string, start: number, wanted: '{' | '}' | ','): number {
   let depth = 0;
@@ -113,7 +119,9 @@ function find(text: string, start: number, wanted: '{' | '}' | ','): number {
   return -1;
 }
 
-/** Whether an opening brace stands alone or opens an empty pair at the start of a word: bash leaves `{}` and `{ ` alone. */
+/**
+ * Whether an opening brace stands alone or opens an empty pair at the start of a word: bash leaves `{}` and `{ ` alone.
+ */
 function isBareBrace(text: string, at: number): boolean {
   const isBlank = (character: string | undefined): boolean => character === undefined || ' \t\n'.includes(character);
   return isBlank(text[at - 1]) && (isBlank(text[at + 1]) || text[at + 1] === '}');
@@ -126,10 +134,12 @@ function isDots(text: string, at: number): boolean {
 /** A sequence such as `1..3`, `01..10`, `a..e` or `1..9..2`; other text stays, with its braces. */
 function expandSequence(body: string): Names {
   const numbers = /^\s*([+-]?\d+)\.\.([+-]?\d+)(?:\.\.([+-]?\d+))?$/.exec(body);
-  if (numbers?.slice(1).every((digits) => digits === undefined || fitsInteger(digits))) return expandNumbers(numbers[1] ?? '', numbers[2] ?? '', numbers[3]);
+  if (numbers?.slice(1).every((digits) => digits === undefined || fitsInteger(digits))) {
+    return expandNumbers(numbers[1] ?? '', numbers[2] ?? '', numbers[3] ?? '1');
+  }
   const letters = /^([A-Za-z])\.\.([A-Za-z])(?:\.\.([+-]?\d+))?$/.exec(body);
   if (letters !== null && fitsInteger(letters[3] ?? '1')) {
-    const codes = countFrom(codeOf(letters[1]), codeOf(letters[2]), BigInt(letters[3] ?? '1'));
+    const codes = countFrom(codeOf(letters[1]), codeOf(letters[2]), integerOf(letters[3] ?? '1'));
     return codes === null ? null : codes.map((code) => String.fromCharCode(Number(code)));
   }
   return [`{${body}}`];
@@ -139,22 +149,31 @@ function codeOf(letter: string | undefined): bigint {
   return BigInt(letter?.charCodeAt(0) ?? 0);
 }
 
+function integerOf(digits: string): bigint {
+  return BigInt(digits.replace('+', ''));
+}
+
 /** bash counts in 64 bits and takes a sequence that does not fit as text. */
 function fitsInteger(digits: string): boolean {
-  const value = BigInt(digits.replace('+', ''));
+  const value = integerOf(digits);
   return BigInt.asIntN(64, value) === value;
 }
 
 /** Numbers, filled with zeros to the wider end when either end is written with a leading zero. */
-function expandNumbers(first: string, last: string, step: string | undefined): Names {
-  const numbers = countFrom(BigInt(first.replace('+', '')), BigInt(last.replace('+', '')), BigInt(step?.replace('+', '') ?? '1'));
+function expandNumbers(first: string, last: string, step: string): Names {
+  const numbers = countFrom(integerOf(first), integerOf(last), integerOf(step));
   if (numbers === null) return null;
   const isPadded = [first, last].some((end) => /^-?0./.test(end));
   const width = isPadded ? Math.max(first.length, last.length) : 0;
-  return numbers.map((number) => (number < 0n ? `-${String(-number).padStart(width - 1, '0')}` : String(number).padStart(width, '0')));
+  const print = (number: bigint): string =>
+    number < 0n ? `-${String(-number).padStart(width - 1, '0')}` : String(number).padStart(width, '0');
+  return numbers.map(print);
 }
 
-/** Counts from one end to the other, whatever the sign of the step; a step of 0 counts as 1. Null when there are too many. */
+/**
+ * Counts from one end to the other, whatever the sign of the step; a step of 0 counts as 1. Null when there are too
+ * many.
+ */
 function countFrom(first: bigint, last: bigint, step: bigint): readonly bigint[] | null {
   const size = step === 0n ? 1n : step < 0n ? -step : step;
   const distance = last > first ? last - first : first - last;

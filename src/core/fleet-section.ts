@@ -1,15 +1,31 @@
-/** The [X-Fleet] section of a unit: where it may run. */
-import type { Result } from './failure.ts';
-import type { UnitFile } from './unit-file.ts';
+/**
+ * The [X-Fleet] section of a unit: where it may run.
+ * Promises: every key is one row of {@link keyRules}; a key that has no row, a wrong value and options that exclude
+ * each other are failures that name the line and the text, never ignored.
+ */
+import { failure, success } from './failure.ts';
+import type { Failure, Result } from './failure.ts';
+import { printFinding } from './finding.ts';
+import type { Finding } from './finding.ts';
+import { compileGlob, matchGlob } from './glob.ts';
+import { limits } from './limits.ts';
+import { addRequirement, readRequirement, splitMetadata } from './metadata-requirement.ts';
+import type { MetadataRequirement } from './metadata-requirement.ts';
+import { expandSpecifiers } from './specifiers.ts';
+import { nearest } from './spelling.ts';
+import { joinedValue } from './unit-file.ts';
+import type { UnitFile, UnitOption } from './unit-file.ts';
+import { sectionsOfKey } from './unit-keys.ts';
+import { isTemplate, parseUnitName, withDefaultType } from './unit-name.ts';
 import type { UnitName } from './unit-name.ts';
+import { splitQuoted } from './words.ts';
 
-/** One requirement on machine metadata; a requirement holds when any of its alternatives does (compat.md section 5). */
-export interface MetadataRequirement {
-  readonly key: string;
-  readonly alternatives: readonly { readonly operator: '=' | '!=' | '<' | '<=' | '>' | '>='; readonly value: string }[];
-}
+export type { MetadataRequirement } from './metadata-requirement.ts';
 
-/** The options of [X-Fleet], legacy names folded in, specifiers of the unit's own name expanded. */
+/**
+ * The options of [X-Fleet], legacy names folded in, specifiers of the unit's own name expanded (in templates they
+ * stay).
+ */
 export interface FleetSection {
   readonly machineId: string | null;
   /** Machine by boot id: X-ConditionMachineBootID. */
@@ -22,4 +38,253 @@ export interface FleetSection {
   readonly global: boolean;
 }
 
-export declare function parseFleetSection(name: UnitName, file: UnitFile): Result<FleetSection>;
+/** The section's name in a unit file. */
+export const fleetSectionName = 'X-Fleet';
+
+/** What a unit file without any [X-Fleet] option means: the value an empty assignment resets to. */
+const noOptions: FleetSection = {
+  machineId: null, machineBootId: null, machineOf: [], metadata: [], conflicts: [], replaces: [], global: false,
+};
+
+/** Reads one assignment into its field; `before` is what earlier assignments made of the field. */
+type Read<T> = (value: string, before: T, unit: UnitName) => Result<T>;
+type KeyRule = (section: FleetSection, value: string, unit: UnitName) => Result<FleetSection>;
+
+/**
+ * A row of the key table: the field a key fills and how. An empty assignment forgets what stood before
+ * (systemd.syntax(7)).
+ */
+function into<F extends keyof FleetSection>(field: F, read: Read<FleetSection[F]>): KeyRule {
+  return (section, value, unit) => {
+    const after = value === '' ? success(noOptions[field]) : read(value, section[field], unit);
+    return after.ok ? success({ ...section, [field]: after.value }) : after;
+  };
+}
+
+/** Every key of [X-Fleet]. The names with "X-" are fleet 1.0's legacy ones. */
+const keyRules: Readonly<Record<string, KeyRule>> = {
+  MachineID: into('machineId', readId),
+  MachineOf: into('machineOf', readPeers),
+  MachineMetadata: into('metadata', readMetadata),
+  Conflicts: into('conflicts', readPatterns),
+  Replaces: into('replaces', readPatterns),
+  Global: into('global', readFlag),
+  'X-ConditionMachineID': into('machineId', readId),
+  'X-ConditionMachineBootID': into('machineBootId', readId),
+  'X-ConditionMachineOf': into('machineOf', readPeers),
+  'X-ConditionMachineMetadata': into('metadata', readMetadata),
+  'X-Conflicts': into('conflicts', readPatterns),
+};
+
+/** Words people write for a key that no spelling rule would find. */
+const otherWords: Readonly<Record<string, string>> = {
+  Metadata: 'MachineMetadata', Machine: 'MachineID', Peers: 'MachineOf',
+};
+
+/** The names of all keys, legacy ones last. */
+export const fleetKeys: readonly string[] = Object.keys(keyRules);
+
+/** Reads the section. Fails with the first thing that is wrong; {@link checkFleetSection} has them all. */
+export function parseFleetSection(name: UnitName, file: UnitFile): Result<FleetSection> {
+  const { section, findings } = readSection(name, file);
+  const first = findings[0];
+  return first === undefined ? success(section) : failure(first.code, printFinding(first));
+}
+
+/** Everything that is wrong with the section. */
+export function checkFleetSection(name: UnitName, file: UnitFile): readonly Finding[] {
+  return readSection(name, file).findings;
+}
+
+/** The key of [X-Fleet] that a misspelt one probably means; null when none is near. */
+export function nearestFleetKey(key: string): string | null {
+  const found = nearest(key, [...fleetKeys, ...Object.keys(otherWords)]);
+  return found === null ? null : (otherWords[found] ?? found);
+}
+
+interface ReadSection {
+  readonly section: FleetSection;
+  readonly findings: readonly Finding[];
+}
+
+function readSection(name: UnitName, file: UnitFile): ReadSection {
+  const findings: Finding[] = [];
+  let section = noOptions;
+  for (const option of modernFirst(file.options.filter((each) => each.section === fleetSectionName))) {
+    if (findings.length === limits.findingsMax) break;
+    const rule = Object.hasOwn(keyRules, option.name) ? keyRules[option.name] : undefined;
+    if (rule === undefined) {
+      const message = whyUnknown(option.name);
+      findings.push({ code: 'UNIT_OPTION_UNKNOWN', line: option.line, text: option.name, message });
+      continue;
+    }
+    const value = joinedValue(option.value);
+    const after = rule(section, value, name);
+    if (after.ok) section = after.value;
+    else findings.push(wrongValue(option, value, after.failure));
+  }
+  const conflict = findings.length === 0 ? whyConflicting(section) : null;
+  if (conflict !== null) findings.push({ code: 'UNIT_OPTIONS_CONFLICT', line: 0, text: '', message: conflict });
+  return { section, findings: findings.toSorted((left, right) => left.line - right.line) };
+}
+
+/** fleet 1.0 looks at legacy names only after the modern ones. */
+function modernFirst(options: readonly UnitOption[]): readonly UnitOption[] {
+  const isLegacy = (option: UnitOption): boolean => option.name.startsWith('X-');
+  return [...options.filter((option) => !isLegacy(option)), ...options.filter(isLegacy)];
+}
+
+function wrongValue(option: UnitOption, value: string, { code, message }: Failure): Finding {
+  return { code, line: option.line, text: value, message: `${option.name}=${excerpt(value)}: ${message}` };
+}
+
+const excerptCharacters = 80;
+
+function excerpt(text: string): string {
+  return text.length > excerptCharacters ? `${text.slice(0, excerptCharacters)}...` : text;
+}
+
+function whyUnknown(key: string): string {
+  const start = `[${fleetSectionName}] has no option ${JSON.stringify(excerpt(key))}`;
+  const homes = sectionsOfKey(key);
+  if (homes.length > 0) return `${start}; it belongs in ${homes.map((home) => `[${home}]`).join(' or ')}`;
+  const suggestion = nearestFleetKey(key);
+  if (suggestion !== null) return `${start}; did you mean "${suggestion}"?`;
+  return `${start}; it has ${fleetKeys.filter((known) => !known.startsWith('X-')).join(', ')}`;
+}
+
+/** Options that exclude each other: fleet 1.0's sentences, in its order. "Peers" is its word for MachineOf. */
+function whyConflicting(section: FleetSection): string | null {
+  for (const peer of section.machineOf) {
+    const conflict = section.conflicts.find((pattern) => matchGlob(pattern, peer));
+    if (conflict !== undefined) return `unresolvable requirements: peer "${peer}" matches conflict "${conflict}"`;
+    const replaced = section.replaces.find((pattern) => matchGlob(pattern, peer));
+    if (replaced !== undefined) return `unresolvable requirements: peer "${peer}" matches replace "${replaced}"`;
+  }
+  const present = {
+    MachineID: section.machineId !== null || section.machineBootId !== null,
+    Global: section.global,
+    Peers: section.machineOf.length > 0,
+    Conflicts: section.conflicts.length > 0,
+    Replaces: section.replaces.length > 0,
+  };
+  const exclusions = [
+    ['MachineID', ['Peers', 'Conflicts', 'Global', 'Replaces']],
+    ['Global', ['Peers', 'Replaces']],
+    ['Conflicts', ['Replaces']],
+  ] as const;
+  for (const [option, others] of exclusions) {
+    const other = others.find((each) => present[option] && present[each]);
+    if (other !== undefined) return `${option} cannot be used with ${other}`;
+  }
+  return null;
+}
+
+/**
+ * Expands specifiers in each word after the cut, so that no instance name can add words or quotes. A template keeps
+ * them.
+ */
+function expandWords(words: readonly string[], unit: UnitName): Result<readonly string[]> {
+  if (isTemplate(unit)) return success(words);
+  const expanded: string[] = [];
+  for (const word of words) {
+    const result = expandSpecifiers(word, { name: unit });
+    if (!result.ok) return result;
+    expanded.push(result.value);
+  }
+  return success(expanded);
+}
+
+function readWords(value: string, unit: UnitName): Result<readonly string[]> {
+  const words = splitQuoted(value, 'keep');
+  return words.ok ? expandWords(words.value, unit) : words;
+}
+
+/** A list without repeated values; fails beyond the limit. */
+function listOf<T>(all: Iterable<T>): Result<readonly T[]> {
+  const list = [...new Set(all)];
+  if (list.length <= limits.fleetOptionValuesMax) return success(list);
+  return failure('UNIT_OPTION_INVALID', `more than ${limits.fleetOptionValuesMax} values; use fewer`);
+}
+
+/** Whether a word of a template still has specifiers, so that it cannot be checked before there is an instance. */
+function isOpen(word: string, unit: UnitName): boolean {
+  return isTemplate(unit) && word.includes('%');
+}
+
+/** One machine id or boot id; the first of several wins, as in fleet 1.0. */
+function readId(value: string, before: string | null, unit: UnitName): Result<string | null> {
+  const words = readWords(value, unit);
+  if (!words.ok) return words;
+  const [id, ...more] = words.value;
+  if (id === undefined || id === '') return failure('UNIT_OPTION_INVALID', 'no id; list-machines -l shows them');
+  if (more.length > 0) {
+    return failure('UNIT_OPTION_INVALID', 'only one id can be given; use MachineMetadata for several machines');
+  }
+  return success(before ?? id);
+}
+
+/** Names of units to share a machine with; ".service" is added as for arguments of fleetctl. */
+function readPeers(value: string, before: readonly UnitName[], unit: UnitName): Result<readonly UnitName[]> {
+  const words = readWords(value, unit);
+  if (!words.ok) return words;
+  const peers: UnitName[] = [];
+  for (const word of words.value) {
+    if (isOpen(word, unit)) {
+      peers.push(word as UnitName);
+      continue;
+    }
+    const parsed = parseUnitName(withDefaultType(word));
+    if (!parsed.ok) return failure('UNIT_OPTION_INVALID', `"${word}" is not a unit: ${parsed.failure.message}`);
+    const peer = parsed.value.name;
+    if (peer === unit) return failure('UNIT_OPTION_INVALID', `"${word}" is the unit itself`);
+    if (isTemplate(peer)) return failure('UNIT_OPTION_INVALID', `"${word}" is a template; name an instance of it`);
+    peers.push(peer);
+  }
+  return listOf([...before, ...peers]);
+}
+
+/** Glob patterns of unit names, separated by blanks. */
+function readPatterns(value: string, before: readonly string[], unit: UnitName): Result<readonly string[]> {
+  const words = readWords(value, unit);
+  if (!words.ok) return words;
+  for (const word of words.value) {
+    const glob = compileGlob(word);
+    if (!glob.ok) return glob;
+  }
+  return listOf([...before, ...words.value.filter((word) => word !== '')]);
+}
+
+type Requirements = readonly MetadataRequirement[];
+
+function readMetadata(value: string, before: Requirements, unit: UnitName): Result<Requirements> {
+  const expressions = splitMetadata(value);
+  const words = expressions.ok ? expandWords(expressions.value, unit) : expressions;
+  if (!words.ok) return words;
+  const checked = listOf([...before.flatMap(({ alternatives }) => alternatives), ...words.value]);
+  if (!checked.ok) return checked;
+  let all = before;
+  for (const word of words.value) {
+    const requirement = readRequirement(word);
+    if (!requirement.ok) return requirement;
+    all = addRequirement(all, requirement.value);
+  }
+  return success(all);
+}
+
+const truthy: ReadonlySet<string> = new Set(['true', 'yes', '1', 'on', 't']);
+const falsy: ReadonlySet<string> = new Set(['false', 'no', '0', 'off', 'f']);
+
+/**
+ * fleet 1.0 takes true, yes, 1, on and t in any letter case for true; other words were silently false, here they are
+ * refused.
+ */
+function readFlag(value: string, before: boolean, unit: UnitName): Result<boolean> {
+  const words = readWords(value, unit);
+  if (!words.ok) return words;
+  const word = words.value.length === 1 ? (words.value[0] ?? '').toLowerCase() : value;
+  if (truthy.has(word)) return success(true);
+  if (falsy.has(word)) return success(false);
+  if (isOpen(value, unit)) return success(before);
+  return failure('UNIT_OPTION_INVALID', 'write true or false');
+}

@@ -1,6 +1,7 @@
 /**
  * Glob patterns over unit names, with the rules of Go's path.Match (fleet 1.0 matched Conflicts and Replaces with it):
- * `*` any characters but "/", `?` one of them, `[a-z]` and `[^a-z]` classes, a backslash makes the next character ordinary.
+ * `*` any characters but "/", `?` one of them, `[a-z]` and `[^a-z]` classes, a backslash makes the next character
+ * ordinary.
  * Promises: the time is at most pattern length times name length, whatever the pattern.
  */
 import { failure, success } from './failure.ts';
@@ -16,6 +17,17 @@ type Token =
 interface Range {
   readonly from: string;
   readonly to: string;
+}
+
+/** A class, or one character of it, and the index behind it. */
+interface ReadClass {
+  readonly token: Token;
+  readonly end: number;
+}
+
+interface ReadCharacter {
+  readonly character: string;
+  readonly end: number;
 }
 
 /** A pattern that was read once and matches many names. */
@@ -51,7 +63,9 @@ function readTokens(pattern: string): Result<readonly Token[]> {
     at += 1;
     if (character === '[') {
       const read = readClass(characters, at);
-      if (read === null) return malformed(pattern, 'a class such as [a-z] is empty or not closed; write \\[ for the character itself');
+      if (read === null) {
+        return malformed(pattern, 'a class such as [a-z] is empty or not closed; write \\[ for the character itself');
+      }
       tokens.push(read.token);
       at = read.end;
     } else if (character === '*') {
@@ -71,7 +85,7 @@ function readTokens(pattern: string): Result<readonly Token[]> {
 }
 
 /** Reads a class whose "[" stands before `start`; null when it is malformed. */
-function readClass(characters: readonly string[], start: number): { readonly token: Token; readonly end: number } | null {
+function readClass(characters: readonly string[], start: number): ReadClass | null {
   const negated = characters[start] === '^';
   const ranges: Range[] = [];
   let at = negated ? start + 1 : start;
@@ -92,7 +106,7 @@ function readClass(characters: readonly string[], start: number): { readonly tok
 }
 
 /** One character inside a class: "-" and "]" need a backslash, and the class cannot end right after it. */
-function readClassCharacter(characters: readonly string[], start: number): { readonly character: string; readonly end: number } | null {
+function readClassCharacter(characters: readonly string[], start: number): ReadCharacter | null {
   const isEscaped = characters[start] === '\\';
   const at = isEscaped ? start + 1 : start;
   const character = characters[at];

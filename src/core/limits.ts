@@ -29,6 +29,10 @@ export const limits = {
   journalLinesMax: 10_000,
   /** D-Bus calls in flight; the bus refuses more than 128 pending replies. */
   busCallsInFlightMax: 64,
+  /** Values one option of [X-Fleet] may list: checks compare lists with each other. */
+  fleetOptionValuesMax: 256,
+  /** Errors, and warnings, one check of a unit file reports: people mend the first ones first. */
+  findingsMax: 100,
   /** Metadata pairs of one machine, and characters of one key or value. */
   metadataPairsMax: 256,
   metadataCharactersMax: 1_024,

@@ -1,7 +1,7 @@
 /**
  * Percent specifiers of systemd.unit(5) "SPECIFIERS" that depend on the unit's name and on the machine it is for.
- * Promises: one pass, so what a specifier stands for is never expanded again; specifiers that nobody knows stay as they are,
- * as systemd leaves them.
+ * Promises: one pass, so what a specifier stands for is never expanded again; specifiers that nobody knows stay as they
+ * are, as in fleet 1.0 (systemd refuses letters and digits that it does not know).
  */
 import { success } from './failure.ts';
 import type { Result } from './failure.ts';
@@ -53,7 +53,10 @@ function machineSpecifier(letter: string, machine: MachineFacts | undefined): st
   return ({ H: machine.hostname, m: machine.id, b: machine.bootId } as Readonly<Record<string, string>>)[letter];
 }
 
-/** Expands the specifiers of `text`. Fails with UNIT_NAME_INVALID when %P, %I, %J or %f meets a malformed escape in the name. */
+/**
+ * Expands the specifiers of `text`. Fails with UNIT_NAME_INVALID when %P, %I, %J or %f meets a malformed escape in the
+ * name.
+ */
 export function expandSpecifiers(text: string, facts: SpecifierFacts): Result<string> {
   const parts = unitNameParts(facts.name);
   let expanded = '';

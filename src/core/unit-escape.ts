@@ -20,7 +20,9 @@ export function escapeUnitText(text: string): string {
   return escaped;
 }
 
-/** The text that an escaped part of a unit name stands for. Fails on a malformed escape and on bytes that are not UTF-8. */
+/**
+ * The text that an escaped part of a unit name stands for. Fails on a malformed escape and on bytes that are not UTF-8.
+ */
 export function unescapeUnitText(escaped: string): Result<string> {
   const encoder = new TextEncoder();
   const bytes: number[] = [];
@@ -32,7 +34,7 @@ export function unescapeUnitText(escaped: string): Result<string> {
     }
     const byte = Number.parseInt(part.slice(2), 16);
     if (part.length === 1 || byte === 0) {
-      return failure('UNIT_NAME_INVALID', `"${escaped}" has a backslash that starts no escape; write \\xNN with two hexadecimal digits`);
+      return failure('UNIT_NAME_INVALID', `"${escaped}" has a backslash that starts no escape such as \\x2d`);
     }
     bytes.push(byte);
   }
@@ -43,7 +45,10 @@ export function unescapeUnitText(escaped: string): Result<string> {
   }
 }
 
-/** An absolute path as a unit name part: repeated slashes and "." parts go, "/" itself is "-". Fails on relative paths and "..". */
+/**
+ * An absolute path as a unit name part: repeated slashes and "." parts go, "/" itself is "-". Fails on relative paths
+ * and "..".
+ */
 export function escapeUnitPath(path: string): Result<string> {
   if (!path.startsWith('/')) return failure('UNIT_NAME_INVALID', `"${path}" is not an absolute path`);
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');
@@ -51,7 +56,10 @@ export function escapeUnitPath(path: string): Result<string> {
   return success(parts.length === 0 ? '-' : escapeUnitText(parts.join('/')));
 }
 
-/** The absolute path that an escaped part stands for. Fails when it stands for a path that escapeUnitPath would not make. */
+/**
+ * The absolute path that an escaped part stands for. Fails when it stands for a path that escapeUnitPath would not
+ * make.
+ */
 export function unescapeUnitPath(escaped: string): Result<string> {
   if (escaped === '-') return success('/');
   const text = unescapeUnitText(escaped);

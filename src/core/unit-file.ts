@@ -1,8 +1,8 @@
 /**
  * Unit files as systemd.syntax(7) has them: text to options and back.
- * Promises: no text makes the parser throw; printing and parsing again gives the same options; the printed text and its hash
- * are those of fleet 1.0. Where fleet 1.0 and systemd read a line differently (line ends, comments between continued
- * lines, doubled backslashes), systemd is followed, because systemd runs the unit.
+ * Promises: no text makes the parser throw; printing and parsing again gives the same options; the printed text and its
+ * hash are those of fleet 1.0. Where fleet 1.0 and systemd read a line differently (line ends, comments between
+ * continued lines, doubled backslashes), systemd is followed, because systemd runs the unit.
  */
 import { createHash } from 'node:crypto';
 import { failure, success } from './failure.ts';
@@ -10,11 +10,17 @@ import type { Result } from './failure.ts';
 import { limits } from './limits.ts';
 import type { FileHash } from './unit.ts';
 
-/** One `Key=Value` line (continuation lines joined as the original keeps them). `line` counts from 1; 0 when made from an API request. */
+/**
+ * One `Key=Value` line (continuation lines joined as the original keeps them). `line` counts from 1; 0 when made from
+ * an API request.
+ */
 export interface UnitOption {
   readonly section: string;
   readonly name: string;
-  /** Without blanks around it; a continued value keeps its backslashes and line ends. {@link joinedValue} is what systemd reads. */
+  /**
+   * Without blanks around it; a continued value keeps its backslashes and line ends. {@link joinedValue} is what
+   * systemd reads.
+   */
   readonly value: string;
   readonly line: number;
 }
@@ -26,7 +32,7 @@ export interface UnitFile {
 
 /** Reads a unit file. Failures name line, column and the offending text: `line 3, column 5: ...`. */
 export function parseUnitFile(text: string): Result<UnitFile> {
-  if (isTooLarge(text)) return failure('UNIT_FILE_TOO_LARGE', `the unit file is larger than ${limits.unitFileBytesMax} bytes`);
+  if (isTooLarge(text)) return tooLarge;
   const lines = splitLines(text.startsWith(byteOrderMark) ? text.slice(1) : text);
   const options: UnitOption[] = [];
   let section: string | null = null;
@@ -47,7 +53,7 @@ export function parseUnitFile(text: string): Result<UnitFile> {
       if (!('name' in assignment)) return invalid(index + 1, assignment);
       const continued = readContinued(assignment.value, lines, index);
       if (!continued.ok) return continued;
-      options.push({ section: assignment.section, name: assignment.name, value: continued.value.value, line: index + 1 });
+      options.push({ ...assignment, value: continued.value.value, line: index + 1 });
       index = continued.value.next;
     }
   }
@@ -65,7 +71,7 @@ export function decodeUnitText(bytes: Uint8Array): Result<string> {
       return false;
     }
   };
-  if (bytes.length > limits.unitFileBytesMax) return failure('UNIT_FILE_TOO_LARGE', `the unit file is larger than ${limits.unitFileBytesMax} bytes`);
+  if (bytes.length > limits.unitFileBytesMax) return tooLarge;
   if (readable(bytes)) return success(decode(bytes));
   let line = 1;
   for (let start = 0; start < bytes.length; line += 1) {
@@ -91,30 +97,41 @@ export interface GivenOption {
 export function unitFileFromOptions(options: readonly GivenOption[]): Result<UnitFile> {
   for (const option of options) {
     const why = whyNoOption(option);
-    if (why !== null) return failure('UNIT_FILE_INVALID', `option ${quote(option.name)} of section ${quote(option.section)}: ${why}`);
+    if (why !== null) return failure('UNIT_FILE_INVALID', `${describe(option)}: ${why}`);
   }
-  const given = groupBySection(options.map((option) => ({ ...option, value: closeContinuation(trimBlanks(option.value)), line: 0 })));
+  const tidied = options.map((option) => ({ ...option, value: closeContinuation(trimBlanks(option.value)), line: 0 }));
+  const given = groupBySection(tidied);
   const parsed = parseUnitFile(printUnitFile({ options: given }));
   if (!parsed.ok) return parsed;
   const read = parsed.value.options;
-  const swallowed = given.find((option, index) => option.section !== read[index]?.section || option.name !== read[index].name);
+  const swallowed = given.find((option, index) => !isSameKey(option, read[index]));
   if (swallowed !== undefined) {
-    return failure('UNIT_FILE_INVALID', `option ${quote(swallowed.name)} of section ${quote(swallowed.section)}: the value before it continues over it`);
+    return failure('UNIT_FILE_INVALID', `${describe(swallowed)}: the value before it continues over it`);
   }
   return success({ options: read.map((option) => ({ ...option, line: 0 })) });
 }
 
+function isSameKey(left: GivenOption, right: GivenOption | undefined): boolean {
+  return left.section === right?.section && left.name === right.name;
+}
+
+function describe({ section, name }: GivenOption): string {
+  return `option ${quote(name)} of section ${quote(section)}`;
+}
+
 /** What keeps an option from standing in a unit file as one line; null when nothing does. */
 function whyNoOption({ section, name, value }: GivenOption): string | null {
-  if (section === '' || /[[\]\r\n]/.test(section)) return 'a section name is not empty and has no brackets or line ends';
-  if (name === '' || name !== trimBlanks(name) || /^[#;[]|[=\r\n]/.test(name)) return 'a key is not empty, starts with none of "#;[" and has no "=", outer blanks or line ends';
+  if (section === '' || /[[\]\r\n]/.test(section)) return 'a section name is not empty, without brackets and line ends';
+  if (name === '' || name !== trimBlanks(name) || /^[#;[]|[=\r\n]/.test(name)) {
+    return 'a key is not empty, starts with none of "#;[" and has no "=", outer blanks or line ends';
+  }
   if (hasOpenLineEnd(trimBlanks(value))) return 'its value has a line end without a backslash before it';
   return whyUnreadable(section + name + value)?.why ?? null;
 }
 
 /**
- * Canonical text: what `cat` prints and the hash is made of. fleet 1.0: comments and blank lines go, sections come in order
- * of first appearance with a blank line between them, continued lines stay.
+ * Canonical text: what `cat` prints and the hash is made of. fleet 1.0: comments and blank lines go, sections come in
+ * order of first appearance with a blank line between them, continued lines stay.
  */
 export function printUnitFile(file: UnitFile): string {
   let text = '';
@@ -139,7 +156,8 @@ export function joinedValue(value: string): string {
 
 /** Every value of an option in the order written, as systemd reads them, empty assignments included. */
 export function values(file: UnitFile, section: string, name: string): readonly string[] {
-  return file.options.filter((option) => option.section === section && option.name === name).map((option) => joinedValue(option.value));
+  const chosen = file.options.filter((option) => option.section === section && option.name === name);
+  return chosen.map((option) => joinedValue(option.value));
 }
 
 /** The values of a list option: an empty assignment forgets what stood before it (systemd.syntax(7)). */
@@ -156,6 +174,7 @@ export function lastValue(file: UnitFile, section: string, name: string): string
 const byteOrderMark = '\uFEFF';
 const lineFeed = 0x0a;
 const excerptCharacters = 60;
+const tooLarge = failure('UNIT_FILE_TOO_LARGE', `the unit file is larger than ${limits.unitFileBytesMax} bytes`);
 
 /** What is wrong with a line, and where (columns count characters from 1). */
 interface LineError {
@@ -207,7 +226,7 @@ function whyUnreadable(line: string): LineError | null {
   const zero = line.indexOf('\0');
   if (zero !== -1) return { column: zero + 1, why: 'a zero byte; a unit file is text' };
   if (line.isWellFormed()) return null;
-  return { column: line.search(/\p{Surrogate}/u) + 1, why: 'half a character (a lone surrogate); save the file as UTF-8' };
+  return { column: line.search(/\p{Surrogate}/u) + 1, why: 'half a character; save the file as UTF-8' };
 }
 
 /** The section name of a header line. */
@@ -216,22 +235,31 @@ function readHeader(line: string): string | LineError {
   const column = columnOf(line, content);
   const end = content.indexOf(']');
   if (end === -1) return { column, why: `${quote(content)} has no closing "]"` };
-  if (end < content.length - 1) return { column: column + end + 1, why: `${quote(content.slice(end + 1))} after a section header` };
+  const rest = content.slice(end + 1);
+  if (rest !== '') return { column: column + end + 1, why: `${quote(rest)} after a section header` };
   const name = content.slice(1, end);
-  if (name === '' || name.includes('[')) return { column, why: `${quote(content)} is not a section header; write [Service]` };
+  if (name === '' || name.includes('[')) return { column, why: `${quote(content)} is no section header` };
   return name;
 }
 
 /** Name and first line of the value of an assignment. */
-function readAssignment(line: string, section: string | null): { readonly section: string; readonly name: string; readonly value: string } | LineError {
+function readAssignment(line: string, section: string | null): GivenOption | LineError {
   const content = trimBlanks(line);
   const column = columnOf(line, content);
-  if (section === null) return { column, why: `${quote(content)} stands before the first section; start with a header such as [Unit]` };
+  if (section === null) {
+    return { column, why: `${quote(content)} stands before the first section; start with a header such as [Unit]` };
+  }
   const equals = content.indexOf('=');
   if (equals === -1) return { column, why: `${quote(content)} is not an assignment; write Key=Value` };
   const name = trimBlanks(content.slice(0, equals));
   if (name === '') return { column, why: `${quote(content)} has no key before the "="` };
   return { section, name, value: line.slice(line.indexOf('=') + 1) };
+}
+
+/** A whole value and the index of the line behind it. */
+interface Continued {
+  readonly value: string;
+  readonly next: number;
 }
 
 /** Whether a line ends in a backslash that no other backslash makes ordinary. */
@@ -241,8 +269,11 @@ function isContinued(line: string): boolean {
   return backslashes % 2 === 1;
 }
 
-/** Collects a value over its continued lines: comments between them are dropped, a blank line ends it. `next` is the index behind it. */
-function readContinued(first: string, lines: readonly string[], start: number): Result<{ readonly value: string; readonly next: number }> {
+/**
+ * Collects a value over its continued lines: comments between them are dropped, a blank line ends it. `next` is the
+ * index behind it.
+ */
+function readContinued(first: string, lines: readonly string[], start: number): Result<Continued> {
   const pieces = [first];
   let next = start + 1;
   let isOpen = isContinued(first);
@@ -259,7 +290,10 @@ function readContinued(first: string, lines: readonly string[], start: number): 
   return success({ value: closeContinuation(trimBlanks(pieces.join('\n'))), next });
 }
 
-/** A value that ends in an open continuation keeps the line end behind it (fleet 1.0), so that nothing printed after it belongs to it. */
+/**
+ * A value that ends in an open continuation keeps the line end behind it (fleet 1.0), so that nothing printed after it
+ * belongs to it.
+ */
 function closeContinuation(value: string): string {
   return isContinued(value) ? `${value}\n` : value;
 }

@@ -19,7 +19,9 @@ export interface UnitNameParts {
 }
 
 /** Unit types fleet takes, the original's plus what systemd can link from a file. */
-export const unitTypes = ['service', 'socket', 'timer', 'path', 'target', 'mount', 'automount', 'swap', 'slice', 'device', 'scope'] as const;
+export const unitTypes = [
+  'service', 'socket', 'timer', 'path', 'target', 'mount', 'automount', 'swap', 'slice', 'device', 'scope',
+] as const;
 export type UnitType = (typeof unitTypes)[number];
 
 /** Types that may have templates and instances (systemd: unit_type_may_template). */
@@ -51,7 +53,9 @@ export function parseUnitName(text: string): Result<UnitNameParts> {
 /** What is wrong with a name, in the order fleet 1.0 looks; null when nothing is. */
 function whyInvalid(text: string): string | null {
   if (text === '') return 'unit name cannot be empty';
-  if (text.length > limits.unitNameCharactersMax) return `unit name exceeds maximum length (${limits.unitNameCharactersMax})`;
+  if (text.length > limits.unitNameCharactersMax) {
+    return `unit name exceeds maximum length (${limits.unitNameCharactersMax})`;
+  }
   const dot = text.lastIndexOf('.');
   if (dot === -1) return 'unit name must contain "."';
   if (dot === text.length - 1) return 'unit name cannot end in "."';
@@ -70,7 +74,8 @@ function whyInvalid(text: string): string | null {
 function quoteCharacter(character: string): string {
   if (character === "'") return String.raw`'\''`;
   const isPrintable = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(character);
-  return isPrintable ? `'${character}'` : String.raw`'\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}'`;
+  const code = (character.codePointAt(0) ?? 0).toString(16).padStart(4, '0');
+  return isPrintable ? `'${character}'` : String.raw`'\u${code}'`;
 }
 
 /** Cuts a valid name at its first "@" and last ".". */
@@ -107,9 +112,13 @@ export function templateOf(name: UnitName): UnitName | null {
   return `${prefix}@.${type}` as UnitName;
 }
 
-/** The name of one instance of a template. Fails when the result is no valid name (length, characters, not a template). */
+/**
+ * The name of one instance of a template. Fails when the result is no valid name (length, characters, not a template).
+ */
 export function instanceOf(template: UnitName, instance: string): Result<UnitName> {
-  if (!isTemplate(template)) return failure('UNIT_NAME_INVALID', `"${template}" is not a template: its name needs "@" before the type`);
+  if (!isTemplate(template)) {
+    return failure('UNIT_NAME_INVALID', `"${template}" is not a template: its name needs "@" before the type`);
+  }
   if (instance === '') return failure('UNIT_NAME_INVALID', `an instance of "${template}" needs text after the "@"`);
   const { prefix, type } = splitName(template);
   const parts = parseUnitName(`${prefix}@${instance}.${type}`);
@@ -122,7 +131,10 @@ export function withDefaultType(text: string): string {
   return text.includes('.') && argumentTypes.has(type) ? text : `${text}.service`;
 }
 
-/** The unit that a command line argument means: the last part of a path, with ".service" added when it has no known suffix. */
+/**
+ * The unit that a command line argument means: the last part of a path, with ".service" added when it has no known
+ * suffix.
+ */
 export function unitNameFromArgument(text: string): Result<UnitName> {
   let end = text.length;
   while (end > 0 && text[end - 1] === '/') end -= 1;

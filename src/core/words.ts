@@ -1,6 +1,8 @@
 /**
- * Words of an option's value: systemd's splitting with quotes and C escapes (systemd.syntax(7) "QUOTING", systemd.service(5)).
- * Promises: one pass over the text; what systemd refuses (an open quote, an unknown escape) is a failure that names it.
+ * Words of an option's value: systemd's splitting with quotes and C escapes (systemd.syntax(7) "QUOTING",
+ * systemd.service(5)).
+ * Promises: one pass over the text; an open quote is a failure that names it; an escape nobody knows stays as written,
+ * as systemd leaves it in command lines (`sed s/\./-/`).
  */
 import { failure, success } from './failure.ts';
 import type { Result } from './failure.ts';
@@ -28,13 +30,14 @@ interface Escape {
 
 /**
  * Splits a value into words at blanks. Quotes of either kind keep blanks and are removed wherever they stand; escapes
- * work inside and outside quotes. Fails with UNIT_OPTION_INVALID, naming the text where it went wrong.
+ * are expanded inside and outside quotes, or stay as they are with `keep` ([X-Fleet]: unit names and globs hold
+ * backslashes). Fails with UNIT_OPTION_INVALID, naming the text where it went wrong.
  */
-export function splitQuoted(text: string): Result<readonly string[]> {
+export function splitQuoted(text: string, escapes: 'expand' | 'keep' = 'expand'): Result<readonly string[]> {
   const words: string[] = [];
   let at = skipBlanks(text, 0);
   while (at < text.length) {
-    const word = readWord(text, at);
+    const word = readWord(text, at, escapes);
     if (!word.ok) return word;
     words.push(word.value.word);
     at = skipBlanks(text, word.value.end);
@@ -52,18 +55,23 @@ function skipBlanks(text: string, start: number): number {
   return at;
 }
 
+/** A word and the index behind it. */
+interface ReadWord {
+  readonly word: string;
+  readonly end: number;
+}
+
 /** Reads one word, as bytes because `\xNN` escapes may spell one character in several bytes. */
-function readWord(text: string, start: number): Result<{ readonly word: string; readonly end: number }> {
+function readWord(text: string, start: number, escapes: 'expand' | 'keep'): Result<ReadWord> {
   const pieces: (string | readonly number[])[] = [];
   let quote = '';
   let at = start;
   while (at < text.length) {
     const character = text.charAt(at);
-    if (character === '\\') {
+    if (character === '\\' && escapes === 'expand') {
       const escape = readEscape(text.slice(at + 1, at + 1 + longestEscape));
-      if (escape === null) return failure('UNIT_OPTION_INVALID', `"${excerpt(text, at)}" is not an escape that systemd knows; write \\\\ for a backslash`);
-      pieces.push(escape.bytes);
-      at += 1 + escape.length;
+      pieces.push(escape === null ? text.slice(at, at + 2) : escape.bytes);
+      at += escape === null ? 2 : 1 + escape.length;
       continue;
     }
     if (quote === '' && isBlank(character)) break;
@@ -72,9 +80,13 @@ function readWord(text: string, start: number): Result<{ readonly word: string; 
     else pieces.push(character);
     at += 1;
   }
-  if (quote !== '') return failure('UNIT_OPTION_INVALID', `the quote in ${excerpt(text, start)} is not closed; add ${quote}`);
+  if (quote !== '') {
+    return failure('UNIT_OPTION_INVALID', `the quote in ${excerpt(text, start)} is not closed; add ${quote}`);
+  }
   const word = joinPieces(pieces);
-  if (word === null) return failure('UNIT_OPTION_INVALID', `the escapes in ${excerpt(text, start)} do not make UTF-8 text`);
+  if (word === null) {
+    return failure('UNIT_OPTION_INVALID', `the escapes in ${excerpt(text, start)} do not make UTF-8 text`);
+  }
   return success({ word, end: at });
 }
 
@@ -90,7 +102,8 @@ function readEscape(text: string): Escape | null {
     const code = Number.parseInt(digits[1] ?? '', base);
     const isSurrogate = code >= 0xd800 && code <= 0xdfff;
     if (code === 0 || code > (isByte ? 0xff : lastCodePoint) || (!isByte && isSurrogate)) return null;
-    return { bytes: isByte ? [code] : [...new TextEncoder().encode(String.fromCodePoint(code))], length: digits[0].length };
+    const bytes = isByte ? [code] : [...new TextEncoder().encode(String.fromCodePoint(code))];
+    return { bytes, length: digits[0].length };
   }
   return null;
 }
