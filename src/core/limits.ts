@@ -38,6 +38,8 @@ export const limits = {
   metadataCharactersMax: 1_024,
   /** Candidates an explanation lists before it says how many more there are. */
   explainMachinesMax: 1_000,
+  /** Different reasons the one sentence about an unplaced unit counts. */
+  explainReasonsMax: 5,
 } as const;
 
 assert(limits.unitFileBytesMax * 8 <= limits.requestBytesMax, 'a request carries several unit files');

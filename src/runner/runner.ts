@@ -10,21 +10,11 @@
  * - Every call ends soon after its signal is aborted; every call is bounded in time; a failure of one unit is reported for it
  *   and does not keep the others from being done.
  */
+import type { RenderedUnit } from '../core/reconcile/render.ts';
 import type { FileHash } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 
-/** A unit file made ready for one machine. */
-export interface RenderedUnit {
-  readonly name: UnitName;
-  /** The text systemd reads. */
-  readonly text: string;
-  /** Hash of the submitted file, shown to people. */
-  readonly hash: FileHash;
-  /** Drop-ins by file name ("10-fleet.conf"), without the directory. */
-  readonly dropIns: Readonly<Record<string, string>>;
-  /** Hash over text and drop-ins: two renderings with the same one are the same unit. */
-  readonly renderedHash: string;
-}
+export type { RenderedUnit } from '../core/reconcile/render.ts';
 
 /** What the runner sees of one unit in its directory. */
 export interface Observation {

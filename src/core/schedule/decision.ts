@@ -1,0 +1,41 @@
+/**
+ * What the scheduler answers: decisions as data, each with its reason, and what could not be placed and why.
+ * Promises: decisions say only what differs from the snapshot; carrying all of them out leaves nothing to decide.
+ */
+import type { MachineId } from '../machine.ts';
+import type { Assignment } from '../unit.ts';
+import type { UnitName } from '../unit-name.ts';
+
+/** An assignment as decided; the moment is added by whoever commits it. */
+export type AssignmentContent = Omit<Assignment, 'assignedAtMs'>;
+
+interface DecisionArgs {
+  /** A unit that was on no machine gets one. */
+  assign: { readonly machine: MachineId; readonly content: AssignmentContent };
+  /** A unit stays where it is, but is wanted otherwise: another file, state or restart generation. `before` is what it replaces. */
+  update: { readonly machine: MachineId; readonly content: AssignmentContent; readonly before: Assignment };
+  /** A unit changes its machine: both in one commit, so that it never has two. */
+  move: { readonly from: MachineId; readonly machine: MachineId; readonly content: AssignmentContent };
+  /** A unit loses its machine. */
+  unassign: { readonly machine: MachineId };
+}
+
+/** One change of the assignments. `why` is a sentence for people. */
+export type Decision = {
+  [K in keyof DecisionArgs]: { readonly kind: K; readonly unit: UnitName; readonly why: string } & DecisionArgs[K];
+}[keyof DecisionArgs];
+
+/** Why a unit that should run has no machine. */
+export interface Unplaced {
+  /** One sentence. */
+  readonly why: string;
+  /** A reason for each machine, sorted by machine id, at most limits.explainMachinesMax; empty when no machine was looked at. */
+  readonly machines: ReadonlyMap<MachineId, string>;
+}
+
+/** All that one pass of the scheduler says. */
+export interface SchedulePlan {
+  /** In the order they are to be committed: units leave before others come. */
+  readonly decisions: readonly Decision[];
+  readonly unplaced: ReadonlyMap<UnitName, Unplaced>;
+}

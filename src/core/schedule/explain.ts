@@ -1,0 +1,205 @@
+/**
+ * Why a unit runs where it does, or why it does not run: for people who ask.
+ * Promises: says only what the snapshot shows; every unit has one sentence that is true, and every machine a verdict.
+ */
+import type { ClusterSnapshot } from '../cluster.ts';
+import { limits } from '../limits.ts';
+import type { Machine, MachineId } from '../machine.ts';
+import { shortMachineId } from '../machine.ts';
+import { compareText } from '../order.ts';
+import type { UnitRecord, UnitStatus } from '../unit.ts';
+import type { UnitName } from '../unit-name.ts';
+import { isTemplate } from '../unit-name.ts';
+import { failureOf, phaseOf } from '../unit-state.ts';
+import { sayRefusal } from './filters.ts';
+import type { PlannedUnit } from './ledger.ts';
+import { beginPass } from './pass.ts';
+import type { Held, Pass } from './pass.ts';
+import { countRefusals, countUnits, groupRefusal } from './placing.ts';
+import { groupByCircles } from './groups.ts';
+import { createSectionReader } from './sections.ts';
+import type { SectionReader } from './sections.ts';
+
+/** What an explanation says of one machine. */
+export interface MachineVerdict {
+  readonly id: MachineId;
+  readonly address: string;
+  readonly verdict: 'chosen' | 'possible' | 'refused';
+  readonly why: string;
+}
+
+/** Why a unit is where it is. `machines` has the chosen ones first, then possible ones by load, then the others by id. */
+export interface Explanation {
+  readonly name: UnitName;
+  readonly summary: string;
+  readonly state: 'running' | 'starting' | 'stopping' | 'failed' | 'done' | 'inactive' | 'unplaced' | 'unknown';
+  readonly machines: readonly MachineVerdict[];
+}
+
+type Summary = Pick<Explanation, 'summary' | 'state'>;
+
+/** Explains one unit. `sections` may be kept between calls, for speed alone. */
+export function explain(
+  snapshot: ClusterSnapshot, name: UnitName, sections: SectionReader = createSectionReader(),
+): Explanation {
+  const record = snapshot.units.get(name);
+  const pass = beginPass(snapshot, sections);
+  const held = pass.held.get(name) ?? [];
+  const unit = pass.wanted.get(name);
+  const verdicts = unit === undefined ? chosenOnly(pass, held) : verdictsOf(pass, unit, held);
+  return { name, ...summarise(pass, { name, record, held }), machines: verdicts.slice(0, limits.explainMachinesMax) };
+}
+
+interface Asked {
+  readonly name: UnitName;
+  readonly record: UnitRecord | undefined;
+  readonly held: readonly Held[];
+}
+
+function summarise(pass: Pass, asked: Asked): Summary {
+  const { name, record, held } = asked;
+  const unreadable = pass.untouched.get(name);
+  if (unreadable !== undefined) return { state: 'unknown', summary: `it is left as it is: ${unreadable}` };
+  if (isTemplate(name)) {
+    const instance = name.replace('@.', '@1.');
+    return { state: 'inactive', summary: `it is a template: start an instance of it, ${instance} for example` };
+  }
+  if (record === undefined || record.desired === 'inactive') return summariseUnwanted(pass, asked);
+  if (held.length === 0) return summariseUnplaced(pass, name);
+  const isGlobal = pass.wanted.get(name)?.section.global === true;
+  const [first] = held;
+  return isGlobal || first === undefined ? summariseGlobal(pass, asked) : summariseOn(pass, name, first);
+}
+
+function summariseUnwanted(pass: Pass, { name, record, held }: Asked): Summary {
+  const still = held.map((one) => one.machine).concat(machinesReporting(pass.snapshot, name));
+  const [machine] = still;
+  if (machine !== undefined) return { state: 'stopping', summary: `it is to stop, and ${describeMachine(pass, machine)} still has it` };
+  if (record === undefined) return { state: 'unknown', summary: 'the cluster has no unit of this name' };
+  return { state: 'inactive', summary: 'nobody asked for it to run: it is only submitted' };
+}
+
+function machinesReporting(snapshot: ClusterSnapshot, name: UnitName): readonly MachineId[] {
+  return [...snapshot.statuses].filter(([, ofMachine]) => ofMachine.has(name)).map(([machine]) => machine);
+}
+
+function summariseUnplaced(pass: Pass, name: UnitName): Summary {
+  const fileless = pass.fileless.get(name);
+  if (fileless !== undefined) return { state: 'unplaced', summary: `it cannot be placed: ${fileless}` };
+  if (pass.snapshot.leader === null) {
+    return { state: 'unplaced', summary: 'no engine leads the cluster, so nothing is placed until one does' };
+  }
+  const unit = pass.wanted.get(name);
+  const refusals = unit === undefined ? [] : refusalsOf(pass, unit);
+  if (refusals.length < pass.ledger.places.size) {
+    return { state: 'unplaced', summary: 'a machine fits; the engine places it with its next pass' };
+  }
+  const counts = new Map<string, number>();
+  for (const { why } of refusals) counts.set(why, (counts.get(why) ?? 0) + 1);
+  return { state: 'unplaced', summary: countRefusals(pass.ledger.places.size, counts) };
+}
+
+/** What is to be said of a unit on one machine. */
+function summariseOn(pass: Pass, name: UnitName, { machine, assignment }: Held): Summary {
+  const { snapshot } = pass;
+  const where = describeMachine(pass, machine);
+  if (!snapshot.machines.has(machine)) {
+    const unit = pass.wanted.get(name);
+    const fits = unit !== undefined && refusalsOf(pass, unit).length < pass.ledger.places.size;
+    const next = fits ? 'the engine moves it with its next pass' : 'no other machine fits, so it stays assigned there';
+    return { state: 'unplaced', summary: `its machine ${where} is gone; ${next}` };
+  }
+  const status = snapshot.statuses.get(machine)?.get(name);
+  const since = new Date(assignment.assignedAtMs).toISOString();
+  if (status === undefined) return { state: 'starting', summary: `it was placed on ${where} at ${since}, which has not reported yet` };
+  return describeStatus(status, assignment.desired, where);
+}
+
+/** What a reported status means for a unit that is wanted loaded or launched. */
+function describeStatus(status: UnitStatus, desired: 'loaded' | 'launched', where: string): Summary {
+  if (status.problem !== '') return { state: 'failed', summary: `${where} cannot do what is asked: ${status.problem}` };
+  const since = status.sinceMs === 0 ? '' : ` since ${new Date(status.sinceMs).toISOString()}`;
+  switch (phaseOf(status)) {
+    case 'running':
+      if (desired === 'loaded') return { state: 'stopping', summary: `it is to stop, and still runs on ${where}` };
+      return { state: 'running', summary: `it runs on ${where}${since}` };
+    case 'starting':
+      return { state: 'starting', summary: `it is starting on ${where}${since} (${status.sub})` };
+    case 'restarting':
+      return { state: 'failed', summary: `it ended on ${where} with ${failureOf(status)}, and systemd starts it again` };
+    case 'stopping':
+      return { state: 'stopping', summary: `it is stopping on ${where}${since} (${status.sub})` };
+    case 'failed':
+      return { state: 'failed', summary: `it failed on ${where}${since}: ${failureOf(status)}` };
+    case 'done':
+      return { state: 'done', summary: `it has run to its end with success on ${where}` };
+    case 'ended':
+      return { state: 'done', summary: `it was started on ${where} and has ended (${failureOf(status)})` };
+    case 'stopped':
+      if (desired === 'loaded') return { state: 'inactive', summary: `it is loaded on ${where}, and nobody asked for it to run` };
+      return { state: 'starting', summary: `${where} has loaded it and is about to start it` };
+  }
+}
+
+function summariseGlobal(pass: Pass, { name, held }: Asked): Summary {
+  const there = held.filter(({ machine }) => pass.snapshot.machines.has(machine));
+  const each = there.map((one) => summariseOn(pass, name, one));
+  const failing = each.find((one) => one.state === 'failed');
+  const fine = each.filter((one) => one.state === 'running' || one.state === 'done').length;
+  const total = String(pass.snapshot.machines.size);
+  const count = `it is global: it runs on ${String(fine)} of ${total} machines`;
+  if (failing !== undefined) return { state: 'failed', summary: `${count}; ${failing.summary}` };
+  const next = each.find((one) => one.state !== 'running' && one.state !== 'done');
+  return next === undefined ? { state: 'running', summary: count } : { state: next.state, summary: `${count}; ${next.summary}` };
+}
+
+function refusalsOf(pass: Pass, unit: PlannedUnit): readonly { readonly id: MachineId; readonly why: string; readonly full: string }[] {
+  const group = groupOf(pass, unit);
+  return [...pass.ledger.places].flatMap(([id, at]) => {
+    const refusal = groupRefusal(pass, group, at);
+    return refusal === null ? [] : [{ id, why: refusal.why, full: sayRefusal(refusal) }];
+  });
+}
+
+/** The unit with those that must be placed in the same step, because each of them is MachineOf another. */
+function groupOf(pass: Pass, unit: PlannedUnit): readonly PlannedUnit[] {
+  if (unit.section.machineOf.length === 0 || pass.ledger.homes.has(unit.name)) return [unit];
+  const pending = [...pass.wanted.values()].filter((other) => !other.section.global && !pass.ledger.homes.has(other.name));
+  const groups = groupByCircles(pending.map((other) => other.name), (name) => pass.wanted.get(name)?.section.machineOf ?? []);
+  const group = groups.find((names) => names.includes(unit.name)) ?? [];
+  return group.flatMap((name) => pass.wanted.get(name) ?? []);
+}
+
+function verdictsOf(pass: Pass, unit: PlannedUnit, held: readonly Held[]): readonly MachineVerdict[] {
+  const refusals = new Map(refusalsOf(pass, unit).map(({ id, full }) => [id, full]));
+  const assigned = new Set(held.map(({ machine }) => machine));
+  const others = [...pass.ledger.places.values()].filter(({ machine }) => !assigned.has(machine.id));
+  const possible = others.filter(({ machine }) => !refusals.has(machine.id))
+    .sort((left, right) => left.load - right.load || compareText(left.machine.id, right.machine.id));
+  return [
+    ...chosenOnly(pass, held),
+    ...possible.map(({ machine, load }) => verdict(machine, 'possible', `it fits (${countUnits(load)} there)`)),
+    ...others.flatMap(({ machine }) => {
+      const why = refusals.get(machine.id);
+      return why === undefined ? [] : [verdict(machine, 'refused', why)];
+    }),
+  ];
+}
+
+function chosenOnly(pass: Pass, held: readonly Held[]): readonly MachineVerdict[] {
+  return held.map(({ machine, assignment }) => {
+    const known = pass.snapshot.machines.get(machine);
+    return known === undefined
+      ? { id: machine, address: '', verdict: 'chosen', why: `${assignment.why}; the machine is gone` }
+      : verdict(known, 'chosen', assignment.why);
+  });
+}
+
+function verdict(machine: Machine, what: MachineVerdict['verdict'], why: string): MachineVerdict {
+  return { id: machine.id, address: machine.publicIp, verdict: what, why };
+}
+
+function describeMachine(pass: Pass, id: MachineId): string {
+  const address = pass.snapshot.machines.get(id)?.publicIp ?? '';
+  return address === '' ? shortMachineId(id) : `${shortMachineId(id)}/${address}`;
+}

@@ -1,0 +1,160 @@
+/**
+ * The rules of placement, one small function each: may this unit run on this machine?
+ * Promises: a rule answers null or says why not; it decides nothing else and changes nothing.
+ *
+ * To add a rule: write a Filter, put it into one of the two tables, and look at the difference it makes with
+ * UPDATE_GOLDEN=1 on schedule.test.ts.
+ */
+import type { MetadataRequirement } from '../fleet-section.ts';
+import type { Machine } from '../machine.ts';
+import { shortMachineId } from '../machine.ts';
+import { expandSpecifiers } from '../specifiers.ts';
+import type { UnitName } from '../unit-name.ts';
+import { otherUnder } from './ledger.ts';
+import type { Ledger, Place, PlannedUnit } from './ledger.ts';
+
+/** Why a machine does not take a unit: what the unit asks for (alike on many machines), and what this machine has instead. */
+export interface Refusal {
+  readonly why: string;
+  readonly detail: string;
+}
+
+/** What a rule may look at beside the unit and the machine. */
+export interface FilterContext {
+  readonly ledger: Ledger;
+  /** Units that are placed in the same step and count as being there already. */
+  readonly together: ReadonlySet<UnitName>;
+  /** Units that replace one another in a circle have the same number. */
+  readonly circles: ReadonlyMap<UnitName, number>;
+}
+
+/** One rule of placement. */
+export type Filter = (unit: PlannedUnit, place: Place, context: FilterContext) => Refusal | null;
+
+/** A refusal as one sentence. */
+export function sayRefusal({ why, detail }: Refusal): string {
+  return detail === '' ? why : `${why}; ${detail}`;
+}
+
+/** MachineID names the machine by its full id or, as in fleet 1.0, by the first eight characters. */
+const hasMachineId: Filter = ({ section: { machineId } }, { machine }) =>
+  machineId === null || machineId === machine.id || machineId === machine.id.slice(0, 8)
+    ? null
+    : { why: `needs machine ${shortMachineId(machineId)}`, detail: 'this is another machine' };
+
+/** X-ConditionMachineBootID. */
+const hasBootId: Filter = ({ section: { machineBootId } }, { machine }) =>
+  machineBootId === null || machineBootId === machine.bootId
+    ? null
+    : { why: `needs boot id ${shortMachineId(machineBootId)}`, detail: `the machine has boot id ${shortMachineId(machine.bootId)}` };
+
+/** MachineMetadata: every requirement must hold; a requirement holds when one of its alternatives does. */
+const hasMetadata: Filter = (unit, { machine }) => {
+  const lacking = unit.section.metadata.find((requirement) => !requirementHolds(requirement, unit.name, machine));
+  if (lacking === undefined) return null;
+  const { key, alternatives } = lacking;
+  const value = metadataOf(machine, key);
+  const asked = alternatives.map((alternative) => `${key}${alternative.operator}${alternative.value}`).join(' or ');
+  return { why: `needs metadata ${asked}`, detail: `the machine has ${value === undefined ? `no ${key}` : `${key}=${value}`}` };
+};
+
+/** MachineOf: the machine of all its peers. */
+const hasPeers: Filter = ({ name, section: { machineOf } }, { units }, { ledger, together }) => {
+  const missing = machineOf.find((peer) => peer !== name && !units.has(peer) && !together.has(peer));
+  if (missing === undefined) return null;
+  const [home] = ledger.homes.get(missing) ?? [];
+  const detail = home === undefined ? `${missing} is on no machine` : `${missing} is on ${shortMachineId(home)}`;
+  return { why: `needs the machine of ${missing}`, detail };
+};
+
+/** Conflicts of this unit with what is there. */
+const conflictsWithNone: Filter = ({ name, conflictIds }, { matched }) => {
+  const other = otherUnder(matched, conflictIds, name);
+  return other === undefined ? null : { why: `conflicts with ${other}`, detail: `${other} is on the machine` };
+};
+
+/** Conflicts of what is there with this unit. */
+const noneConflicts: Filter = ({ name }, { conflicting }, { ledger }) => {
+  const other = otherUnder(conflicting, ledger.patterns.matching(name), name);
+  return other === undefined ? null : { why: `${other} conflicts with it`, detail: `${other} is on the machine` };
+};
+
+/** Replaces of what is there: a replaced unit does not come back to the machine of its successor. */
+const noneReplaces: Filter = ({ name }, { replacing }, { ledger }) => {
+  const other = otherUnder(replacing, ledger.patterns.matching(name), name);
+  return other === undefined ? null : { why: `${other} replaces it`, detail: `${other} is on the machine` };
+};
+
+/** Units that replace one another in a circle: the first one stays (fleet 1.0 ignores such Replaces, too). */
+const replacesInNoCircle: Filter = (unit, place, { circles }) => {
+  const circle = circles.get(unit.name);
+  if (circle === undefined) return null;
+  const other = replaceableUnits(unit, place).find((name) => circles.get(name) === circle);
+  return other === undefined ? null : { why: `replaces ${other} in a circle`, detail: `${other} is on the machine` };
+};
+
+/** Rules about a unit and a machine alone: what is on the machine does not matter. */
+export const machineFilters: readonly Filter[] = [hasMachineId, hasBootId, hasMetadata];
+
+/** Rules about a unit and what is on the machine already. */
+export const neighbourFilters: readonly Filter[] = [
+  hasPeers, conflictsWithNone, noneConflicts, noneReplaces, replacesInNoCircle,
+];
+
+/** The first rule that refuses, of one table; null when all agree. */
+export function firstRefusal(
+  filters: readonly Filter[], unit: PlannedUnit, at: { readonly place: Place; readonly context: FilterContext },
+): Refusal | null {
+  for (const filter of filters) {
+    const refusal = filter(unit, at.place, at.context);
+    if (refusal !== null) return refusal;
+  }
+  return null;
+}
+
+/** Units on a machine that Replaces of `unit` match, in the order they came. */
+export function replaceableUnits(unit: PlannedUnit, { matched }: Place): readonly UnitName[] {
+  if (unit.replaceIds.length === 0) return [];
+  const found = unit.replaceIds.flatMap((id) => [...matched.get(id) ?? []]);
+  return [...new Set(found)].filter((name) => name !== unit.name);
+}
+
+function requirementHolds({ key, alternatives }: MetadataRequirement, name: UnitName, machine: Machine): boolean {
+  const has = metadataOf(machine, key);
+  return alternatives.some(({ operator, value }) => comparisonHolds(has, operator, forMachine(value, name, machine)));
+}
+
+/** The keys come from people: "constructor" is one like any other. */
+function metadataOf(machine: Machine, key: string): string | undefined {
+  return Object.hasOwn(machine.metadata, key) ? machine.metadata[key] : undefined;
+}
+
+/** A value may speak of the machine it is compared with: %H, %m and %b. */
+function forMachine(value: string, name: UnitName, machine: Machine): string {
+  if (!value.includes('%')) return value;
+  const expanded = expandSpecifiers(value, { name, machine });
+  return expanded.ok ? expanded.value : value;
+}
+
+type Operator = MetadataRequirement['alternatives'][number]['operator'];
+
+/** `=` and `!=` compare text, the others numbers; a machine without the key, or without a number, satisfies only `!=`. */
+function comparisonHolds(has: string | undefined, operator: Operator, wanted: string): boolean {
+  if (operator === '=') return has === wanted;
+  if (operator === '!=') return has !== wanted;
+  const left = numberOf(has);
+  const right = numberOf(wanted);
+  if (left === null || right === null) return false;
+  switch (operator) {
+    case '<': return left < right;
+    case '<=': return left <= right;
+    case '>': return left > right;
+    case '>=': return left >= right;
+  }
+}
+
+function numberOf(text: string | undefined): number | null {
+  if (text === undefined || text.trim() === '') return null;
+  const value = Number(text);
+  return Number.isFinite(value) ? value : null;
+}

@@ -1,0 +1,100 @@
+/**
+ * The ledger: which unit stands on which machine while a pass decides, indexed for the questions that filters ask.
+ * Promises: place() and remove() are exact inverses; a question costs the same however many units there are.
+ */
+import { assert } from '../failure.ts';
+import type { FleetSection } from '../fleet-section.ts';
+import type { Machine, MachineId } from '../machine.ts';
+import { compareText } from '../order.ts';
+import type { UnitName } from '../unit-name.ts';
+import { createPatternIndex } from './patterns.ts';
+import type { PatternId, PatternIndex } from './patterns.ts';
+
+/** A unit with all that placing it needs. */
+export interface PlannedUnit {
+  readonly name: UnitName;
+  readonly section: FleetSection;
+  readonly conflictIds: readonly PatternId[];
+  readonly replaceIds: readonly PatternId[];
+  /** It stays where it is whatever its neighbours say, because something about it cannot be read. */
+  readonly fixed: boolean;
+}
+
+/** One machine of the ledger. */
+export interface Place {
+  readonly machine: Machine;
+  /** Units on it that are not global: what "least loaded" counts. */
+  load: number;
+  readonly units: Map<UnitName, PlannedUnit>;
+  /** Units on it that a pattern matches. */
+  readonly matched: Map<PatternId, Set<UnitName>>;
+  /** Units on it that name a pattern in Conflicts, and in Replaces. */
+  readonly conflicting: Map<PatternId, Set<UnitName>>;
+  readonly replacing: Map<PatternId, Set<UnitName>>;
+}
+
+export interface Ledger {
+  /** Sorted by machine id. */
+  readonly places: ReadonlyMap<MachineId, Place>;
+  /** Where each unit stands: one machine, or several for global units. */
+  readonly homes: Map<UnitName, Set<MachineId>>;
+  readonly patterns: PatternIndex;
+}
+
+export function createLedger(machines: Iterable<Machine>): Ledger {
+  const sorted = [...machines].sort((left, right) => compareText(left.id, right.id));
+  const places = sorted.map((machine): [MachineId, Place] => [machine.id, {
+    machine, load: 0, units: new Map(), matched: new Map(), conflicting: new Map(), replacing: new Map(),
+  }]);
+  return { places: new Map(places), homes: new Map(), patterns: createPatternIndex() };
+}
+
+/** Makes a unit known to the ledger's patterns. All units are made known before the first is placed. */
+export function planUnit(ledger: Ledger, name: UnitName, section: FleetSection): PlannedUnit {
+  const { patterns } = ledger;
+  return {
+    name, section, conflictIds: patterns.idsOf(section.conflicts), replaceIds: patterns.idsOf(section.replaces), fixed: false,
+  };
+}
+
+/** Puts a unit on a machine. */
+export function place(ledger: Ledger, at: Place, unit: PlannedUnit): void {
+  assert(!at.units.has(unit.name), `${unit.name} is placed once on ${at.machine.id}`);
+  at.units.set(unit.name, unit);
+  if (!unit.section.global) at.load += 1;
+  for (const id of ledger.patterns.matching(unit.name)) enter(at.matched, id, unit.name);
+  for (const id of unit.conflictIds) enter(at.conflicting, id, unit.name);
+  for (const id of unit.replaceIds) enter(at.replacing, id, unit.name);
+  enter(ledger.homes, unit.name, at.machine.id);
+}
+
+/** Takes a unit off a machine. */
+export function remove(ledger: Ledger, at: Place, unit: PlannedUnit): void {
+  assert(at.units.delete(unit.name), `${unit.name} stands on ${at.machine.id}`);
+  if (!unit.section.global) at.load -= 1;
+  for (const id of ledger.patterns.matching(unit.name)) leave(at.matched, id, unit.name);
+  for (const id of unit.conflictIds) leave(at.conflicting, id, unit.name);
+  for (const id of unit.replaceIds) leave(at.replacing, id, unit.name);
+  leave(ledger.homes, unit.name, at.machine.id);
+}
+
+/** A unit other than `self` that stands under one of the patterns; undefined when there is none. */
+export function otherUnder(
+  index: ReadonlyMap<PatternId, ReadonlySet<UnitName>>, ids: readonly PatternId[], self: UnitName,
+): UnitName | undefined {
+  for (const id of ids) {
+    for (const name of index.get(id) ?? []) if (name !== self) return name;
+  }
+  return undefined;
+}
+
+function enter<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
+  const values = index.get(key);
+  if (values === undefined) index.set(key, new Set([value]));
+  else values.add(value);
+}
+
+function leave<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
+  const values = index.get(key);
+  if (values?.delete(value) === true && values.size === 0) index.delete(key);
+}

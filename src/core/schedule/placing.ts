@@ -1,0 +1,157 @@
+/**
+ * Finds machines for units that have none: global units on every machine that fits, others on the least loaded one.
+ * Promises: the result depends on names, ids and sections alone; a unit that finds no machine has a reason for each of them.
+ */
+import { limits } from '../limits.ts';
+import type { MachineId } from '../machine.ts';
+import { firstRefusal, machineFilters, neighbourFilters, replaceableUnits, sayRefusal } from './filters.ts';
+import type { FilterContext, Refusal } from './filters.ts';
+import { groupByCircles } from './groups.ts';
+import { takeOff } from './keep.ts';
+import { place, remove } from './ledger.ts';
+import type { Place, PlannedUnit } from './ledger.ts';
+import { note } from './pass.ts';
+import type { Pass } from './pass.ts';
+
+const allFilters = [...machineFilters, ...neighbourFilters];
+
+/** Why a machine does not take a unit as things stand; null when it does. */
+export function refusalOf(unit: PlannedUnit, at: Place, context: FilterContext): Refusal | null {
+  return firstRefusal(allFilters, unit, { place: at, context });
+}
+
+/** Puts global units on every machine that fits. */
+export function placeGlobals(pass: Pass): void {
+  for (const unit of pass.wanted.values()) {
+    if (!unit.section.global) continue;
+    for (const at of pass.ledger.places.values()) {
+      if (at.units.has(unit.name) || refusalOf(unit, at, pass.context) !== null) continue;
+      place(pass.ledger, at, unit);
+      note(pass.comes, { unit: unit.name, machine: at.machine.id }, 'it is global: it runs on every machine that fits');
+    }
+  }
+}
+
+/** Gives global units that fit on no machine their reason; after all units are placed, because they may have been replaced. */
+export function explainGlobals(pass: Pass): void {
+  for (const unit of pass.wanted.values()) {
+    if (unit.section.global && !pass.ledger.homes.has(unit.name)) pass.unplaced.set(unit.name, explainRefusals(pass, [unit]));
+  }
+}
+
+/**
+ * Puts every other unit without a machine on one, leaders before their followers. Answers whether that pushed other units off
+ * their machines: then there is more to place.
+ */
+export function placePending(pass: Pass): boolean {
+  const pending = [...pass.wanted.values()].filter((unit) => !unit.section.global && !pass.ledger.homes.has(unit.name));
+  const groups = groupByCircles(pending.map((unit) => unit.name), (name) => pass.wanted.get(name)?.section.machineOf ?? []);
+  let pushed = false;
+  for (const names of groups) {
+    const group = names.flatMap((name) => pass.wanted.get(name) ?? []);
+    pushed = placeGroup(pass, group) || pushed;
+  }
+  return pushed;
+}
+
+/** Places units that must share a machine; answers whether that pushed others out. */
+function placeGroup(pass: Pass, group: readonly PlannedUnit[]): boolean {
+  let best: { readonly at: Place; readonly takes: boolean } | null = null;
+  for (const at of pass.ledger.places.values()) {
+    const candidate = { at, takes: group.some((unit) => replaceableUnits(unit, at).length > 0) };
+    if (best !== null && !isBetter(candidate, best)) continue;
+    if (groupRefusal(pass, group, at) === null) best = candidate;
+  }
+  if (best === null) {
+    const unplaced = explainRefusals(pass, group);
+    for (const unit of group) pass.unplaced.set(unit.name, unplaced);
+    return false;
+  }
+  const { at } = best;
+  const loadBefore = at.load;
+  for (const unit of group) {
+    place(pass.ledger, at, unit);
+    pass.unplaced.delete(unit.name);
+  }
+  let pushed = false;
+  for (const unit of group) {
+    const replaced = pushOut(pass, unit, at);
+    pushed ||= replaced.length > 0;
+    note(pass.comes, { unit: unit.name, machine: at.machine.id }, whyHere(unit, { replaced, group, loadBefore }));
+  }
+  return pushed;
+}
+
+/** Machines of replaced units first, then the least loaded; the lower id wins a tie because machines come in that order. */
+function isBetter(left: { at: Place; takes: boolean }, right: { at: Place; takes: boolean }): boolean {
+  if (left.takes !== right.takes) return left.takes;
+  return left.at.load < right.at.load;
+}
+
+/** Why a machine does not take all units of a group; null when it does. */
+export function groupRefusal(pass: Pass, group: readonly PlannedUnit[], at: Place): Refusal | null {
+  const [only] = group;
+  if (only !== undefined && group.length === 1) return refusalOf(only, at, pass.context);
+  const context: FilterContext = { ...pass.context, together: new Set(group.map((unit) => unit.name)) };
+  const placed: PlannedUnit[] = [];
+  let refusal: Refusal | null = null;
+  for (const unit of group) {
+    refusal = refusalOf(unit, at, context);
+    if (refusal !== null) {
+      refusal = { why: `${unit.name}, one of ${String(group.length)} units that share a machine: ${refusal.why}`, detail: refusal.detail };
+      break;
+    }
+    place(pass.ledger, at, unit);
+    placed.push(unit);
+  }
+  for (const unit of placed) remove(pass.ledger, at, unit);
+  return refusal;
+}
+
+/** Takes the units that `unit` replaces off its machine. */
+function pushOut(pass: Pass, unit: PlannedUnit, at: Place): readonly PlannedUnit[] {
+  const replaced = replaceableUnits(unit, at).flatMap((name) => at.units.get(name) ?? []).filter((other) => !other.fixed);
+  for (const other of replaced) takeOff(pass, { unit: other, at }, `replaced by ${unit.name}`);
+  return replaced;
+}
+
+interface Circumstances {
+  readonly replaced: readonly PlannedUnit[];
+  readonly group: readonly PlannedUnit[];
+  readonly loadBefore: number;
+}
+
+function whyHere({ section }: PlannedUnit, { replaced, group, loadBefore }: Circumstances): string {
+  const [first] = replaced;
+  if (first !== undefined) return `it takes the place of ${first.name}`;
+  if (section.machineId !== null) return 'its MachineID names this machine';
+  if (section.machineOf.length > 0 && group.length === 1) return `this is the machine of ${section.machineOf.join(', ')}`;
+  return `the least loaded machine that fits (${countUnits(loadBefore)} before it)`;
+}
+
+/** "1 unit", "2 units". */
+export function countUnits(count: number): string {
+  return count === 1 ? '1 unit' : `${String(count)} units`;
+}
+
+/** Why no machine takes these units: one sentence that counts the reasons, and each machine's own. */
+export function explainRefusals(pass: Pass, group: readonly PlannedUnit[]): { why: string; machines: Map<MachineId, string> } {
+  const machines = new Map<MachineId, string>();
+  const counts = new Map<string, number>();
+  for (const at of pass.ledger.places.values()) {
+    const refusal = groupRefusal(pass, group, at);
+    if (refusal === null) continue;
+    counts.set(refusal.why, (counts.get(refusal.why) ?? 0) + 1);
+    if (machines.size < limits.explainMachinesMax) machines.set(at.machine.id, sayRefusal(refusal));
+  }
+  return { why: countRefusals(pass.ledger.places.size, counts), machines };
+}
+
+/** "0 of 3 machines fit: needs metadata role=db (2), conflicts with a.service (1)", most frequent first, a few of them. */
+export function countRefusals(machineCount: number, counts: ReadonlyMap<string, number>): string {
+  if (machineCount === 0) return 'the cluster has no machine';
+  const sorted = [...counts].sort(([, left], [, right]) => right - left);
+  const shown = sorted.slice(0, limits.explainReasonsMax).map(([why, count]) => `${why} (${String(count)})`);
+  const more = sorted.length - shown.length;
+  return `0 of ${String(machineCount)} machines fit: ${shown.join(', ')}${more > 0 ? `, and ${String(more)} other reasons` : ''}`;
+}

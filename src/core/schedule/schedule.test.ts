@@ -1,0 +1,301 @@
+/**
+ * What the scheduler decides and how it explains itself: scenarios as text (testdata/schedule), properties over random clusters.
+ *
+ * The words of a scenario:
+ *   machine ID [boot=ID] [KEY=VALUE ...]
+ *   unit NAME inactive|loaded|launched [restart=N] [file=missing|wrong]
+ *     any line of [X-Fleet], indented
+ *   on MACHINE NAME [loaded] [restart=N] [at=N] [old]      an assignment; "old" is one of a former file
+ *   status MACHINE NAME KEY=VALUE ...
+ *   unreadable KEY, no-leader, explain NAME
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { goldenTests } from '../../../test/golden.ts';
+import type { ClusterSnapshot, KnownFile, Unreadable } from '../cluster.ts';
+import type { Machine, MachineId } from '../machine.ts';
+import type { Assignment, DesiredState, FileHash, UnitRecord, UnitStatus } from '../unit.ts';
+import { hashUnitFile, parseUnitFile, printUnitFile } from '../unit-file.ts';
+import type { UnitName } from '../unit-name.ts';
+import type { Decision } from './decision.ts';
+import { explain } from './explain.ts';
+import { schedule } from './schedule.ts';
+
+interface World {
+  files: Map<FileHash, KnownFile>;
+  units: Map<UnitName, UnitRecord>;
+  machines: Map<MachineId, Machine>;
+  assignments: Map<MachineId, Map<UnitName, Assignment>>;
+  statuses: Map<MachineId, Map<UnitName, UnitStatus>>;
+  unreadable: Map<string, Unreadable>;
+  leads: boolean;
+}
+
+const emptyWorld = (): World => ({
+  files: new Map(), units: new Map(), machines: new Map(), assignments: new Map(), statuses: new Map(), unreadable: new Map(), leads: true,
+});
+
+const snapshotOf = (world: World): ClusterSnapshot => ({
+  ...world, revision: 1, leader: world.leads ? { machine: 'aaa' as MachineId, sinceMs: 0 } : null,
+});
+
+function addMachine(world: World, id: string, metadata: Record<string, string> = {}): void {
+  const { boot = 'boot1', ...rest } = metadata;
+  world.machines.set(id as MachineId, {
+    id: id as MachineId, publicIp: `ip-${id}`, hostname: id, metadata: rest, version: '2', bootId: boot,
+    capacity: { cpus: 1, memoryBytes: 1 }, peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 0,
+  });
+}
+
+function addFile(world: World, section: readonly string[]): FileHash {
+  const text = ['[Service]', 'ExecStart=/bin/true', '', '[X-Fleet]', ...section].join('\n');
+  const parsed = parseUnitFile(text);
+  assert.ok(parsed.ok, `a unit file: ${text}`);
+  const hash = hashUnitFile(parsed.value);
+  if (!world.files.has(hash)) world.files.set(hash, { hash, text: printUnitFile(parsed.value), file: parsed.value });
+  return hash;
+}
+
+function addUnit(world: World, name: string, unit: { desired: DesiredState; section?: readonly string[]; restart?: number }): void {
+  const hash = addFile(world, unit.section ?? []);
+  world.units.set(name as UnitName, {
+    hash, desired: unit.desired, generation: 1, restart: unit.restart ?? 0, changedAtMs: 0, changedBy: '',
+  });
+}
+
+function assign(world: World, at: { machine: string; name: string }, assignment: Partial<Assignment>): void {
+  const machine = at.machine as MachineId;
+  const name = at.name as UnitName;
+  const ofMachine = world.assignments.get(machine) ?? new Map<UnitName, Assignment>();
+  world.assignments.set(machine, ofMachine);
+  ofMachine.set(name, {
+    hash: world.units.get(name)?.hash ?? addFile(world, ['Conflicts=former']), desired: 'launched', restart: 0, ports: {},
+    why: 'as before', assignedAtMs: 0, ...assignment,
+  });
+}
+
+const pairs = (words: readonly string[]): Record<string, string> => Object.fromEntries(words.map((word): [string, string] => {
+  const [key = '', value = 'yes'] = word.split('=', 2);
+  return [key, value];
+}));
+
+function addStatus(world: World, at: { machine: string; name: string }, words: Record<string, string>): void {
+  const machine = at.machine as MachineId;
+  const ofMachine = world.statuses.get(machine) ?? new Map<UnitName, UnitStatus>();
+  world.statuses.set(machine, ofMachine);
+  ofMachine.set(at.name as UnitName, {
+    load: words['load'] ?? 'loaded', active: words['active'] ?? 'active', sub: words['sub'] ?? 'running',
+    hash: world.units.get(at.name as UnitName)?.hash ?? '' as FileHash, sinceMs: 0, result: words['result'] ?? 'success',
+    exitStatus: words['exit'] === undefined ? null : Number(words['exit']), succeeded: words['succeeded'] === 'yes', restarts: 0,
+    mainPid: 1, restart: Number(words['restart'] ?? 0), problem: words['problem']?.replaceAll('_', ' ') ?? '',
+  });
+}
+
+type Rows = Readonly<Record<string, (world: World, words: readonly string[], section: readonly string[]) => void>>;
+
+const rows: Rows = {
+  machine: (world, [id = '', ...metadata]) => addMachine(world, id, pairs(metadata)),
+  unit: (world, [name = '', desired = 'launched', ...more], section) => {
+    const facts = pairs(more);
+    const lines = facts['file'] === 'wrong' ? ['Matadata=x=y'] : section;
+    addUnit(world, name, { desired: desired as DesiredState, section: lines, restart: Number(facts['restart'] ?? 0) });
+    if (facts['file'] === 'missing') {
+      const unit = world.units.get(name as UnitName);
+      if (unit !== undefined) world.units.set(name as UnitName, { ...unit, hash: 'f'.repeat(40) as FileHash });
+    }
+  },
+  on: (world, [machine = '', name = '', ...more]) => {
+    const facts = pairs(more);
+    assign(world, { machine, name }, {
+      desired: 'loaded' in facts ? 'loaded' : 'launched', restart: Number(facts['restart'] ?? 0), assignedAtMs: Number(facts['at'] ?? 0),
+      ...('old' in facts ? { hash: addFile(world, ['Conflicts=former']) } : {}),
+    });
+  },
+  status: (world, [machine = '', name = '', ...more]) => addStatus(world, { machine, name }, pairs(more)),
+  unreadable: (world, [key = '']) => {
+    world.unreadable.set(key, { key, why: 'written by a newer version' });
+    const [folder, name] = key.split('/');
+    if (folder === 'units') world.units.delete(name as UnitName);
+    if (folder === 'machines') world.machines.delete(name as MachineId);
+  },
+  'no-leader': (world) => { world.leads = false; },
+};
+
+function readWorld(question: readonly string[]): { world: World; explained: readonly UnitName[] } {
+  const world = emptyWorld();
+  const explained: UnitName[] = [];
+  for (const [index, line] of question.entries()) {
+    if (line.trim() === '' || line.startsWith(' ')) continue;
+    const [row = '', ...words] = line.trim().split(/\s+/);
+    if (row === 'explain') {
+      explained.push(words[0] as UnitName);
+      continue;
+    }
+    const after = question.slice(index + 1);
+    const end = after.findIndex((next) => !next.startsWith(' '));
+    const read = rows[row];
+    assert.ok(read, `"${line}" begins with a word that scenarios know`);
+    read(world, words, (end === -1 ? after : after.slice(0, end)).map((each) => each.trim()));
+  }
+  return { world, explained };
+}
+
+function sayDecision(decision: Decision): string {
+  switch (decision.kind) {
+    case 'assign':
+      return `assign ${decision.unit} to ${decision.machine} ${decision.content.desired}: ${decision.why}`;
+    case 'update':
+      return `update ${decision.unit} on ${decision.machine} ${decision.content.desired}: ${decision.why}`;
+    case 'move':
+      return `move ${decision.unit} from ${decision.from} to ${decision.machine} ${decision.content.desired}: ${decision.why}`;
+    case 'unassign':
+      return `unassign ${decision.unit} from ${decision.machine}: ${decision.why}`;
+  }
+}
+
+function answer(question: readonly string[]): string {
+  const { world, explained } = readWorld(question);
+  const snapshot = snapshotOf(world);
+  const plan = schedule(snapshot);
+  const lines = plan.decisions.map(sayDecision);
+  for (const [name, { why, machines }] of plan.unplaced) {
+    lines.push(`unplaced ${name}: ${why}`);
+    for (const [machine, reason] of machines) lines.push(`  ${machine}: ${reason}`);
+  }
+  for (const name of explained) {
+    const { summary, state, machines } = explain(snapshot, name);
+    lines.push(`explain ${name}: ${state}: ${summary}`);
+    for (const { id, verdict, why } of machines) lines.push(`  ${id} ${verdict}: ${why}`);
+  }
+  const settled = schedule(snapshotOf(carryOut(world, plan.decisions)));
+  for (const decision of settled.decisions) lines.push(`NOT SETTLED ${sayDecision(decision)}`);
+  return lines.length === 0 ? 'nothing to decide' : lines.join('\n');
+}
+
+/** The world after the decisions, taken later than anything in it. */
+function carryOut(world: World, decisions: readonly Decision[]): World {
+  const assignments = new Map([...world.assignments].map(([machine, ofMachine]) => [machine, new Map(ofMachine)]));
+  const put = (machine: MachineId, name: UnitName, assignment: Assignment): void => {
+    const ofMachine = assignments.get(machine) ?? new Map<UnitName, Assignment>();
+    assignments.set(machine, ofMachine);
+    ofMachine.set(name, assignment);
+  };
+  for (const decision of decisions) {
+    switch (decision.kind) {
+      case 'move':
+        assert.ok(assignments.get(decision.from)?.delete(decision.unit));
+        put(decision.machine, decision.unit, { ...decision.content, assignedAtMs: 1_000 });
+        break;
+      case 'assign':
+        put(decision.machine, decision.unit, { ...decision.content, assignedAtMs: 1_000 });
+        break;
+      case 'update':
+        put(decision.machine, decision.unit, { ...decision.content, assignedAtMs: decision.before.assignedAtMs });
+        break;
+      case 'unassign':
+        assert.ok(assignments.get(decision.machine)?.delete(decision.unit));
+        break;
+    }
+  }
+  return { ...world, assignments };
+}
+
+describe('the scheduler decides', () => {
+  goldenTests(new URL('../testdata/schedule/', import.meta.url), answer);
+});
+
+/** A small cluster in which everything may exclude or attract everything else. */
+const sections = fc.subarray([
+  'MachineOf=u1.service', 'MachineOf=u2.service', 'MachineMetadata=role=db', 'Conflicts=u2.service', 'Conflicts=u[3-5].service',
+  'Replaces=u4.service', 'Replaces=u1.service u5.service',
+], { maxLength: 1 });
+
+interface RandomUnit {
+  readonly section: readonly string[];
+  readonly desired: DesiredState;
+  /** The machine it is on, which may be gone. */
+  readonly held: number | null;
+  readonly at: number;
+  readonly restart: number;
+}
+
+/** Machines by whether they have role=db. */
+interface RandomCluster {
+  readonly units: readonly RandomUnit[];
+  readonly machines: readonly boolean[];
+}
+
+const globalSections = fc.constantFrom<readonly string[]>(['Global=true'], ['Global=true', 'MachineMetadata=role=db']);
+const units: fc.Arbitrary<RandomUnit[]> = fc.array(fc.record({
+  section: fc.oneof(sections, globalSections),
+  desired: fc.constantFrom<DesiredState>('inactive', 'loaded', 'launched', 'launched', 'launched'),
+  held: fc.option(fc.nat(4)), at: fc.nat(3), restart: fc.nat(1),
+}), { minLength: 1, maxLength: 8 });
+const clusters: fc.Arbitrary<RandomCluster> = fc.record({ units, machines: fc.array(fc.boolean(), { maxLength: 4 }) });
+
+function worldOf(cluster: RandomCluster): World {
+  const world = emptyWorld();
+  for (const [index, isDatabase] of cluster.machines.entries()) addMachine(world, `m${String(index)}`, isDatabase ? { role: 'db' } : {});
+  for (const [index, { section, desired, held, at, restart }] of cluster.units.entries()) {
+    const name = `u${String(index)}.service`;
+    addUnit(world, name, { section, desired, restart });
+    if (held !== null) assign(world, { machine: `m${String(held)}`, name }, { assignedAtMs: at });
+  }
+  return world;
+}
+
+function backwards<K, V>(map: ReadonlyMap<K, V>): Map<K, V> {
+  return new Map([...map].reverse());
+}
+
+describe('the scheduler promises', () => {
+  test('carrying out a plan leaves nothing to decide', () => {
+    fc.assert(fc.property(clusters, (cluster) => {
+      const world = worldOf(cluster);
+      const after = carryOut(world, schedule(snapshotOf(world)).decisions);
+      assert.deepEqual(schedule(snapshotOf(after)).decisions, []);
+    }), { numRuns: 2_000 });
+  });
+
+  test('a unit that is not global has at most one machine, and an unplaced one has a reason', () => {
+    fc.assert(fc.property(clusters, (cluster) => {
+      const world = worldOf(cluster);
+      const plan = schedule(snapshotOf(world));
+      const after = carryOut(world, plan.decisions);
+      for (const [name, { desired }] of world.units) {
+        const machines = [...after.assignments].filter(([, ofMachine]) => ofMachine.has(name)).map(([machine]) => machine);
+        const isGlobal = cluster.units[Number(name[1])]?.section.includes('Global=true') === true;
+        if (!isGlobal) assert.ok(machines.length <= 1, `${name} is on ${machines.join(', ')}`);
+        const lives = machines.some((machine) => world.machines.has(machine));
+        if (desired !== 'inactive' && !lives) assert.ok(plan.unplaced.get(name)?.why, `${name} has a reason`);
+      }
+    }), { numRuns: 2_000 });
+  });
+
+  test('the order in which the snapshot lists things does not matter', () => {
+    fc.assert(fc.property(clusters, (cluster) => {
+      const world = worldOf(cluster);
+      const plan = schedule(snapshotOf(world));
+      const turned = schedule(snapshotOf({
+        ...world, units: backwards(world.units), machines: backwards(world.machines), files: backwards(world.files),
+        assignments: new Map([...backwards(world.assignments)].map(([machine, ofMachine]) => [machine, backwards(ofMachine)])),
+      }));
+      assert.deepEqual(turned.decisions, plan.decisions);
+    }), { numRuns: 1_000 });
+  });
+
+  test('a machine that joins moves nothing', () => {
+    fc.assert(fc.property(clusters, (cluster) => {
+      const world = worldOf(cluster);
+      const after = carryOut(world, schedule(snapshotOf(world)).decisions);
+      const isOnLiving = (name: UnitName): boolean =>
+        [...after.assignments].some(([machine, ofMachine]) => world.machines.has(machine) && ofMachine.has(name));
+      const joined = { ...after, machines: new Map(after.machines) };
+      addMachine(joined, 'm9');
+      for (const decision of schedule(snapshotOf(joined)).decisions) {
+        assert.ok(decision.kind === 'assign' || (decision.kind === 'move' && !isOnLiving(decision.unit)), sayDecision(decision));
+      }
+    }), { numRuns: 1_000 });
+  });
+});
