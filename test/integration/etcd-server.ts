@@ -7,7 +7,7 @@ import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -208,12 +208,15 @@ export interface Network {
   swallow(): void;
   /** Carries again; what was swallowed is carried now. */
   heal(): Promise<void>;
+  /** From now on new connections lead to another server. */
+  leadTo(endpoint: string): void;
   close(): Promise<void>;
 }
 
 /** Puts a proxy in front of `endpoint` (`http://host:port`). */
 export async function startNetwork(endpoint: string): Promise<Network> {
-  const { protocol, hostname, port } = new URL(endpoint);
+  let behind = new URL(endpoint);
+  const { protocol } = behind;
   const sockets = new Set<Socket>();
   let swallowing = false;
   let server: Server | null = null;
@@ -232,7 +235,7 @@ export async function startNetwork(endpoint: string): Promise<Network> {
   };
   const listen = async (): Promise<void> => {
     server = createServer((near) => {
-      const far = connect(Number(port), hostname);
+      const far = connect(Number(behind.port), behind.hostname);
       carry(near, far);
       carry(far, near);
       if (swallowing) for (const socket of [near, far]) socket.pause();
@@ -259,6 +262,9 @@ export async function startNetwork(endpoint: string): Promise<Network> {
       swallowing = false;
       for (const socket of sockets) socket.resume();
       if (server === null) await listen();
+    },
+    leadTo(other): void {
+      behind = new URL(other);
     },
     close: cut,
   };

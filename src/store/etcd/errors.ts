@@ -31,6 +31,8 @@ const meanings: Readonly<Record<string, Meaning>> = {
   'authentication failed, invalid user ID or password': unavailable('it refuses the user name or the password'),
   'user name is empty': unavailable('it wants a user name and a password'),
   'permission denied': unavailable('the user may not read and write under the key prefix'),
+  'invalid auth token': unavailable('it does not take our token any more'),
+  'revision of auth store is old': unavailable('its users were changed while it worked on the request'),
   'leader changed': unavailable('its leader changed while it worked on the request'),
   'no leader': memberTrouble('it has no leader (no quorum, or an election)'),
   'server stopped': memberTrouble('it is shutting down'),
@@ -41,7 +43,9 @@ const meanings: Readonly<Record<string, Meaning>> = {
 /** etcd's words for a token it no longer takes; a new token helps, and the refused request has done nothing. */
 const staleTokenTexts: ReadonlySet<string> = new Set(['invalid auth token', 'revision of auth store is old']);
 
-const etcdText = (error: ServiceError): string => error.details.replace(/^etcdserver: /, '');
+/** A canceled watch quotes the whole gRPC error: `rpc error: code = Unauthenticated desc = etcdserver: invalid auth token`. */
+const withoutFrame = (text: string): string => text.replace(/^(?:rpc error: code = \w+ desc = )?(?:etcdserver: )?/, '');
+const etcdText = (error: ServiceError): string => withoutFrame(error.details);
 
 /** Whether an error comes from gRPC, with a code and details. */
 export function isServiceError(error: unknown): error is ServiceError {
@@ -85,9 +89,15 @@ export function storeErrorOf(error: unknown, endpoint: string): { readonly error
   return { error: makeError(meaning.makes, `etcd at ${endpoint}: ${meaning.text}`, error), leave: meaning.leave };
 }
 
+/** Whether a watch was canceled for its token; etcd 3.4 says "permission denied" of a token that has run out, too. */
+export function isStaleTokenReason(reason: string): boolean {
+  const text = withoutFrame(reason);
+  return staleTokenTexts.has(text) || text === 'permission denied';
+}
+
 /** The error for a watch that etcd canceled with a reason of its own. */
 export function canceledWatchError(reason: string, endpoint: string): StoreError {
-  const text = reason.replace(/^etcdserver: /, '');
+  const text = withoutFrame(reason);
   const meaning = meanings[text] ?? unavailable(`the watch was canceled: ${text === '' ? 'no reason given' : oneLine(text)}`);
   return makeError(meaning.makes, `etcd at ${endpoint}: ${meaning.text}`);
 }

@@ -20,8 +20,8 @@ const connectTimeoutMs = 2_000;
 const pingEveryMs = 6_000;
 const pingAnswerMs = 4_000;
 
-/** Far above what paging and etcd's own fragments let through, far below what hurts. */
-const messageBytesMax = 64 * 1024 * 1024;
+/** Far above what paging and etcd's own fragments aim at; a page that is larger all the same is asked for in parts. */
+const messageBytesMax = 16 * 1024 * 1024;
 
 /** Unread bytes of one stream that may be on their way; HTTP/2's 64 KiB make a long listing wait for each round trip. */
 const streamWindowBytes = 1024 * 1024;
@@ -87,7 +87,7 @@ export async function openSession(endpoint: Endpoint, needs: SessionNeeds, signa
   const session = createSession(client, endpoint, needs.options);
   try {
     const probe = await session.ask(Maintenance.method.status, {}, { timeoutMs: connectTimeoutMs, signal }).catch((error: unknown) => {
-      if (isServiceError(error) && storeErrorOf(error, endpoint.url).leave) throw error;
+      if (!isServiceError(error) || storeErrorOf(error, endpoint.url).leave) throw error;
       return null; // It answers, but not everybody may ask it this.
     });
     signal.throwIfAborted();
@@ -107,24 +107,11 @@ function createSession(client: Client, endpoint: Endpoint, options: EtcdOptions)
   let metadata = metadataWith(null);
   let authenticating: Promise<void> | null = null;
 
-  const ask: Session['ask'] = (method, request, { timeoutMs, signal }) => new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const cancel = (): void => call.cancel();
-    // gRPC reads the wall clock itself to turn this into a duration, so it is the right clock here.
-    const limits = { deadline: Date.now() + timeoutMs };
-    const message = create(method.input, request);
-    const { path, encode, decode } = wireFormOf(method);
-    const call = client.makeUnaryRequest(path, encode, decode, message, metadata, limits, (error, answer) => {
-      signal.removeEventListener('abort', cancel);
-      if (error === null) resolve(answer as MessageShape<typeof method.output>);
-      else reject(signal.aborted ? signal.reason as Error : error);
-    });
-    signal.addEventListener('abort', cancel, { once: true });
-  });
-
   const renewToken = async (name: string, password: string): Promise<void> => {
+    // Without the token in use: etcd refuses even this request when it comes with an old one.
+    const caller: Caller = { client, metadata: metadataWith(null) };
     const limits = { timeoutMs: connectTimeoutMs, signal: ended.signal };
-    const answer = await ask(Auth.method.authenticate, { name, password }, limits).catch((error: unknown) => {
+    const answer = await ask(caller, { method: Auth.method.authenticate, request: { name, password } }, limits).catch((error: unknown) => {
       if (isAuthenticationOff(error)) return null;
       throw error;
     });
@@ -135,7 +122,7 @@ function createSession(client: Client, endpoint: Endpoint, options: EtcdOptions)
     version: '',
     ended: ended.signal,
     isConnected: () => client.getChannel().getConnectivityState(false) === connectivityState.READY,
-    ask,
+    ask: (method, request, limits) => ask({ client, metadata }, { method, request }, limits),
     open(method) {
       const { path, encode, decode } = wireFormOf(method);
       return client.makeBidiStreamRequest(path, encode, decode, metadata);
@@ -154,6 +141,30 @@ function createSession(client: Client, endpoint: Endpoint, options: EtcdOptions)
       client.close();
     },
   };
+}
+
+interface Caller {
+  readonly client: Client;
+  readonly metadata: Metadata;
+}
+
+function ask<I extends DescMessage, O extends DescMessage>(
+  { client, metadata }: Caller, call: { method: Method<I, O>; request: MessageInitShape<I> }, { timeoutMs, signal }: RequestLimits,
+): Promise<MessageShape<O>> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const { path, encode, decode } = wireFormOf(call.method);
+    const message = create(call.method.input, call.request);
+    // gRPC reads the wall clock itself to turn this into a duration, so it is the right clock here.
+    const limits = { deadline: Date.now() + timeoutMs };
+    const cancel = (): void => sent.cancel();
+    const sent = client.makeUnaryRequest(path, encode, decode, message, metadata, limits, (error, answer) => {
+      signal.removeEventListener('abort', cancel);
+      if (error === null) resolve(answer as MessageShape<O>);
+      else reject(signal.aborted ? signal.reason as Error : error);
+    });
+    signal.addEventListener('abort', cancel, { once: true });
+  });
 }
 
 /** `hasleader` makes a member without a leader refuse at once, and end a watch, instead of staying silent. */

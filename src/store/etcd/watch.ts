@@ -12,7 +12,7 @@ import type { Revision, WatchBatch } from '../store.ts';
 import type { Connection } from './connection.ts';
 import { rangeOf, toChange, toRevision } from './entries.ts';
 import type { KeyRange } from './entries.ts';
-import { canceledWatchError } from './errors.ts';
+import { canceledWatchError, isStaleTokenReason } from './errors.ts';
 import { KV, Watch, WatchRequestSchema } from './generated/etcd_pb.js';
 import type { ResponseHeader, WatchRequest, WatchResponse } from './generated/etcd_pb.js';
 import { createRevisionBatches } from './revision-batches.ts';
@@ -131,10 +131,9 @@ async function canceled(response: WatchResponse, session: Session): Promise<Erro
   if (response.compactRevision > 0n) {
     return new StoreCompacted(`etcd at ${session.endpoint}: the history before revision ${response.compactRevision} was compacted away`);
   }
-  const error = canceledWatchError(response.cancelReason, session.endpoint);
-  // etcd 3.4 says "permission denied" for a token that has run out, too; the caller's next watch then has a new one.
-  if (response.cancelReason.includes('permission denied')) await session.authenticate().catch(() => undefined);
-  return error;
+  // With a new token the caller's next watch works; if etcd gives none, that watch says so.
+  if (isStaleTokenReason(response.cancelReason)) await session.authenticate().catch(() => undefined);
+  return canceledWatchError(response.cancelReason, session.endpoint);
 }
 
 /** Gives the session up when nothing was heard for too long: first after the request to watch, then after each question. */
