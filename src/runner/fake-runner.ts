@@ -114,7 +114,7 @@ function loadOne(machine: FakeMachineState, rendered: RenderedUnit): RunnerProbl
     machine.units.set(rendered.name, newFakeUnit(machine, rendered));
   } else if (unit.rendered.renderedHash !== rendered.renderedHash) {
     unit.rendered = rendered;
-    unit.restart = isDown(unit) ? notStarted : outdated;
+    unit.restart = isDown(unit) || unit.restart === notStarted ? notStarted : outdated;
     // A stopped unit is read again with its next start, as systemd does once it has collected it.
     if (isDown(unit)) unit.known = rendered;
   } else {

@@ -1,0 +1,133 @@
+/**
+ * A connection to systemd that comes back: run() keeps one open, trying its addresses in order, and tells when it is new.
+ * Promises: at most one connection at a time; a call made while there is none waits a bounded time for one; onConnected()
+ * is called after each (re)connect, because what was missed is unknown.
+ */
+import { createBackoff } from '../../lib/backoff.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Log } from '../../lib/log.ts';
+import type { Random } from '../../lib/random.ts';
+import { RunnerUnavailable } from '../runner.ts';
+import { connectBus } from './bus-connection.ts';
+import type { BusAddress, BusCall, BusConnection } from './bus-connection.ts';
+import type { BusFrame } from './bus-frames.ts';
+
+/** Delays between attempts to connect. systemd is away for some 50 ms when it re-executes itself. */
+const RECONNECT_MS = { firstMs: 50, maxMs: 5_000 } as const;
+/** How long a call waits for a connection before it gives up. */
+const CONNECTION_WAIT_MS_MAX = 5_000;
+
+export interface BusLinkNeeds {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly onConnected: () => void;
+  readonly onSignal: (frame: BusFrame) => void;
+}
+
+export interface BusLink {
+  /** Throws BusError when refused, RunnerUnavailable when there is no connection or no answer. */
+  call(call: BusCall, signal: AbortSignal): Promise<readonly unknown[]>;
+  /** Keeps the link connected until the signal is aborted. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export function createBusLink(addresses: readonly BusAddress[], needs: BusLinkNeeds): BusLink {
+  let current: BusConnection | null = null;
+  let lastFailure = 'not connected yet';
+  const waiters = new Set<(connection: BusConnection) => void>();
+
+  /** Opens the first address that answers. Throws RunnerUnavailable naming all of them. */
+  const connectAny = async (signal: AbortSignal): Promise<BusConnection> => {
+    const failures: string[] = [];
+    for (const address of addresses) {
+      try {
+        return await connectGreeted(address, needs, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        failures.push((error as Error).message);
+      }
+    }
+    throw new RunnerUnavailable(`systemd cannot be reached: ${failures.join('; ')}`);
+  };
+
+  const serve = async (connection: BusConnection, signal: AbortSignal): Promise<void> => {
+    const close = (): void => connection.close();
+    signal.addEventListener('abort', close, { once: true });
+    current = connection;
+    needs.onConnected();
+    for (const waiter of waiters) waiter(connection);
+    try {
+      if (signal.aborted) close();
+      lastFailure = (await connection.ended).message;
+    } finally {
+      signal.removeEventListener('abort', close);
+      current = null;
+    }
+  };
+
+  return {
+    async call(call, signal) {
+      const connection = current ?? await nextConnection(waiters, needs.clock, signal);
+      if (connection === null) throw new RunnerUnavailable(`systemd: ${lastFailure}`);
+      return connection.call(call, signal);
+    },
+    async run(signal) {
+      const backoff = createBackoff(RECONNECT_MS, needs.random);
+      while (!signal.aborted) {
+        try {
+          const connection = await connectAny(signal);
+          backoff.reset();
+          await serve(connection, signal);
+        } catch (error) {
+          lastFailure = (error as Error).message;
+        }
+        if (signal.aborted) return;
+        const delayMs = backoff.nextMs();
+        needs.log.warning(`${lastFailure}; connecting again`, { inMs: Math.round(delayMs) });
+        await needs.clock.sleep(delayMs, signal).catch(() => undefined);
+      }
+    },
+  };
+}
+
+/** The next connection there is, or null when none comes in time. */
+async function nextConnection(
+  waiters: Set<(connection: BusConnection) => void>, clock: Clock, signal: AbortSignal,
+): Promise<BusConnection | null> {
+  const arrived = new AbortController();
+  let connection: BusConnection | null = null;
+  const waiter = (next: BusConnection): void => {
+    connection = next;
+    arrived.abort();
+  };
+  waiters.add(waiter);
+  try {
+    await clock.sleep(CONNECTION_WAIT_MS_MAX, AbortSignal.any([signal, arrived.signal])).catch(() => undefined);
+  } finally {
+    waiters.delete(waiter);
+  }
+  signal.throwIfAborted();
+  return connection;
+}
+
+const bus = { destination: 'org.freedesktop.DBus', path: '/org/freedesktop/DBus', interface: 'org.freedesktop.DBus' } as const;
+const systemd = {
+  destination: 'org.freedesktop.systemd1', path: '/org/freedesktop/systemd1', interface: 'org.freedesktop.systemd1.Manager',
+} as const;
+
+/** On a message bus: says hello and asks for systemd's signals, with one match because a connection may have few. */
+async function connectGreeted(address: BusAddress, needs: BusLinkNeeds, signal: AbortSignal): Promise<BusConnection> {
+  const connection = await connectBus(address, needs, signal);
+  if (address.direct) return connection;
+  try {
+    const match = "type='signal',sender='org.freedesktop.systemd1',path_namespace='/org/freedesktop/systemd1'";
+    await connection.call({ ...bus, member: 'Hello' }, signal);
+    await connection.call({ ...bus, member: 'AddMatch', signature: 's', body: [match] }, signal);
+    await connection.call({ ...systemd, member: 'Subscribe' }, signal);
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Files that appear whole or not at all. Promises: all that can fail for want of space happens in stageFile(), beside the
+ * file, before anything is changed; commit() only renames. A failure names the path and the reason in one line.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+/** Content that lies ready beside its file. */
+export interface StagedFile {
+  readonly path: string;
+  /** Puts the content in place. */
+  commit(): Promise<void>;
+  /** Removes what was staged; after commit() it does nothing. */
+  discard(): Promise<void>;
+}
+
+/** A file that cannot be written or removed; the message is one line for people. */
+export class FileTrouble extends Error {
+  override readonly name = 'FileTrouble';
+}
+
+/** What went wrong with `path`: "cannot write /run/fleet/units/a.service: ENOSPC: no space left on device". */
+export function fileTrouble(verb: 'write' | 'remove', path: string, error: unknown): FileTrouble {
+  const [reason = ''] = (error as Error).message.split(',');
+  return new FileTrouble(`cannot ${verb} ${path}: ${reason}`);
+}
+
+/** Writes `text` beside `path`, making the directory when it is missing. Throws FileTrouble, and leaves nothing then. */
+export async function stageFile(path: string, text: string): Promise<StagedFile> {
+  // Not named after the file: a unit name may be as long as a file name can be.
+  const staged = join(dirname(path), `.new-${randomBytes(8).toString('hex')}`);
+  const discard = (): Promise<void> => rm(staged, { force: true });
+  try {
+    await writeOrMakeDirectory(staged, text);
+  } catch (error) {
+    await discard().catch(() => undefined);
+    throw fileTrouble('write', path, error);
+  }
+  return {
+    path, discard,
+    async commit() {
+      try {
+        await rename(staged, path);
+      } catch (error) {
+        throw fileTrouble('write', path, error);
+      }
+    },
+  };
+}
+
+async function writeOrMakeDirectory(path: string, text: string): Promise<void> {
+  const options = { mode: 0o644, flag: 'wx' } as const;
+  try {
+    await writeFile(path, text, options);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+    await writeFile(path, text, options);
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * What systemd says about one unit, as data: rows, properties and signals in, an observation out.
+ * Promises: pure; a signal is decoded only when somebody looks, and only the newest one of each interface, because each
+ * carries all properties that change; an inactive unit is observed the same whether systemd has forgotten it or not.
+ */
+import type { UnitName } from '../../core/unit-name.ts';
+import type { Observation } from '../runner.ts';
+import { decodeBody, firstString } from './bus-frames.ts';
+import type { BusFrame } from './bus-frames.ts';
+import type { RunRecord } from './run-record.ts';
+import { typeInterface, unitInterface, variantValue } from './systemd-manager.ts';
+import type { ListedUnit, PropertyValue, UnitProperty } from './systemd-manager.ts';
+import type { UnitMemory } from './unit-memory.ts';
+
+/** A unit as last heard of. */
+export interface UnitView {
+  /** systemd's LoadState; '' when it has to be asked for. */
+  load: string;
+  active: string;
+  sub: string;
+  /** Object paths of its jobs that wait or run. */
+  readonly jobs: Set<string>;
+  /** What the last job known of is for. */
+  asked: 'start' | 'stop';
+  /** Why the last start job ended without a run ("dependency"); '' when there is nothing to say. */
+  jobResult: string;
+  /** The properties of {@link wantedProperties}, by name; empty when they have to be asked for. */
+  readonly properties: Map<string, PropertyValue>;
+  /** The newest signal of each interface that has not been decoded yet. */
+  readonly undecoded: Map<string, BusFrame>;
+  /** What the last run to the end left behind; only oneshots leave something. */
+  record: RunRecord | null;
+  /** Something was heard of it since the record was read. */
+  recordIsStale: boolean;
+}
+
+export function unknownView(): UnitView {
+  return {
+    load: '', active: 'inactive', sub: 'dead', jobs: new Set(), asked: 'stop', jobResult: '', properties: new Map(),
+    undecoded: new Map(), record: null, recordIsStale: true,
+  };
+}
+
+/** systemctl(1) shows these as the moment since when a unit is what it is. */
+const sinceProperty: Readonly<Record<string, string>> = {
+  active: 'ActiveEnterTimestamp', reloading: 'ActiveEnterTimestamp', activating: 'InactiveExitTimestamp',
+  deactivating: 'ActiveExitTimestamp', failed: 'InactiveEnterTimestamp', inactive: 'InactiveEnterTimestamp',
+};
+const serviceProperties = ['MainPID', 'NRestarts', 'Result', 'ExecMainCode', 'ExecMainStatus'];
+const typesWithResult = ['socket', 'timer', 'path', 'mount', 'automount', 'swap', 'scope'];
+const kept: ReadonlySet<string> = new Set(
+  ['ActiveState', 'SubState', ...serviceProperties, ...Object.values(sinceProperty)]);
+
+/** What to ask systemd about a unit in state `active` that no signal has told of. */
+export function wantedProperties(name: UnitName, active: string): readonly UnitProperty[] {
+  const type = name.slice(name.lastIndexOf('.') + 1);
+  const own = type === 'service' ? serviceProperties : typesWithResult.includes(type) ? ['Result'] : [];
+  return [
+    { interface: unitInterface, property: sinceProperty[active] ?? 'StateChangeTimestamp' },
+    ...own.map((property) => ({ interface: typeInterface(name), property })),
+  ];
+}
+
+/** Whether a start waits or runs. */
+export function isStarting(view: UnitView): boolean {
+  return view.asked === 'start' && view.jobs.size > 0;
+}
+
+/** Whether a unit neither runs nor is about to: it may be unloaded. */
+export function isDown(view: UnitView): boolean {
+  return !isStarting(view) && (view.active === 'inactive' || view.active === 'failed');
+}
+
+/** Forgets everything heard of the unit. */
+export function forget(view: UnitView): void {
+  Object.assign(view, unknownView());
+}
+
+/** Takes a PropertiesChanged signal of the unit. */
+export function hearProperties(view: UnitView, frame: BusFrame): void {
+  view.undecoded.set(firstString(frame), frame);
+  view.recordIsStale = true;
+}
+
+/** Takes a row of ListUnitsByNames; what signals have told since it was asked for is newer. */
+export function hearRow(view: UnitView, row: ListedUnit): void {
+  view.load = row.load;
+  if (view.undecoded.has(unitInterface)) return;
+  if (row.active !== view.active || row.sub !== view.sub) view.properties.clear();
+  view.active = row.active;
+  view.sub = row.sub;
+  view.jobs.clear();
+  if (row.jobType !== '') view.jobs.add(row.jobPath);
+  view.asked = row.jobType === 'start' || row.jobType === 'restart' ? 'start' : 'stop';
+  view.recordIsStale = true;
+}
+
+/** Brings the view up to the newest signals. */
+export function decodeSignals(view: UnitView): void {
+  for (const frame of view.undecoded.values()) {
+    const [, changed] = decodeBody(frame);
+    for (const [key, variant] of changed as readonly (readonly [string, unknown])[]) {
+      if (kept.has(key)) view.properties.set(key, variantValue(variant) as PropertyValue);
+    }
+  }
+  view.undecoded.clear();
+  const active = view.properties.get('ActiveState');
+  const sub = view.properties.get('SubState');
+  if (active !== undefined) view.active = String(active);
+  if (sub !== undefined) view.sub = String(sub);
+  view.properties.delete('ActiveState');
+  view.properties.delete('SubState');
+  // Only a unit with a file gets out of inactive.
+  if (view.load === '' && view.active !== 'inactive') view.load = 'loaded';
+}
+
+/** Whether systemd must be asked before the view can be shown. */
+export function needsRow(view: UnitView): boolean {
+  return view.load === '';
+}
+
+export function lacksProperties(name: UnitName, view: UnitView): boolean {
+  if (view.active === 'inactive') return false;
+  return wantedProperties(name, view.active).some(({ property }) => !view.properties.has(property));
+}
+
+/** Takes answers about `asked`; what signals have told since they were asked for is newer. */
+export function hearAnswers(view: UnitView, asked: readonly UnitProperty[], answers: readonly PropertyValue[]): void {
+  for (const [index, { interface: of, property }] of asked.entries()) {
+    const answer = answers[index];
+    if (answer !== undefined && !view.undecoded.has(of)) view.properties.set(property, answer);
+  }
+}
+
+/** waitid(2): CLD_EXITED, the process ended by itself and left a status. */
+const CLD_EXITED = 1;
+
+export function observationOf(name: UnitName, memory: UnitMemory, view: UnitView): Observation {
+  const starting = isStarting(view);
+  const succeeded = memory.oneshot &&
+    (view.active === 'inactive' ? !starting && view.record?.succeeded === true : view.active === 'active' && view.sub === 'exited');
+  const known = {
+    name, hash: memory.hash, renderedHash: memory.renderedHash, restart: memory.restart, load: view.load, sub: view.sub, succeeded,
+    needsReload: memory.needsReload,
+  };
+  if (view.active === 'inactive') {
+    // systemd shows a unit whose start waits for others as inactive; nobody must take that for an end.
+    // systemd forgets inactive units when it likes to: what it may still know is left out, the run's record is not.
+    return {
+      ...known, active: starting ? 'activating' : 'inactive', result: view.jobResult === '' ? 'success' : view.jobResult,
+      sinceMs: succeeded ? view.record?.endedAtMs ?? 0 : 0, exitStatus: succeeded ? 0 : null, restarts: 0, mainPid: 0,
+    };
+  }
+  const number = (property: string): number => Number(view.properties.get(property) ?? 0);
+  return {
+    ...known, active: view.active, result: String(view.properties.get('Result') ?? 'success'),
+    sinceMs: Math.floor(number(sinceProperty[view.active] ?? 'StateChangeTimestamp') / 1_000),
+    exitStatus: number('ExecMainCode') === CLD_EXITED ? number('ExecMainStatus') : null,
+    restarts: number('NRestarts'), mainPid: number('MainPID'),
+  };
+}
