@@ -1,0 +1,44 @@
+/**
+ * Everything fleetctl takes from the process around it, as one value.
+ * Promises: no other file of cli/ touches process, console, files or clocks, so a test owns all of them.
+ */
+import type { ClientOptions, FleetClient } from '../client/client.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Random } from '../lib/random.ts';
+
+/** Where text goes. */
+export interface Output {
+  write(text: string): void;
+}
+
+/** How to reach a cluster's etcd directly. */
+export interface EtcdDriverOptions {
+  /** URLs of etcd members. */
+  readonly endpoints: readonly string[];
+  readonly keyPrefix: string;
+  readonly timeoutMs: number;
+  /** Contents of the PEM files of --ca-file, --cert-file and --key-file. */
+  readonly tls: ClientOptions['tls'];
+}
+
+export interface Environment {
+  /** Environment variables: FLEETCTL_*, XDG_RUNTIME_DIR and USER are read. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Whether the user is root. */
+  readonly isRoot: boolean;
+  readonly version: string;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Aborted by Ctrl-C and SIGTERM. */
+  readonly interrupted: AbortSignal;
+  /** A file's bytes. Rejects as node:fs does: an error with a `code`. */
+  readFile(path: string): Promise<Uint8Array>;
+  fileExists(path: string): Promise<boolean>;
+  /** Makes a client of the HTTP API; nothing is dialled yet. */
+  connect(options: ClientOptions): FleetClient;
+  /** Makes a client that works on etcd without any fleetd; absent where that driver is not built in. */
+  readonly openEtcdDriver?: (options: EtcdDriverOptions, signal: AbortSignal) => Promise<FleetClient>;
+}

@@ -1,0 +1,91 @@
+/**
+ * Command line flags as data, and what fleetctl's own ones are.
+ * Promises: help, docs/fleetctl.md and the reader of the command line all come from these tables.
+ */
+
+/** One flag. `fallback` is its value when it is not given, as text. */
+export interface FlagSpec {
+  readonly name: string;
+  /** One-letter name, accepted as `-l` and, as fleet 1.0 had it, `--l`. */
+  readonly short?: string;
+  readonly kind: 'switch' | 'text' | 'integer' | 'number';
+  readonly fallback: string;
+  readonly choices?: readonly string[];
+  readonly text: string;
+}
+
+function toggle(name: string, text: string, short?: string): FlagSpec {
+  return { name, kind: 'switch', fallback: 'false', text, ...(short === undefined ? {} : { short }) };
+}
+
+function word(name: string, fallback: string, text: string): FlagSpec {
+  return { name, kind: 'text', fallback, text };
+}
+
+/** Where fleetd listens when nothing else is said (fleet 1.0). */
+export const defaultEndpoint = 'unix:///var/run/fleet.sock';
+
+/** The key prefix of fleet 1.0. */
+export const defaultKeyPrefix = '/_coreos.com/fleet/';
+
+/** Flags every verb takes; each is also read from FLEETCTL_NAME in the environment. */
+export const globalFlags: readonly FlagSpec[] = [
+  word('ca-file', '', 'PEM file of the certificate authority that signed the certificate of the API (or of etcd)'),
+  word('cert-file', '', 'PEM file of the client certificate shown to the API (or to etcd)'),
+  toggle('debug', 'Tell on stderr what is asked of whom'),
+  { ...word('driver', 'API', 'How to reach the cluster: "API" asks a fleetd, "etcd" works on etcd itself'), choices: ['API', 'etcd'] },
+  word('endpoint', defaultEndpoint, 'Where the API listens, or etcd with --driver=etcd; several, separated by commas, are tried in turn'),
+  word('etcd-cafile', '', 'Deprecated: has no effect, use --ca-file'),
+  word('etcd-certfile', '', 'Deprecated: has no effect, use --cert-file'),
+  word('etcd-key-prefix', defaultKeyPrefix, 'Key prefix of the cluster in etcd; without an API of that prefix fleetctl asks etcd itself'),
+  word('etcd-keyfile', '', 'Deprecated: has no effect, use --key-file'),
+  { ...toggle('experimental-api', 'Deprecated: has no effect'), fallback: 'true' },
+  toggle('help', 'Show help and exit', 'h'),
+  word('key-file', '', 'PEM file of the key of --cert-file'),
+  word('known-hosts-file', '~/.fleetctl/known_hosts', 'Accepted for scripts of fleet 1.0: status and journal need no SSH'),
+  { name: 'request-timeout', kind: 'number', fallback: '3', text: 'Seconds until the answer to a request must have begun' },
+  { name: 'ssh-timeout', kind: 'number', fallback: '10', text: 'Accepted for scripts of fleet 1.0: status and journal need no SSH' },
+  word('ssh-username', 'core', 'Accepted for scripts of fleet 1.0: status and journal need no SSH'),
+  { ...toggle('strict-host-key-checking', 'Accepted for scripts of fleet 1.0: status and journal need no SSH'), fallback: 'true' },
+  word('tunnel', '', 'Not available: refused when given, because commands would go to another cluster than meant'),
+  toggle('version', 'Print the version and exit', 'v'),
+];
+
+const outputFlag: FlagSpec = {
+  name: 'output', short: 'o', kind: 'text', fallback: 'table', choices: ['table', 'json'], text: 'How to print: a table for people, or the JSON of the API',
+};
+
+const noBlock: FlagSpec = toggle('no-block', 'Return once the request is stored, without waiting for the machines');
+
+const blockAttempts: FlagSpec = {
+  name: 'block-attempts', kind: 'integer', fallback: '0', text: 'Wait at most N times 2 seconds; 0 waits as long as it takes',
+};
+
+const sign: FlagSpec = toggle('sign', 'Deprecated: has no effect');
+
+const replace: FlagSpec = toggle('replace', 'Replace units that exist with other content');
+
+/** Flags shared by several verbs. */
+export const verbFlags = {
+  table(fields: string, valid: readonly string[]): readonly FlagSpec[] {
+    return [
+      word('fields', fields, `Columns to print, separated by commas; there are ${valid.join(', ')}`),
+      toggle('full', 'Do not shorten ids and hashes', 'l'),
+      toggle('no-legend', 'Leave out the line of column headings'),
+      outputFlag,
+    ];
+  },
+  output: [outputFlag],
+  submit: [replace, sign],
+  launch: [blockAttempts, noBlock, replace, sign],
+  wait: [blockAttempts, noBlock],
+  status: [outputFlag, toggle('no-block', 'Accepted for scripts of fleet 1.0: has no effect'),
+    word('ssh-port', '22', 'Accepted for scripts of fleet 1.0: no SSH is needed')],
+  journal: [
+    toggle('follow', 'Go on with new lines as they come', 'f'),
+    { name: 'lines', short: 'n', kind: 'integer', fallback: '10', text: 'How many of the newest lines to print' },
+    { name: 'output', short: 'o', kind: 'text', fallback: 'short', text: 'Format of the lines, as journalctl names them: short, cat, json ...' },
+    word('ssh-port', '22', 'Accepted for scripts of fleet 1.0: no SSH is needed'),
+    toggle('sudo', 'Accepted for scripts of fleet 1.0: has no effect'),
+  ],
+} as const satisfies Record<string, readonly FlagSpec[] | ((fields: string, valid: readonly string[]) => readonly FlagSpec[])>;

@@ -1,0 +1,34 @@
+/** What one verb gets to work with, and what it is: a function from a session to an exit code. */
+import type { FleetClient } from '../client/client.ts';
+import type { Flags } from './arguments.ts';
+import type { Environment } from './environment.ts';
+
+/** The exit codes of fleetctl; `status` passes on what systemctl's was. */
+export const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+export interface Session {
+  readonly environment: Environment;
+  readonly flags: Flags;
+  /** The arguments behind the verb that are no flags. */
+  readonly words: readonly string[];
+  /** A client of the cluster; for verbs that work offline every call of it throws. */
+  readonly client: FleetClient;
+}
+
+/** Carries out a verb and says with which code fleetctl ends. Throws ApiError and Unreachable on: one place prints them. */
+export type Verb = (session: Session) => Promise<number>;
+
+/** Prints a line for people on stderr. */
+export function complain(session: { readonly environment: Environment }, line: string): void {
+  session.environment.stderr.write(`${line}\n`);
+}
+
+/** Prints a line of output. */
+export function print(session: { readonly environment: Environment }, line: string): void {
+  session.environment.stdout.write(`${line}\n`);
+}
+
+/** Prints a value as JSON, for `--output json`. */
+export function printJson(session: { readonly environment: Environment }, value: object): void {
+  print(session, JSON.stringify(value, null, 2));
+}

@@ -1,0 +1,219 @@
+/**
+ * Waits on the event stream until units are where a command wants them.
+ * Promises: never polls; every unit ends with exactly one outcome; a unit that fits on no machine is given up after a grace
+ * with the reason per machine; as long as it waits it says now and then what for; "reached" is said of a running unit only
+ * when it still runs a moment later.
+ */
+import type { FleetClient } from '../client/client.ts';
+import { assert } from '../core/failure.ts';
+import type { Clock } from '../lib/clock.ts';
+import { createBell } from '../lib/wakeups.ts';
+import type { Explanation } from '../protocol/v2.ts';
+import { createClusterView } from './cluster-view.ts';
+import type { ClusterView } from './cluster-view.ts';
+import { judge } from './goal.ts';
+import type { Goal, Place, Standing } from './goal.ts';
+
+/** How long a unit may be on no machine, while no other unit gets one, before its reasons are asked for. */
+const graceMs = 3_000;
+/** How long a unit must go on running before it counts as started: one that cannot run ends within milliseconds. */
+const steadyMs = 100;
+/** How often to say what is waited for. */
+const noteMs = 10_000;
+/** Units whose reasons are asked for at once; with more, the others are taken to be like them. */
+const explainedMax = 20;
+
+/** How the wait for one unit ended. */
+export type Outcome =
+  | { readonly kind: 'reached'; readonly goal: Goal; readonly places: readonly Place[]; readonly atOnce: boolean }
+  | { readonly kind: 'failed'; readonly goal: Goal; readonly places: readonly Place[]; readonly why: string }
+  | { readonly kind: 'unplaced'; readonly goal: Goal; readonly explanation: Explanation | null }
+  | { readonly kind: 'superseded' | 'late'; readonly goal: Goal; readonly why: string };
+
+export interface WaitNeeds {
+  readonly client: FleetClient;
+  readonly clock: Clock;
+  /** The revision that stored the wish. */
+  readonly atLeast: number;
+  /** Milliseconds after which waiting ends; null waits as long as it takes. */
+  readonly limitMs: number | null;
+  readonly onOutcome: (outcome: Outcome) => Promise<void>;
+  /** Hears, every few seconds, what is waited for. */
+  readonly onNote: (note: string) => void;
+}
+
+/** A unit that is not settled yet. */
+interface Pending {
+  readonly goal: Goal;
+  standing: Standing | null;
+  /** Clock.uptimeMs() since when it counts as reached; null while it does not. */
+  reachedMs: number | null;
+}
+
+/** Waits for all goals. Rejects when the signal is aborted, or when the stream cannot be had. */
+export async function waitForGoals(needs: WaitNeeds, goals: readonly Goal[], signal: AbortSignal): Promise<void> {
+  if (goals.length === 0) return;
+  const names = goals.map((goal) => goal.name);
+  const view = createClusterView(names);
+  const bell = createBell();
+  const ended = new AbortController();
+  const both = AbortSignal.any([signal, ended.signal]);
+  const follow = async (): Promise<never> => {
+    const query = { units: names, kinds: ['unit', 'assignment', 'status'] as const, atLeast: needs.atLeast };
+    for await (const item of needs.client.events(query, both)) {
+      view.take(item);
+      if (view.isCurrent()) bell.wake();
+    }
+    throw new Error('the event stream ended without an error');
+  };
+  const following = follow();
+  // The race below hears of a failure only while it runs; until then nobody else may complain about it.
+  following.catch(() => undefined);
+  try {
+    const waiting = new Waiting(needs, view, goals);
+    for (;;) {
+      await waiting.look(signal);
+      if (waiting.isOver()) return;
+      await Promise.race([following, sleepOrWake(needs.clock, { delayMs: waiting.patienceMs(), wait: bell.wait }, both)]);
+    }
+  } finally {
+    ended.abort();
+    // Ends by throwing the reason it was aborted with, or has thrown already what the race above passed on.
+    await following.catch(() => undefined);
+  }
+}
+
+/** Resolves when the bell rings or the delay is over. */
+async function sleepOrWake(
+  clock: Clock, until: { readonly delayMs: number; readonly wait: (signal: AbortSignal) => Promise<void> }, signal: AbortSignal,
+): Promise<void> {
+  const done = new AbortController();
+  const either = AbortSignal.any([signal, done.signal]);
+  const parts = [until.wait(either), clock.sleep(until.delayMs, either)];
+  try {
+    await Promise.race(parts);
+  } finally {
+    done.abort();
+    await Promise.allSettled(parts);
+  }
+}
+
+/** Standings that may still change by themselves. */
+const openStates: ReadonlySet<Standing['state']> = new Set(['waiting', 'unassigned']);
+
+/** The goals that are still open, and the times that matter to them. */
+class Waiting {
+  readonly #needs: WaitNeeds;
+  readonly #view: ClusterView;
+  readonly #pending: Map<string, Pending>;
+  readonly #startedMs: number;
+  #isFirstLook = true;
+  /** Since when no unit has got a machine. */
+  #idleMs: number;
+  #notedMs: number;
+  #lastNote = '';
+
+  constructor(needs: WaitNeeds, view: ClusterView, goals: readonly Goal[]) {
+    this.#needs = needs;
+    this.#view = view;
+    this.#pending = new Map(goals.map((goal) => [goal.name, { goal, standing: null, reachedMs: null }]));
+    this.#startedMs = needs.clock.uptimeMs();
+    this.#idleMs = this.#startedMs;
+    this.#notedMs = this.#startedMs;
+  }
+
+  isOver(): boolean {
+    return this.#pending.size === 0;
+  }
+
+  /** Judges what has changed, then what time has brought. */
+  async look(signal: AbortSignal): Promise<void> {
+    const nowMs = this.#needs.clock.uptimeMs();
+    if (this.#view.isCurrent()) {
+      for (const name of this.#view.takeChanged()) this.#judge(name, nowMs);
+      const settled = [...this.#pending.values()].filter(({ standing }) => standing !== null && !openStates.has(standing.state));
+      for (const pending of settled) await this.#settle(pending, nowMs);
+      this.#isFirstLook = false;
+      if (this.#unassigned().length > 0 && nowMs - this.#idleMs >= graceMs) {
+        await this.#explain(signal);
+        this.#idleMs = this.#needs.clock.uptimeMs();
+      }
+    }
+    if (this.#needs.limitMs !== null && nowMs - this.#startedMs >= this.#needs.limitMs) await this.#giveUp();
+    if (nowMs - this.#notedMs >= noteMs) this.#note(nowMs);
+  }
+
+  /** Milliseconds until time alone may change something. */
+  patienceMs(): number {
+    const nowMs = this.#needs.clock.uptimeMs();
+    const deadlines = [this.#notedMs + noteMs];
+    if (this.#needs.limitMs !== null) deadlines.push(this.#startedMs + this.#needs.limitMs);
+    if (this.#unassigned().length > 0) deadlines.push(this.#idleMs + graceMs);
+    for (const { reachedMs } of this.#pending.values()) if (reachedMs !== null) deadlines.push(reachedMs + steadyMs);
+    return Math.max(1, Math.min(...deadlines) - nowMs);
+  }
+
+  #unassigned(): readonly Pending[] {
+    return [...this.#pending.values()].filter((pending) => pending.standing?.state === 'unassigned');
+  }
+
+  #judge(name: string, nowMs: number): void {
+    const pending = this.#pending.get(name);
+    if (pending === undefined) return;
+    const standing = judge(pending.goal, this.#view.unit(name));
+    if (pending.standing?.state === 'unassigned' && standing.state !== 'unassigned') this.#idleMs = nowMs;
+    pending.standing = standing;
+    if (standing.state !== 'reached') pending.reachedMs = null;
+    else pending.reachedMs ??= nowMs;
+  }
+
+  async #settle({ goal, standing, reachedMs }: Pending, nowMs: number): Promise<void> {
+    if (standing === null) return undefined;
+    const { places, why } = standing;
+    if (standing.state === 'failed') return this.#end({ kind: 'failed', goal, places, why });
+    if (standing.state === 'superseded') return this.#end({ kind: 'superseded', goal, why });
+    const atOnce = this.#isFirstLook && goal.unchanged;
+    assert(reachedMs !== null, 'a reached goal has a time');
+    if (standing.mayFade && !atOnce && nowMs - reachedMs < steadyMs) return undefined;
+    return this.#end({ kind: 'reached', goal, places, atOnce });
+  }
+
+  async #end(outcome: Outcome): Promise<void> {
+    this.#pending.delete(outcome.goal.name);
+    await this.#needs.onOutcome(outcome);
+  }
+
+  /** Asks why units are on no machine, and gives up those that fit on none. */
+  async #explain(signal: AbortSignal): Promise<void> {
+    const unassigned = this.#unassigned();
+    let areHopeless = true;
+    for (const { goal } of unassigned.slice(0, explainedMax)) {
+      const explanation = await this.#needs.client.explain(goal.name, signal);
+      const isHopeless = explanation?.state === 'unplaced';
+      areHopeless &&= isHopeless;
+      if (isHopeless) await this.#end({ kind: 'unplaced', goal, explanation });
+      else this.#say(`${goal.name}: ${explanation?.summary ?? 'it does not exist'}`);
+    }
+    if (!areHopeless) return;
+    for (const { goal } of unassigned.slice(explainedMax)) await this.#end({ kind: 'unplaced', goal, explanation: null });
+  }
+
+  async #giveUp(): Promise<void> {
+    for (const { goal, standing } of [...this.#pending.values()]) {
+      await this.#end({ kind: 'late', goal, why: standing?.why ?? 'the cluster has not told its state yet' });
+    }
+  }
+
+  #note(nowMs: number): void {
+    this.#notedMs = nowMs;
+    const [first] = this.#pending.values();
+    if (first === undefined) return;
+    const others = this.#pending.size === 1 ? '' : ` (and ${this.#pending.size - 1} more)`;
+    this.#say(`${first.goal.name}: ${first.standing?.why ?? 'the cluster has not told its state yet'}${others}`);
+  }
+
+  #say(note: string): void {
+    if (note !== this.#lastNote) this.#needs.onNote(note);
+    this.#lastNote = note;
+  }
+}

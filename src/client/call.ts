@@ -1,0 +1,204 @@
+/**
+ * One HTTP call to the first endpoint that answers.
+ * Promises: every call is bounded by a time and its answer by a size; a call that changes something goes to the next endpoint
+ * only while not a byte of it was sent, so that nothing is done twice; the endpoint that answered last is asked first.
+ */
+import { request as requestClear } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { request as requestSecure } from 'node:https';
+import type { Log } from '../lib/log.ts';
+import type { Endpoint } from './endpoint.ts';
+import { ApiError, explainNetworkError, Unreachable } from './errors.ts';
+
+/** Bytes of one answer that is read as a whole: 100,000 units of list-unit-files are about 40 MB. */
+const answerBytesMax = 268_435_456;
+
+/** PEM texts for https endpoints; absent ones leave Node's defaults. */
+export interface TlsTexts {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+export interface CallerNeeds {
+  readonly endpoints: readonly Endpoint[];
+  /** Milliseconds until an answer must have begun, and between two pieces of it. */
+  readonly timeoutMs: number;
+  readonly tls: TlsTexts;
+  readonly log: Log;
+}
+
+/** What to ask. `changes` says that asking twice is not the same as asking once. */
+export interface Call {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly body?: string;
+  readonly changes: boolean;
+}
+
+/** An answer whose body is still to be read, and the endpoint it came from. */
+export interface Answer {
+  readonly message: IncomingMessage;
+  readonly endpoint: Endpoint;
+}
+
+/** Sends calls. */
+export interface Caller {
+  /** The answer's head; any status. Throws Unreachable when no endpoint answers. */
+  open(call: Call, signal: AbortSignal): Promise<Answer>;
+  /** The body of a successful answer. Throws ApiError for any other status. */
+  text(call: Call, signal: AbortSignal): Promise<string>;
+  json<T>(call: Call, signal: AbortSignal): Promise<T>;
+}
+
+/** An attempt that failed, and whether anything of the request may have reached the other side. */
+class AttemptFailed extends Error {
+  readonly sent: boolean;
+
+  constructor(message: string, sent: boolean) {
+    super(message);
+    this.sent = sent;
+  }
+}
+
+export function createCaller(needs: CallerNeeds): Caller {
+  let first = 0;
+
+  async function open(call: Call, signal: AbortSignal): Promise<Answer> {
+    const failures: string[] = [];
+    for (let tried = 0; tried < needs.endpoints.length; tried += 1) {
+      const index = (first + tried) % needs.endpoints.length;
+      const endpoint = needs.endpoints[index];
+      if (endpoint === undefined) break;
+      const isLast = tried === needs.endpoints.length - 1;
+      try {
+        const message = await attempt(needs, { call, endpoint }, signal);
+        needs.log.debug(`${call.method} ${endpoint.text} ${call.path} -> ${message.statusCode ?? 0}`);
+        // 503 comes from a fleetd that has lost its store; another one may still have it. What changes something stays:
+        // the answer does not say whether it was done.
+        if (message.statusCode === 503 && !isLast && !call.changes) {
+          message.destroy();
+          failures.push(`${endpoint.text} answered 503`);
+          continue;
+        }
+        first = index;
+        return { message, endpoint };
+      } catch (error) {
+        if (!(error instanceof AttemptFailed)) throw error;
+        needs.log.debug(`${call.method} ${call.path}: ${error.message}`);
+        if (call.changes && error.sent) {
+          throw new Unreachable(`${error.message}; the request was sent, so look before you repeat it whether it was carried out`);
+        }
+        failures.push(error.message);
+      }
+    }
+    throw new Unreachable(failures.join('; '));
+  }
+
+  async function text(call: Call, signal: AbortSignal): Promise<string> {
+    const answer = await open(call, signal);
+    const body = await readBody(answer, needs.timeoutMs, signal);
+    const status = answer.message.statusCode ?? 0;
+    if (status < 200 || status > 299) throw errorOf(answer, call, body);
+    return body;
+  }
+
+  async function json<T>(call: Call, signal: AbortSignal): Promise<T> {
+    const body = await text(call, signal);
+    try {
+      return JSON.parse(body) as T;
+    } catch {
+      throw new Unreachable(`the answer to ${call.method} ${call.path} is not JSON; is the endpoint a fleetd?`);
+    }
+  }
+
+  return { open, text, json };
+}
+
+/** Sends a call to one endpoint and waits for the head of its answer. */
+function attempt(needs: CallerNeeds, to: { readonly call: Call; readonly endpoint: Endpoint }, signal: AbortSignal): Promise<IncomingMessage> {
+  const { call, endpoint } = to;
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    let sent = false;
+    const send = endpoint.secure ? requestSecure : requestClear;
+    const request = send({
+      ...(endpoint.socketPath === null ? { host: endpoint.host, port: endpoint.port, ...needs.tls } : { socketPath: endpoint.socketPath }),
+      // A connection of its own: a kept one may have been closed by the other side, and then nobody knows what arrived.
+      agent: false,
+      method: call.method,
+      path: `${endpoint.basePath}${call.path}`,
+      headers: {
+        host: endpoint.socketPath === null ? `${endpoint.host}:${endpoint.port}` : 'localhost',
+        ...(call.body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(call.body) }),
+      },
+    });
+    const deadline = AbortSignal.timeout(needs.timeoutMs);
+    const stop = (): void => {
+      request.destroy();
+      if (signal.aborted) reject(signal.reason as Error);
+      else reject(new AttemptFailed(`no answer from ${endpoint.text} within ${needs.timeoutMs / 1_000} s (--request-timeout)`, sent));
+    };
+    const settle = (): void => {
+      signal.removeEventListener('abort', stop);
+      deadline.removeEventListener('abort', stop);
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    deadline.addEventListener('abort', stop, { once: true });
+    request.once('socket', (socket) => socket.once(endpoint.secure ? 'secureConnect' : 'connect', () => { sent = true; }));
+    request.once('response', (message) => { settle(); resolve(message); });
+    request.on('error', (error) => { settle(); reject(new AttemptFailed(explainNetworkError(endpoint.text, error), sent)); });
+    request.end(call.body);
+  });
+}
+
+/** The pieces of a body. `idleMs` bounds the silence between two pieces; 0 means that silence is no fault. */
+export async function* readChunks(answer: Answer, idleMs: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const { message, endpoint } = answer;
+  const stop = (): void => { message.destroy(signal.reason as Error); };
+  signal.addEventListener('abort', stop, { once: true });
+  message.setTimeout(idleMs, () => message.destroy(new Error(`nothing came for ${idleMs / 1_000} s`)));
+  message.socket.setKeepAlive(true);
+  try {
+    signal.throwIfAborted();
+    for await (const chunk of message) yield chunk as Buffer;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new Unreachable(`the connection to ${endpoint.text} broke off: ${(error as Error).message}`);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    message.destroy();
+  }
+}
+
+async function readBody(answer: Answer, idleMs: number, signal: AbortSignal): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of readChunks(answer, idleMs, signal)) {
+    bytes += chunk.length;
+    if (bytes > answerBytesMax) throw new Unreachable(`the answer of ${answer.endpoint.text} is larger than ${answerBytesMax} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Reads the body of an answer that is not a success and makes an error of it. */
+export async function readError(answer: Answer, call: Call, signal: AbortSignal): Promise<Error> {
+  return errorOf(answer, call, await readBody(answer, 3_000, signal));
+}
+
+function errorOf(answer: Answer, call: Call, body: string): ApiError {
+  const status = answer.message.statusCode ?? 0;
+  const { message = '', reason = '', unit = null } = errorFields(body);
+  const words = message === '' ? `${answer.endpoint.text} answered ${status} to ${call.method} ${call.path}` : message;
+  return new ApiError({ status, reason, unit, message: words });
+}
+
+/** The fields of an ErrorAnswer, as far as the body has them. */
+function errorFields(body: string): { readonly message?: string; readonly reason?: string; readonly unit?: string } {
+  try {
+    return (JSON.parse(body) as { readonly error?: object } | null)?.error ?? {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * A client of the HTTP API v2: one typed method for each call.
+ * Promises: every method ends soon after its signal is aborted, throws ApiError for what the API refused and Unreachable when
+ * no endpoint answered, and is bounded in time (streams by heartbeats); names are escaped before they become part of a path.
+ */
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import type {
+  ApplyAnswer, ApplyRequest, DestroyAnswer, DestroyRequest, Explanation, InfoView, MachineList, StatusList, StatusReport, UnitList, UnitView,
+} from '../protocol/v2.ts';
+import { createCaller, readChunks, readError } from './call.ts';
+import type { Call, TlsTexts } from './call.ts';
+import type { Endpoint } from './endpoint.ts';
+import { ApiError } from './errors.ts';
+import { readEvents } from './events.ts';
+import type { EventsQuery, StreamItem } from './events.ts';
+
+/** Which lines of a unit's journal to read. */
+export interface JournalQuery {
+  readonly name: string;
+  /** The machine to ask; absent: the one the unit is on. */
+  readonly machine?: string;
+  readonly lines: number;
+  readonly follow: boolean;
+  /** journalctl's --output. */
+  readonly output: string;
+}
+
+/** What fleetctl needs of a cluster, through an API or directly from its store. */
+export interface FleetClient {
+  info(signal: AbortSignal): Promise<InfoView>;
+  apply(request: ApplyRequest, signal: AbortSignal): Promise<ApplyAnswer>;
+  destroy(request: DestroyRequest, signal: AbortSignal): Promise<DestroyAnswer>;
+  units(signal: AbortSignal): Promise<UnitList>;
+  /** Null when there is no such unit. */
+  unit(name: string, signal: AbortSignal): Promise<UnitView | null>;
+  /** Canonical text of the unit's file; null when there is no such unit. */
+  unitFile(name: string, signal: AbortSignal): Promise<string | null>;
+  statuses(signal: AbortSignal): Promise<StatusList>;
+  machines(signal: AbortSignal): Promise<MachineList>;
+  /** Null when there is no such unit. */
+  explain(name: string, signal: AbortSignal): Promise<Explanation | null>;
+  /** Null when there is no such unit. */
+  status(name: string, signal: AbortSignal): Promise<StatusReport | null>;
+  /** Pieces of text as they come; ends when the journal does, never by itself with `follow`. */
+  journal(query: JournalQuery, signal: AbortSignal): AsyncIterable<string>;
+  events(query: EventsQuery, signal: AbortSignal): AsyncIterable<StreamItem>;
+  /** Frees what the client holds; its methods must not be called any more. */
+  close(): Promise<void>;
+}
+
+export interface ClientOptions {
+  /** At least one; the next is asked when one does not answer. */
+  readonly endpoints: readonly Endpoint[];
+  /** Milliseconds until an answer must have begun. */
+  readonly timeoutMs: number;
+  readonly tls: TlsTexts;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** An answer, or null when the API says that the unit does not exist. Other errors are thrown on. */
+async function orNull<T>(answer: Promise<T>): Promise<T | null> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof ApiError && error.reason === 'UNIT_NOT_FOUND') return null;
+    throw error;
+  }
+}
+
+function get(path: string): Call {
+  return { method: 'GET', path, changes: false };
+}
+
+function post(path: string, body: ApplyRequest | DestroyRequest): Call {
+  return { method: 'POST', path, body: JSON.stringify(body), changes: true };
+}
+
+export function createClient(options: ClientOptions): FleetClient {
+  const caller = createCaller(options);
+  const escaped = encodeURIComponent;
+
+  async function* journal(query: JournalQuery, signal: AbortSignal): AsyncGenerator<string> {
+    const parameters = new URLSearchParams({ lines: String(query.lines), follow: String(query.follow), output: query.output });
+    if (query.machine !== undefined) parameters.set('machine', query.machine);
+    const call = get(`/fleet/v2/journal/${escaped(query.name)}?${parameters.toString()}`);
+    const answer = await caller.open(call, signal);
+    if (answer.message.statusCode !== 200) throw await readError(answer, call, signal);
+    const decoder = new TextDecoder();
+    // A followed journal may be silent for hours: only TCP's own keepalive watches over it.
+    for await (const chunk of readChunks(answer, query.follow ? 0 : options.timeoutMs, signal)) yield decoder.decode(chunk, { stream: true });
+  }
+
+  return {
+    info: (signal) => caller.json<InfoView>(get('/fleet/v2/info'), signal),
+    apply: (request, signal) => caller.json<ApplyAnswer>(post('/fleet/v2/apply', request), signal),
+    destroy: (request, signal) => caller.json<DestroyAnswer>(post('/fleet/v2/destroy', request), signal),
+    units: (signal) => caller.json<UnitList>(get('/fleet/v2/units'), signal),
+    unit: (name, signal) => orNull(caller.json<UnitView>(get(`/fleet/v2/units/${escaped(name)}`), signal)),
+    unitFile: (name, signal) => orNull(caller.text(get(`/fleet/v2/units/${escaped(name)}/file`), signal)),
+    statuses: (signal) => caller.json<StatusList>(get('/fleet/v2/statuses'), signal),
+    machines: (signal) => caller.json<MachineList>(get('/fleet/v2/machines'), signal),
+    explain: (name, signal) => orNull(caller.json<Explanation>(get(`/fleet/v2/explain/${escaped(name)}`), signal)),
+    status: (name, signal) => orNull(caller.json<StatusReport>(get(`/fleet/v2/status/${escaped(name)}`), signal)),
+    journal,
+    events: (query, signal) => readEvents({ caller, clock: options.clock, random: options.random }, query, signal),
+    close: async () => undefined,
+  };
+}

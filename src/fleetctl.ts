@@ -1,0 +1,35 @@
+/**
+ * The program fleetctl: gives the process around it to runFleetctl.
+ * Promises: nothing but wiring; the exit code is runFleetctl's.
+ */
+import { access, readFile } from 'node:fs/promises';
+import { runFleetctl } from './cli/run.ts';
+import { createClient } from './client/client.ts';
+import { systemClock } from './lib/system-clock.ts';
+import { version } from './lib/version.ts';
+
+const interruption = new AbortController();
+// The second signal finds no listener and ends the process at once.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interruption.abort(new Error(`ended by ${signal}`)));
+// Whoever reads the output may stop reading (`| head`): that is no fault of the command.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+const ended = runFleetctl(process.argv.slice(2), {
+  env: process.env,
+  cwd: process.cwd(),
+  isRoot: process.getuid?.() === 0,
+  version,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  clock: systemClock,
+  random: { next: Math.random },
+  interrupted: interruption.signal,
+  readFile: (path) => readFile(path),
+  fileExists: (path) => access(path).then(() => true, () => false),
+  connect: createClient,
+});
+// No top-level await: the bundle of the built executable is CommonJS.
+ended.then((code) => { process.exitCode = code; }, (error: unknown) => {
+  process.stderr.write(`fleetctl: internal error, please report it: ${error instanceof Error ? error.stack : String(error)}\n`);
+  process.exitCode = 1;
+});
