@@ -1,0 +1,232 @@
+/**
+ * What a request to create, replace, start, stop, restart or destroy units changes: pure decisions on one moment of the cluster.
+ * Promises: all units of a request are checked before anything is decided, and every error is named; nothing is changed that
+ * was not asked for; a record's generation grows only when the record changes.
+ */
+import { checkFleetSection, parseFleetSection } from '../../core/fleet-section.ts';
+import { failure, success, type Failure, type Result } from '../../core/failure.ts';
+import { printFinding, type Finding } from '../../core/finding.ts';
+import { hashUnitFile, parseUnitFile, printUnitFile, type UnitFile } from '../../core/unit-file.ts';
+import type { DesiredState, FileHash, UnitRecord } from '../../core/unit.ts';
+import { isTemplate, templateOf, type UnitName } from '../../core/unit-name.ts';
+import { verifyUnitFile } from '../../core/verify.ts';
+import { limits } from '../../core/limits.ts';
+import { keys } from '../../store/keys.ts';
+import type { Guard, Revision } from '../../store/store.ts';
+import type { AppliedUnit } from '../../protocol/v2.ts';
+import type { Basis, Decision } from './decision.ts';
+import type { UnitChange } from './plan.ts';
+
+/** What is wanted of one unit. */
+export interface Wish {
+  readonly name: UnitName;
+  /** Text to create the unit with, or to replace its content with. */
+  readonly text?: string;
+  /** Text of a template's file, used when the store has neither the unit nor its template. */
+  readonly templateText?: string;
+}
+
+/** What is wanted of all units of a request. */
+export interface Wishes {
+  readonly units: readonly Wish[];
+  /** Absent: new units become inactive, others stay as they are. */
+  readonly desired?: DesiredState;
+  /**
+   * Whether other content replaces what is there: never; unless the unit's state is higher than the one asked for
+   * (fleet 1.0: `submit --replace` replaces inactive units only, `load --replace` those that are not launched); or always.
+   */
+  readonly replace: 'never' | 'unless-higher' | 'always';
+  /** Ask for a restart of units that are or become launched. */
+  readonly restart: boolean;
+  /** fleet 1.0's API refuses only what its scheduler cannot make sense of, not what systemd would not load. */
+  readonly lenient: boolean;
+  readonly by: string;
+}
+
+/** A text read once, however many units of a request share it. */
+interface Content {
+  readonly hash: FileHash;
+  /** Canonical text. */
+  readonly text: string;
+  readonly file: UnitFile;
+}
+
+/** A failure that is about one unit. */
+export interface UnitFailure {
+  readonly unit: UnitName;
+  readonly failure: Failure;
+}
+
+/** Decides about every unit of a request. Fails with all failures in one line, under the code of the first. */
+export function decideApply(basis: Basis, wishes: Wishes): Result<Decision<readonly AppliedUnit[]>> {
+  const read = createContentReader();
+  const decided = wishes.units.map((wish) => decideUnit({ basis, wishes, read }, wish));
+  const failures = decided.flatMap((unit, index) => (unit.ok ? [] : [{ unit: wishes.units[index]?.name as UnitName, failure: unit.failure }]));
+  if (failures.length > 0) return sayAll(failures);
+  const units = decided.flatMap((unit) => (unit.ok ? [unit.value] : []));
+  return success({
+    plan: {
+      units: units.flatMap(({ change }) => change ?? []),
+      files: new Map(units.flatMap(({ content }) => (content === null ? [] : [[content.hash, content.text] as const]))),
+      unchanged: [...new Map(units.flatMap(({ template }) => (template === null ? [] : [[template.key, template] as const]))).values()],
+    },
+    answer: units.map(({ applied }) => applied),
+  });
+}
+
+/** What a request to destroy units does: the names that are there, and those that are not. */
+export interface Destruction {
+  readonly destroyed: readonly UnitName[];
+  readonly unknown: readonly UnitName[];
+}
+
+export function decideDestroy({ snapshot, modRevision }: Basis, names: readonly UnitName[]): Result<Decision<Destruction>> {
+  const destroyed = names.filter((name) => snapshot.units.has(name));
+  return success({
+    plan: {
+      units: destroyed.map((name) => ({ name, record: null, basis: modRevision(keys.unit(name)) })),
+      files: new Map(), unchanged: [],
+    },
+    answer: { destroyed, unknown: names.filter((name) => !snapshot.units.has(name)) },
+  });
+}
+
+/** How many failures one line names; the rest are counted. */
+const namedFailuresMax = 20;
+
+/** Several failures as one: each names its unit. */
+export function sayAll(failures: readonly UnitFailure[]): { readonly ok: false; readonly failure: Failure } {
+  const said = failures.slice(0, namedFailuresMax).map(({ unit, failure: { message } }) => (message.includes(unit) ? message : `${unit}: ${message}`));
+  const more = failures.length > said.length ? [`and ${failures.length - said.length} more units`] : [];
+  return failure(failures[0]?.failure.code ?? 'REQUEST_INVALID', [...said, ...more].join('; '));
+}
+
+interface Scene {
+  readonly basis: Basis;
+  readonly wishes: Wishes;
+  readonly read: (text: string) => Result<Content>;
+}
+
+interface DecidedUnit {
+  readonly applied: AppliedUnit;
+  readonly change: UnitChange | null;
+  /** The content its record newly points to; null when that stays. */
+  readonly content: Content | null;
+  /** The record of the template whose content it takes. */
+  readonly template: Guard | null;
+}
+
+function decideUnit(scene: Scene, wish: Wish): Result<DecidedUnit> {
+  const { snapshot } = scene.basis;
+  if (isTemplate(wish.name) && (scene.wishes.desired ?? 'inactive') !== 'inactive') {
+    return failure('UNIT_IS_TEMPLATE', `cannot activate template "${wish.name}"`);
+  }
+  const record = snapshot.units.get(wish.name);
+  return record === undefined ? decideNew(scene, wish) : decideKnown(scene, wish, record);
+}
+
+/** A unit that the store does not have: its own text, its template in the store, or the template text that came along. */
+function decideNew(scene: Scene, wish: Wish): Result<DecidedUnit> {
+  const { basis, wishes, read } = scene;
+  const unreadable = basis.snapshot.unreadable.get(keys.unit(wish.name));
+  if (unreadable !== undefined) return failure('UNIT_DIFFERS', `${wish.name} is in the store, but this fleetd cannot read it (${unreadable.why}); destroy it first, or use a newer fleetd`);
+  const templateName = templateOf(wish.name);
+  const stored = wish.text !== undefined || templateName === null ? undefined : basis.snapshot.units.get(templateName);
+  const known = stored === undefined ? undefined : basis.snapshot.files.get(stored.hash);
+  const text = wish.text ?? known?.text ?? (templateName === null ? undefined : wish.templateText);
+  if (text === undefined) return failure(...whyNoText(wish.name, templateName));
+  const content = read(text);
+  if (!content.ok) return content;
+  // What was accepted as a template may have been accepted under older rules: only its section has to make sense here.
+  const checked = check(wish.name, content.value.file, wishes.lenient || known !== undefined);
+  if (!checked.ok) return checked;
+  const record: UnitRecord = {
+    hash: content.value.hash, desired: wishes.desired ?? 'inactive', generation: 1, restart: 0, changedAtMs: basis.nowMs, changedBy: wishes.by };
+  const template = known === undefined || templateName === null ? null : { key: keys.unit(templateName), modRevision: basis.modRevision(keys.unit(templateName)) };
+  return success({
+    applied: appliedUnit({ name: wish.name, record, before: null, content: 'created' }, checked.value),
+    change: { name: wish.name, record, basis: 0 }, content: content.value, template,
+  });
+}
+
+function whyNoText(name: UnitName, template: UnitName | null): Parameters<typeof failure> {
+  if (template === null) return ['UNIT_NOT_FOUND', `unable to find Unit(${name}) in Registry or on filesystem`];
+  return ['TEMPLATE_NOT_FOUND', `failed getting Unit(${name}) from template: unable to find template Unit(${template}) in Registry or on filesystem`];
+}
+
+/** A unit that the store has: its content stays unless it differs and may be replaced. */
+function decideKnown(scene: Scene, wish: Wish, before: UnitRecord): Result<DecidedUnit> {
+  const { basis, wishes, read } = scene;
+  const given = wish.text === undefined ? null : read(wish.text);
+  if (given?.ok === false) return given;
+  const isOther = given !== null && given.value.hash !== before.hash;
+  const mayReplace = wishes.replace === 'always' || (wishes.replace === 'unless-higher' && rank[before.desired] <= rank[wishes.desired ?? 'inactive']);
+  const isReplaced = isOther && mayReplace;
+  const checked = isReplaced ? check(wish.name, given.value.file, wishes.lenient) : describeKnown(basis, wish.name, before.hash);
+  if (!checked.ok) return checked;
+  const content = isReplaced ? 'replaced' : isOther ? 'differs' : 'same';
+  // A replacement that is refused leaves the unit alone altogether: starting or stopping the old content was not asked for.
+  const isRefused = content === 'differs' && wishes.replace !== 'never';
+  const desired = isRefused ? before.desired : wishes.desired ?? before.desired;
+  const restart = before.restart + (wishes.restart && !isRefused && desired === 'launched' ? 1 : 0);
+  const hash = isReplaced ? given.value.hash : before.hash;
+  const isChanged = hash !== before.hash || desired !== before.desired || restart !== before.restart;
+  const record: UnitRecord = isChanged
+    ? { hash, desired, restart, generation: before.generation + 1, changedAtMs: basis.nowMs, changedBy: wishes.by }
+    : before;
+  return success({
+    applied: appliedUnit({ name: wish.name, record, before: before.desired, content }, checked.value),
+    change: isChanged ? { name: wish.name, record, basis: basis.modRevision(keys.unit(wish.name)) as Revision } : null,
+    content: isReplaced ? given.value : null, template: null,
+  });
+}
+
+/** How much is wanted of a unit in each state. */
+const rank: Readonly<Record<DesiredState, number>> = { inactive: 0, loaded: 1, launched: 2 };
+
+/** What the answer says of a unit's file. */
+interface FileFacts {
+  readonly global: boolean;
+  readonly warnings: readonly string[];
+}
+
+function check(name: UnitName, file: UnitFile, lenient: boolean): Result<FileFacts> {
+  const { errors, warnings } = lenient
+    ? { errors: checkFleetSection(name, file).filter(({ code }) => code !== 'UNIT_OPTION_UNKNOWN'), warnings: [] }
+    : verifyUnitFile(name, file);
+  const [first] = errors;
+  if (first !== undefined) return failure(first.code, errors.map(printFinding).join(', '));
+  const section = parseFleetSection(name, file);
+  return success({ global: section.ok && section.value.global, warnings: warnings.slice(0, limits.findingsMax).map((warning: Finding) => printFinding(warning)) });
+}
+
+function describeKnown({ snapshot }: Basis, name: UnitName, hash: FileHash): Result<FileFacts> {
+  const known = snapshot.files.get(hash);
+  const section = known === undefined ? null : parseFleetSection(name, known.file);
+  return success({ global: section?.ok === true && section.value.global, warnings: [] });
+}
+
+function appliedUnit(unit: Pick<AppliedUnit, 'before' | 'content'> & { readonly name: UnitName; readonly record: UnitRecord }, facts: FileFacts): AppliedUnit {
+  const { name, content, before, record } = unit;
+  const { desired, generation, restart, hash } = record;
+  return { name, content, before, desired, global: facts.global, generation, restart, hash, warnings: facts.warnings };
+}
+
+/** Reads texts, each once. */
+function createContentReader(): (text: string) => Result<Content> {
+  const known = new Map<string, Result<Content>>();
+  return (text) => {
+    let content = known.get(text);
+    if (content === undefined) known.set(text, content = readContent(text));
+    return content;
+  };
+}
+
+function readContent(text: string): Result<Content> {
+  const parsed = parseUnitFile(text);
+  if (!parsed.ok) return parsed;
+  const file = parsed.value;
+  const canonical = printUnitFile(file);
+  if (Buffer.byteLength(canonical) > limits.unitFileBytesMax) return failure('UNIT_FILE_TOO_LARGE', `the unit file is larger than ${limits.unitFileBytesMax} bytes`);
+  return success({ hash: hashUnitFile(file), text: canonical, file });
+}

@@ -1,0 +1,103 @@
+/**
+ * What a write is: a pure decision on one moment of the cluster, to be made again when that moment has passed.
+ * Promises: every wait for the store or the mirror is bounded.
+ */
+import type { ClusterSnapshot } from '../../core/cluster.ts';
+import { failure, type Failure, type Result } from '../../core/failure.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Log } from '../../lib/log.ts';
+import type { Mirror } from '../../store/mirror.ts';
+import type { Commit, CommitOutcome, Guard, Revision, Store } from '../../store/store.ts';
+import { DeadlineExceeded, withDeadline } from '../deadline.ts';
+import type { Plan } from './plan.ts';
+
+export interface WriteNeeds {
+  readonly mirror: Mirror;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly machineId: string;
+}
+
+/** What a decision is made from: one moment of the cluster. */
+export interface Basis {
+  readonly snapshot: ClusterSnapshot;
+  readonly modRevision: (key: string) => Guard['modRevision'];
+  readonly nowMs: number;
+}
+
+/** What is to happen, and what to answer once it has. */
+export interface Decision<T> {
+  readonly plan: Plan;
+  readonly answer: T;
+}
+
+/** A pure function of the moment; it is called again when the moment has passed. */
+export type Decide<T> = (basis: Basis) => Result<Decision<T>>;
+
+/** A decision that has been carried out. */
+export interface Outcome<T> {
+  /** The revision at which all of it is in the store. */
+  readonly revision: number;
+  readonly answer: T;
+}
+
+const commitLimitMs = 10_000;
+/** How long the mirror may take to see a commit before the answer goes out without that. */
+const catchUpLimitMs = 5_000;
+
+/** The store did not answer, or too late. */
+export const storeLost: { readonly ok: false; readonly failure: Failure } = failure('STORE_UNAVAILABLE');
+
+export function basisOf({ mirror, clock }: WriteNeeds): Basis {
+  return { snapshot: mirror.snapshot(), modRevision: (key) => mirror.modRevision(key), nowMs: clock.nowMs() };
+}
+
+/** Commits, and throws DeadlineExceeded when the store takes too long; then it may or may not have happened. */
+export function commitInTime({ store, clock }: WriteNeeds, commit: Commit, signal: AbortSignal): Promise<CommitOutcome> {
+  return withDeadline({ clock, limitMs: commitLimitMs, signal }, (limited) => store.commit(commit, limited));
+}
+
+/** Waits until the mirror shows the revision of a commit of ours; false when it does not in time. */
+export function catchUp({ mirror, clock }: WriteNeeds, revision: Revision, signal: AbortSignal): Promise<boolean> {
+  return inTime(withDeadline({ clock, limitMs: catchUpLimitMs, signal }, (limited) => mirror.reached(revision, limited)));
+}
+
+/**
+ * Waits until the mirror shows why these guards did not hold; false when it does not in time. The revision of a refused
+ * commit is no use for that: it may belong to a change outside the cluster's keys.
+ */
+export function seeRefusal({ mirror, clock }: WriteNeeds, guards: readonly Guard[], signal: AbortSignal): Promise<boolean> {
+  const isSeen = (): boolean => guards.some(({ key, modRevision }) => mirror.modRevision(key) !== modRevision);
+  return inTime(withDeadline({ clock, limitMs: catchUpLimitMs, signal }, (limited) => mirrorUntil(mirror, isSeen, limited)));
+}
+
+/** Whether a wait ended well; false when its deadline came first. */
+export async function inTime(wait: Promise<void>): Promise<boolean> {
+  try {
+    await wait;
+    return true;
+  } catch (error) {
+    if (error instanceof DeadlineExceeded) return false;
+    throw error;
+  }
+}
+
+/** Resolves once `holds()` does, looking after every change of the mirror; rejects with the reason of the signal. */
+export function mirrorUntil(mirror: Mirror, holds: () => boolean, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const finish = (end: () => void): void => {
+      unsubscribe();
+      signal.removeEventListener('abort', stop);
+      end();
+    };
+    const stop = (): void => finish(() => reject(signal.reason as Error));
+    const look = (): void => {
+      if (holds()) finish(resolve);
+    };
+    const unsubscribe = mirror.subscribe(look);
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    else look();
+  });
+}

@@ -1,0 +1,108 @@
+/**
+ * What a request changes in the store, as data: records of units, and the unit files they point to.
+ * Promises: a plan says of each unit which revision it was decided from, so that a change in between is noticed; chunks of a
+ * plan each fit one commit of every store.
+ */
+import { assert } from '../../core/failure.ts';
+import { limits } from '../../core/limits.ts';
+import type { FileHash, UnitRecord } from '../../core/unit.ts';
+import type { UnitName } from '../../core/unit-name.ts';
+import { keys } from '../../store/keys.ts';
+import { encodeRecord } from '../../store/records.ts';
+import type { Commit, CommitChange, Guard, Revision } from '../../store/store.ts';
+
+/** The new record of one unit; null deletes it. */
+export interface UnitChange {
+  readonly name: UnitName;
+  readonly record: UnitRecord | null;
+  /** The revision of the record this was decided from; 0 when there was none. */
+  readonly basis: Revision | 0;
+}
+
+export interface Plan {
+  readonly units: readonly UnitChange[];
+  /** Texts of the files that the records point to, as far as they may be new or forgotten. */
+  readonly files: ReadonlyMap<FileHash, string>;
+  /** Records that only have to be what they were, such as the template of an instance. */
+  readonly unchanged: readonly Guard[];
+}
+
+/** Keys, revisions and framing of one guard or change are counted as this many bytes beside its value. */
+const frameBytes = 600;
+
+/** A stored operation adds its own record (guard and change) and the deletion of the part that was carried out. */
+const operationOps = 3;
+const partBytesMax = limits.storeBytesPerCommitMax - 16 * frameBytes;
+
+/** JSON escapes a control character as six. */
+assert(limits.unitFileBytesMax * 6 + 3 * frameBytes < partBytesMax, 'one unit with the largest file fits a part, however it is escaped');
+
+export function isEmpty(plan: Plan): boolean {
+  return plan.units.length === 0;
+}
+
+/** The plan as one commit. */
+export function commitOf(plan: Plan): Commit {
+  return { guards: [...plan.unchanged, ...guardsOf(plan)], changes: changesOf(plan) };
+}
+
+/** Each unit must still be what the plan was decided from. */
+export function guardsOf(plan: Plan): readonly Guard[] {
+  return plan.units.map(({ name, basis }) => ({ key: keys.unit(name), modRevision: basis }));
+}
+
+/** Files come with every plan again: the engine deletes an unused one only if nobody has written it since. */
+export function changesOf(plan: Plan): readonly CommitChange[] {
+  return [
+    ...[...plan.files].map(([hash, text]) => ({ kind: 'put', key: keys.unitFile(hash), value: text }) as const),
+    ...plan.units.map(({ name, record }): CommitChange =>
+      record === null ? { kind: 'delete', key: keys.unit(name) } : { kind: 'put', key: keys.unit(name), value: encodeRecord(record) }),
+  ];
+}
+
+/** Whether every store takes the commit: etcd counts operations and bytes. */
+export function fitsOneCommit(commit: Commit): boolean {
+  if (commit.guards.length + commit.changes.length > limits.storeOpsPerCommitMax) return false;
+  return bytesOf(commit) <= limits.storeBytesPerCommitMax;
+}
+
+function bytesOf({ guards, changes }: Commit): number {
+  let bytes = (guards.length + changes.length) * frameBytes;
+  for (const change of changes) if (change.kind === 'put') bytes += Buffer.byteLength(change.value);
+  return bytes;
+}
+
+/**
+ * The plan in parts, in order. Writing a part down and carrying it out each fit one commit; `unchanged` is left out, because
+ * a stored operation is decided once.
+ */
+export function partsOf(plan: Plan): readonly Plan[] {
+  const parts: Plan[] = [];
+  let units: UnitChange[] = [];
+  let files = new Map<FileHash, string>();
+  let bytes = 0;
+  const close = (): void => {
+    if (units.length > 0) parts.push({ units, files, unchanged: [] });
+    [units, files, bytes] = [[], new Map(), 0];
+  };
+  for (const unit of plan.units) {
+    const hash = unit.record?.hash;
+    const text = hash === undefined ? undefined : plan.files.get(hash);
+    const bytesMore = (): number => bytesOfUnit(unit) + (text === undefined || files.has(hash as FileHash) ? 0 : bytesOfFile(text));
+    const ops = operationOps + 2 * (units.length + 1) + files.size + 1;
+    if (ops > limits.storeOpsPerCommitMax || bytes + bytesMore() > partBytesMax) close();
+    bytes += bytesMore();
+    units.push(unit);
+    if (hash !== undefined && text !== undefined) files.set(hash, text);
+  }
+  close();
+  return parts;
+}
+
+function bytesOfUnit(unit: UnitChange): number {
+  return 2 * frameBytes + Buffer.byteLength(JSON.stringify(unit));
+}
+
+function bytesOfFile(text: string): number {
+  return frameBytes + Buffer.byteLength(JSON.stringify(text));
+}

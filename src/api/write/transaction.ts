@@ -1,0 +1,42 @@
+/**
+ * From a decision to the store: decide on the newest snapshot, commit guarded by what was decided from, and decide again
+ * when somebody else was faster.
+ * Promises: all of a request happens or nothing; an answer means that it is durable and that lists of this API show it;
+ * the number of attempts and every wait are bounded.
+ */
+import { failure, success, type Result } from '../../core/failure.ts';
+import { StoreUnavailable } from '../../store/store.ts';
+import { DeadlineExceeded } from '../deadline.ts';
+import { basisOf, catchUp, commitInTime, seeRefusal, storeLost, type Decide, type Outcome, type WriteNeeds } from './decision.ts';
+import { carryOutStored } from './operation.ts';
+import { commitOf, fitsOneCommit, isEmpty } from './plan.ts';
+
+const attemptsMax = 16;
+
+/**
+ * Carries a decision out. Fails with what `decide` fails with, with CONFLICT when others were faster again and again, and
+ * with STORE_UNAVAILABLE when the store does not answer; then, as with every lost answer, it may have happened.
+ */
+export async function transact<T>(needs: WriteNeeds, decide: Decide<T>, signal: AbortSignal): Promise<Result<Outcome<T>>> {
+  if (!needs.mirror.freshness().current) return storeLost;
+  try {
+    for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+      const decided = decide(basisOf(needs));
+      if (!decided.ok) return decided;
+      const { plan, answer } = decided.value;
+      if (isEmpty(plan)) return success({ revision: needs.mirror.snapshot().revision, answer });
+      const commit = commitOf(plan);
+      if (!fitsOneCommit(commit)) return await carryOutStored(needs, decide, signal);
+      const outcome = await commitInTime(needs, commit, signal);
+      if (outcome.committed) {
+        await catchUp(needs, outcome.revision, signal); // A mirror that lags only delays what lists show: the answer stands.
+        return success({ revision: outcome.revision, answer });
+      }
+      if (!await seeRefusal(needs, commit.guards, signal)) return storeLost;
+    }
+    return failure('CONFLICT', `others changed the same things ${attemptsMax} times in a row; try again`);
+  } catch (error) {
+    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return storeLost;
+    throw error;
+  }
+}
