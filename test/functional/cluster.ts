@@ -1,0 +1,113 @@
+/**
+ * The cluster the functional tests share: four real systemd machines as in the user's document, one real etcd, the built executables.
+ * Promises: booted once for all files of a run, taken down at its end; every test begins with no unit in the cluster.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { run, until, type CommandResult } from './lab/command.ts';
+import { labCache, openLab, type Lab } from './lab/lab.ts';
+import type { Machine } from './lab/machine.ts';
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/** The machines of the user's document. */
+export const members = [
+  { name: 'm85', id: '336043c3dba3e566192154d0544f626d', address: '10.58.9.85' },
+  { name: 'm83', id: '364cd1ff8ac5dc300e15c293544f7cec', address: '10.58.9.83' },
+  { name: 'm86', id: '93499a83f33431a60235662254573164', address: '10.58.9.86' },
+  { name: 'm82', id: 'e3583575125c30bdf50d4473544f7eba', address: '10.58.9.82' },
+] as const;
+
+export interface Cluster {
+  readonly lab: Lab;
+  readonly machines: readonly Machine[];
+  machine(name: (typeof members)[number]['name']): Machine;
+  /** Runs the built fleetctl on the first machine. */
+  fleetctl(...args: readonly string[]): Promise<CommandResult>;
+  /** A script in the home directory of the first machine, where unit files can be written; has to succeed. */
+  sh(script: string): Promise<string>;
+}
+
+let shared: Promise<Cluster> | null = null;
+
+/** The shared cluster, emptied of units. */
+export async function cluster(): Promise<Cluster> {
+  shared ??= bootCluster();
+  const ready = await shared;
+  await empty(ready);
+  return ready;
+}
+
+const configuration = (address: string): string => [
+  'etcd_servers=["http://10.58.0.1:2379"]', 'etcd_key_prefix=/fleet', `public_ip=${address}`, "metadata='role=default'", 'agent_ttl=5s', 'verbosity=1',
+].join('\n');
+
+async function bootCluster(): Promise<Cluster> {
+  const lab = await openLab({ name: 'ft', gateway: '10.58.0.1', cacheDirectory: labCache(process.env) });
+  const etcd = await startEtcd(lab);
+  after(async () => {
+    etcd.child.kill('SIGKILL');
+    await lab.close();
+    await rm(etcd.directory, { recursive: true, force: true });
+  });
+  const unit = (name: string): Promise<string> => readFile(join(root, 'packaging/systemd', name), 'utf8');
+  const [service, socket] = await Promise.all([unit('fleet.service'), unit('fleet.socket')]);
+  const machines = await lab.boot(members.map((member) => ({
+    ...member,
+    binds: [[join(root, 'dist'), '/opt/fleet', 'ro']] as const,
+    files: {
+      'etc/fleet/fleet.conf': configuration(member.address),
+      'etc/systemd/system/fleet.service': service.replace('/usr/bin/fleetd', '/opt/fleet/fleetd'),
+      'etc/systemd/system/fleet.socket': socket,
+      'usr/local/bin/fake-docker': { mode: 0o755, text: fakeDocker },
+    },
+  })));
+  await Promise.all(machines.map((machine) => machine.sh('ln -s /opt/fleet/fleetctl /usr/local/bin/fleetctl; systemctl start fleet.service')));
+  const first = machines[0];
+  if (first === undefined) throw new Error('no machine was booted');
+  const made: Cluster = {
+    lab, machines,
+    machine(name) {
+      const found = machines.find((machine) => machine.name === name);
+      if (found === undefined) throw new Error(`no machine ${name}`);
+      return found;
+    },
+    fleetctl: (...args) => first.exec(['sh', '-c', 'cd /root && exec fleetctl "$@"', 'sh', ...args]),
+    sh: (script) => first.sh(`cd /root; ${script}`),
+  };
+  await until(async () => (await made.fleetctl('list-machines', '--no-legend')).stdout.trim().split('\n').length === members.length,
+    async () => `all machines are in the cluster: ${(await first.exec(['journalctl', '-u', 'fleet', '-n', '50', '--no-pager'])).stdout}`, 60_000);
+  return made;
+}
+
+async function startEtcd(lab: Lab): Promise<{ readonly child: ChildProcess; readonly directory: string }> {
+  const directory = await mkdtemp(join(tmpdir(), 'fleet-etcd-'));
+  const [program = '', ...args] = [...lab.inHub, 'etcd', '--data-dir', directory, '--listen-client-urls', 'http://10.58.0.1:2379',
+    '--advertise-client-urls', 'http://10.58.0.1:2379', '--listen-peer-urls', 'http://127.0.0.1:2380', '--log-level', 'error'];
+  const child = spawn(program, args, { stdio: 'ignore' });
+  await until(async () => (await run([...lab.inHub, 'curl', '-sf', 'http://10.58.0.1:2379/health'])).stdout.includes('true'), 'etcd is healthy');
+  return { child, directory };
+}
+
+async function empty(made: Cluster): Promise<void> {
+  const names = (await made.fleetctl('list-unit-files', '--no-legend', '--fields=unit')).stdout.split('\n').filter((line) => line !== '');
+  if (names.length > 0) await made.fleetctl('destroy', ...names);
+  await until(async () => (await made.fleetctl('list-units', '--no-legend')).stdout.trim() === '', 'no unit is left', 30_000);
+  await made.sh('rm -f /root/*.service /root/*.socket /root/*.timer');
+}
+
+/**
+ * Stands in for docker: `run -p PORT:80 …` listens on PORT until it is told to stop; every other verb succeeds.
+ * Perl, because every Debian has it.
+ */
+const fakeDocker = `#!/usr/bin/perl
+use strict; use IO::Socket::INET;
+exit 0 unless $ARGV[0] eq 'run';
+my ($port) = join(' ', @ARGV) =~ /-p (\\d+):/;
+my $server = IO::Socket::INET->new(LocalPort => $port, Listen => 16, ReuseAddr => 1) or die "port $port: $!";
+while (my $client = $server->accept) { print $client "HTTP/1.0 200 OK\\r\\n\\r\\n$port\\n"; close $client; }
+`;
