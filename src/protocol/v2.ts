@@ -179,7 +179,6 @@ export interface InfoView {
   readonly revision: number;
 }
 
-/** `unit` names the unit the error is about, when it is about one. */
 export interface ErrorAnswer {
-  readonly error: { readonly code: number; readonly reason: string; readonly message: string; readonly unit?: string };
+  readonly error: { readonly code: number; readonly reason: string; readonly message: string };
 }
