@@ -9,7 +9,7 @@ import { failure, success } from './failure.ts';
 import type { Result } from './failure.ts';
 import { limits } from './limits.ts';
 
-/** The names a piece of text stands for; null when there are more than the limit. */
+/** The words a piece of text stands for; null when there are more than the limit. */
 type Names = readonly string[] | null;
 
 /** Characters of an expression that a message shows. */
@@ -27,7 +27,7 @@ export function expandBraces(text: string): Result<readonly string[]> {
     return failure('BRACES_INVALID', `"${excerpt}" is longer than ${most}; name fewer units at once`);
   }
   const names = expandText(text);
-  if (names !== null) return success(names);
+  if (names !== null) return success(names.filter((name) => name !== ''));
   const most = `${limits.braceNamesMax} names`;
   return failure('BRACES_INVALID', `"${excerpt}" stands for more than ${most}; name fewer units at once`);
 }

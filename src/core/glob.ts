@@ -116,8 +116,8 @@ function readClassCharacter(characters: readonly string[], start: number): ReadC
 }
 
 /**
- * Walks both texts once. On a mismatch only the last star is stretched: an earlier star could reach nothing that the
- * last one does not, so there is nothing to go back to and no exponential time.
+ * Walks both texts once. On a mismatch only the last star is stretched, as in Go: whatever an earlier star could reach, the
+ * last one reaches too, so there is nothing to go back to and no exponential time.
  */
 function matchTokens(tokens: readonly Token[], name: readonly string[]): boolean {
   let token = 0;

@@ -21,7 +21,6 @@ const neededKeys: Partial<Record<UnitType, NeededKeys>> = {
   timer: { section: 'Timer', keys: /^On/, example: 'a time such as OnCalendar= or OnBootSec=' },
   path: { section: 'Path', keys: /^(Path|DirectoryNotEmpty$)/, example: 'a path such as PathExists=' },
   mount: { section: 'Mount', keys: /^What$/, example: 'What=' },
-  swap: { section: 'Swap', keys: /^What$/, example: 'What=' },
 };
 
 const serviceTypes: ReadonlySet<string> = new Set(['simple', 'exec', 'forking', 'oneshot', 'dbus', 'notify', 'idle']);
