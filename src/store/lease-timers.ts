@@ -8,6 +8,8 @@ import type { LeaseRow } from './ledger.ts';
 export interface LeaseTimers {
   /** Starts a lease's time anew; a lease not seen before begins to be counted. */
   renew(lease: LeaseRow): void;
+  /** Whether the lease is counted: not once its time was up. */
+  counts(id: string): boolean;
   /** Stops counting a lease that was ended otherwise. */
   forget(id: string): void;
   close(): void;
@@ -41,6 +43,7 @@ export function createLeaseTimers(clock: Clock, onExpired: (id: string) => void)
         if (!stop.signal.aborted) throw error;
       });
     },
+    counts: (id) => counted.has(id),
     forget,
     close(): void {
       for (const id of [...counted.keys()]) forget(id);
