@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { checkFleetSection, fleetKeys, parseFleetSection } from './fleet-section.ts';
+import { checkFleetSection, fleetKeys, parseFleetSection, parseStoredFleetSection } from './fleet-section.ts';
 import type { FleetSection } from './fleet-section.ts';
 import { limits } from './limits.ts';
 import { parseUnitFile, unitFileFromOptions } from './unit-file.ts';
@@ -148,6 +148,16 @@ test('options that exclude each other are refused with the sentences of fleet 1.
   ];
   for (const [lines, message] of table) assert.equal(failureOf(lines), `UNIT_OPTIONS_CONFLICT ${message}`, lines);
   assert.deepEqual(sectionOf('Global=true\nConflicts=b*').conflicts, ['b*'], 'a global unit may have conflicts');
+});
+
+test('a unit that was accepted before is read over keys nobody knows', () => {
+  const read = (lines: string): ReturnType<typeof parseFleetSection> => parseStoredFleetSection(nameOf('a.service'), fileOf(lines));
+  const known = read('Bogus=1\nGlobal=true\nLater=2');
+  assert.equal(known.ok && known.value.global, true);
+  const late = read(`${'Bogus=1\n'.repeat(limits.findingsMax + 1)}Global=true`);
+  assert.equal(late.ok && late.value.global, true);
+  assert.equal(read(`${'Bogus=1\n'.repeat(limits.findingsMax + 1)}Global=maybe`).ok, false);
+  assert.equal(read('Bogus=1\nMachineID=a\nGlobal=true').ok, false);
 });
 
 test('a list of options has no lines to name', () => {

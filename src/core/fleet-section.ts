@@ -86,14 +86,31 @@ export const fleetKeys: readonly string[] = Object.keys(keyRules);
 
 /** Reads the section. Fails with the first thing that is wrong; {@link checkFleetSection} has them all. */
 export function parseFleetSection(name: UnitName, file: UnitFile): Result<FleetSection> {
-  const { section, findings } = readSection(name, file);
-  const first = findings[0];
-  return first === undefined ? success(section) : failure(first.code, printFinding(first));
+  const read = readSection(name, file);
+  return firstOf(inOrder([...read.unknown, ...read.wrong])) ?? success(read.section);
 }
 
-/** Everything that is wrong with the section. */
+/**
+ * Reads the section of a unit that was accepted before: as {@link parseFleetSection}, but keys nobody knows are passed
+ * over, because API v1 accepts them (fleet 1.0) and a newer fleet that shares the store may have written them.
+ */
+export function parseStoredFleetSection(name: UnitName, file: UnitFile): Result<FleetSection> {
+  const read = readSection(name, file);
+  return firstOf(inOrder(read.wrong)) ?? success(read.section);
+}
+
+/** Everything that is wrong with the section, up to the limit. */
 export function checkFleetSection(name: UnitName, file: UnitFile): readonly Finding[] {
-  return readSection(name, file).findings;
+  const read = readSection(name, file);
+  return inOrder([...read.unknown, ...read.wrong]).slice(0, limits.findingsMax);
+}
+
+function inOrder(findings: readonly Finding[]): readonly Finding[] {
+  return findings.toSorted((left, right) => left.line - right.line);
+}
+
+function firstOf([first]: readonly Finding[]): Result<never> | null {
+  return first === undefined ? null : failure(first.code, printFinding(first));
 }
 
 /** The key of [X-Fleet] that a misspelt one probably means; null when none is near. */
@@ -102,30 +119,31 @@ export function nearestFleetKey(key: string): string | null {
   return found === null ? null : (otherWords[found] ?? found);
 }
 
+/** A section and what could not become part of it: keys nobody knows, and known keys with wrong values. */
 interface ReadSection {
   readonly section: FleetSection;
-  readonly findings: readonly Finding[];
+  readonly unknown: readonly Finding[];
+  readonly wrong: readonly Finding[];
 }
 
 function readSection(name: UnitName, file: UnitFile): ReadSection {
-  const findings: Finding[] = [];
+  const unknown: Finding[] = [];
+  const wrong: Finding[] = [];
   let section = noOptions;
   for (const option of modernFirst(file.options.filter((each) => each.section === fleetSectionName))) {
-    if (findings.length === limits.findingsMax) break;
     const rule = Object.hasOwn(keyRules, option.name) ? keyRules[option.name] : undefined;
     if (rule === undefined) {
-      const message = whyUnknown(option.name);
-      findings.push({ code: 'UNIT_OPTION_UNKNOWN', line: option.line, text: option.name, message });
+      if (unknown.length < limits.findingsMax) unknown.push(unknownKey(option));
       continue;
     }
     const value = joinedValue(option.value);
     const after = rule(section, value, name);
     if (after.ok) section = after.value;
-    else findings.push(wrongValue(option, value, after.failure));
+    else if (wrong.length < limits.findingsMax) wrong.push(wrongValue(option, value, after.failure));
   }
-  const conflict = findings.length === 0 ? whyConflicting(section) : null;
-  if (conflict !== null) findings.push({ code: 'UNIT_OPTIONS_CONFLICT', line: 0, text: '', message: conflict });
-  return { section, findings: findings.toSorted((left, right) => left.line - right.line) };
+  const conflict = wrong.length === 0 ? whyConflicting(section) : null;
+  if (conflict !== null) wrong.push({ code: 'UNIT_OPTIONS_CONFLICT', line: 0, text: '', message: conflict });
+  return { section, unknown, wrong };
 }
 
 /** fleet 1.0 looks at legacy names only after the modern ones. */
@@ -142,6 +160,10 @@ const excerptCharacters = 80;
 
 function excerpt(text: string): string {
   return text.length > excerptCharacters ? `${text.slice(0, excerptCharacters)}...` : text;
+}
+
+function unknownKey({ name, line }: UnitOption): Finding {
+  return { code: 'UNIT_OPTION_UNKNOWN', line, text: name, message: whyUnknown(name) };
 }
 
 function whyUnknown(key: string): string {
