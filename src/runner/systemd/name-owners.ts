@@ -5,7 +5,7 @@
 import { readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { UnitName } from '../../core/unit-name.ts';
-import { inParallel } from './in-parallel.ts';
+import { inParallel } from '../in-parallel.ts';
 
 /** Where the machine has a unit of a name. */
 export interface NameOwners {

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { UnitName } from '../../core/unit-name.ts';
 import { notStarted, outdated } from '../../core/unit.ts';
 import type { RenderedUnit, RunnerProblem } from '../runner.ts';
-import { inParallel } from './in-parallel.ts';
+import { inParallel } from '../in-parallel.ts';
 import { nameTaken, readNameOwners } from './name-owners.ts';
 import { runRecordDropInName } from './run-record.ts';
 import type { RunRecords } from './run-record.ts';

@@ -9,7 +9,7 @@ import { parseUnitName } from '../../core/unit-name.ts';
 import type { UnitName } from '../../core/unit-name.ts';
 import { notStarted } from '../../core/unit.ts';
 import type { FileHash } from '../../core/unit.ts';
-import { inParallel } from './in-parallel.ts';
+import { inParallel } from '../in-parallel.ts';
 import { stageFile } from './staged-file.ts';
 import type { StagedFile } from './staged-file.ts';
 

@@ -6,7 +6,7 @@
 import type { UnitName } from '../../core/unit-name.ts';
 import type { RunnerProblem } from '../runner.ts';
 import { BusError } from './bus-connection.ts';
-import { inParallel } from './in-parallel.ts';
+import { inParallel } from '../in-parallel.ts';
 import { FileTrouble } from './staged-file.ts';
 
 interface Named {

@@ -3,9 +3,9 @@
  * Promises: a reader misses nothing from its first next() on, is told each name once however often it changed meanwhile, and
  * begins with an empty list, which asks for a full look, because what happened before is unknown.
  */
-import type { UnitName } from '../../core/unit-name.ts';
-import { createBell } from '../../lib/wakeups.ts';
-import type { Bell } from '../../lib/wakeups.ts';
+import type { UnitName } from '../core/unit-name.ts';
+import { createBell } from '../lib/wakeups.ts';
+import type { Bell } from '../lib/wakeups.ts';
 
 export interface ChangeFeed {
   tell(name: UnitName): void;
