@@ -181,7 +181,7 @@ describe('nothing is lost and nothing is heard twice', { concurrency: 4, timeout
     const server = await etcd();
     const writer = open([server]);
     await underLoad({ writer, watcher: open([server]) }, async () => {
-      server.pause();
+      await server.pause();
       await holds(() => !writer.health().connected, bound());
       server.resume();
     });
@@ -348,7 +348,7 @@ describe('what callers are told', { concurrency: 4, timeout: testMs + 5_000 }, (
     const used = servers.find(({ endpoint }) => endpoint === store.health().endpoint);
     assert.ok(used !== undefined);
     const lease = await store.lease({ ttlMs: 60_000 }, bound());
-    used.pause();
+    await used.pause();
     await assert.rejects(lease.renew(bound()), { name: 'StoreUnavailable', message: `etcd at ${used.endpoint}: no answer in time` });
     assert.equal(await retrying(() => lease.renew(bound()), bound()), true);
     assert.notEqual(store.health().endpoint, used.endpoint);
@@ -431,7 +431,7 @@ describe('what callers are told', { concurrency: 4, timeout: testMs + 5_000 }, (
     const server = await etcd();
     const store = open([server]);
     const { revision } = await store.list('', bound());
-    server.pause();
+    await server.pause();
     await assert.rejects(drain(store.watch('', revision, bound())),
       { name: 'StoreUnavailable', message: `etcd at ${server.endpoint}: no answer on the watch in time` });
     server.resume();

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -32,8 +32,8 @@ export interface EtcdServer {
   kill(): Promise<void>;
   /** SIGTERM, as systemd stops it. */
   stop(): Promise<void>;
-  /** SIGSTOP: connections stay open, nobody answers. */
-  pause(): void;
+  /** SIGSTOP: connections stay open, nobody answers any more when this returns. */
+  pause(): Promise<void>;
   resume(): void;
   /** Starts it again on the same port and data; returns when it answers (and, alone, has a leader). */
   restart(): Promise<void>;
@@ -124,7 +124,11 @@ function createServerProcess(member: Member): EtcdServer {
     endpoint,
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
-    pause: () => void child?.kill('SIGSTOP'),
+    async pause(): Promise<void> {
+      assert(child?.pid !== undefined, 'this etcd runs');
+      child.kill('SIGSTOP');
+      await untilStopped(child.pid);
+    },
     resume: () => void child?.kill('SIGCONT'),
     restart: start,
     async wipe(): Promise<void> {
@@ -156,6 +160,21 @@ function flagsOf(member: Member, endpoint: string): readonly string[] {
       `--trusted-ca-file=${certificates.folder}/ca.crt`, '--client-cert-auth']),
     ...flags,
   ];
+}
+
+/** Until every thread of a process is stopped: the signal alone takes its time on a busy machine. */
+async function untilStopped(pid: number): Promise<void> {
+  const until = Date.now() + startMs;
+  while (Date.now() < until) {
+    const threads = await readdir(`/proc/${pid}/task`);
+    const states = await Promise.all(threads.map(async (thread) => {
+      const text = await readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8');
+      return text.slice(text.lastIndexOf(')') + 2, text.lastIndexOf(')') + 3);
+    }));
+    if (states.every((state) => state === 'T')) return;
+    await sleep(lookEveryMs);
+  }
+  throw new Error(`process ${pid} did not stop within ${startMs} ms`);
 }
 
 /** Until etcd says it is healthy, which takes a leader. */
