@@ -25,7 +25,9 @@ export async function launchUnits(session: Session, launch: Launch): Promise<num
     complain(session, submitted.failure.message);
     return exitCodes.failed;
   }
-  const { units, revision } = submitted.value;
+  const { revision } = submitted.value;
+  // A replacement that was refused leaves the unit as it was: there is nothing to wait for.
+  const units = submitted.value.units.filter((unit) => unit.desired === launch.desired);
   const noBlock = session.flags.isOn('no-block');
   for (const unit of units) {
     const isSame = unit.before === launch.desired && unit.content !== 'replaced';

@@ -26,12 +26,17 @@ export function readUnitArguments(words: readonly string[]): Result<readonly Uni
     if (!expanded.ok) return expanded;
     for (const text of expanded.value) {
       const argument = readUnitArgument(text);
-      if (!argument.ok) return failure(argument.failure.code, `${text}: ${argument.failure.message}`);
+      if (!argument.ok) return failure(argument.failure.code, naming(text, argument.failure.message));
       const key = argument.value.kind === 'unit' ? argument.value.name : text;
       if (!found.has(key)) found.set(key, argument.value);
     }
   }
   return success([...found.values()]);
+}
+
+/** A message with the argument in front, unless it names it already. */
+function naming(text: string, message: string): string {
+  return message.includes(text) ? message : `${text}: ${message}`;
 }
 
 function readUnitArgument(text: string): Result<UnitArgument> {

@@ -67,7 +67,7 @@ async function tellFailure(session: Session, outcome: Exclude<Outcome, { kind: '
     case 'failed':
       for (const place of outcome.places) {
         const hint = goal.unchanged ? `; "fleetctl restart ${goal.name}" tries again` : '';
-        complain(session, `Unit ${goal.name} failed on ${machineLabel(place)}: ${outcome.why}${hint}`);
+        complain(session, `Unit ${goal.name} on ${machineLabel(place)}: ${outcome.why}${hint}`);
         if (withLog) await tellLog(session, goal.name, place.id);
       }
       return;

@@ -1,7 +1,7 @@
 /**
  * From named units to stored ones: finds their files, sends them, and tells what became of each.
  * Promises: nothing is sent while one of the files has an error; large orders go in several requests, each stored as a whole;
- * a unit whose state is beyond what the verb is about is never replaced.
+ * a replacement that the API refuses is told, not forced.
  */
 import { ApiError } from '../client/errors.ts';
 import { failure, success } from '../core/failure.ts';
@@ -43,15 +43,14 @@ interface Candidate {
 export async function submitUnits(session: Session, order: Order): Promise<Result<Submitted>> {
   const read = readUnitArguments(session.words);
   if (!read.ok) return read;
-  const needsList = order.replace || read.value.some((argument) => argument.kind === 'pattern');
+  const needsList = read.value.some((argument) => argument.kind === 'pattern');
   const units = needsList ? (await session.client.units(session.environment.interrupted)).units : [];
   const named = nameUnits(read.value, units);
   if (!named.ok) return named;
   const candidates = await findSources(session, named.value);
   if (!candidates.ok) return candidates;
-  const wanted = order.replace ? keepReplaceable(session, { candidates: candidates.value, units, order }) : candidates.value;
-  const sent = await send(session, order, wanted);
-  if (sent.ok) tell(session, sent.value.units, wanted);
+  const sent = await send(session, order, candidates.value);
+  if (sent.ok) tell(session, { units: sent.value.units, candidates: candidates.value, replace: order.replace });
   return sent;
 }
 
@@ -90,27 +89,6 @@ async function findSources(session: Session, named: readonly (UnitArgument & { k
   return errors.length === 0 ? success(candidates) : failure('UNIT_FILE_INVALID', errors.join('\n'));
 }
 
-/** States from least to most: a verb may replace a unit whose state is at most the one it is about. */
-const rank: Readonly<Record<DesiredState, number>> = { inactive: 0, loaded: 1, launched: 2 };
-
-/** With --replace: leaves out the units that must not be replaced, and says so. */
-function keepReplaceable(
-  session: Session, from: { readonly candidates: readonly Candidate[]; readonly units: readonly UnitView[]; readonly order: Order },
-): readonly Candidate[] {
-  const existing = new Map(from.units.map((unit) => [unit.name, unit]));
-  return from.candidates.filter(({ name, source }) => {
-    const unit = existing.get(name);
-    if (unit === undefined || source === null) return true;
-    if (unit.hash === source.hash) {
-      print(session, `Found same Unit(${name}) in Registry, nothing to do`);
-      return true;
-    }
-    if (rank[unit.desired] <= rank[from.order.desired ?? 'inactive']) return true;
-    complain(session, `Warning: can not replace Unit(${name}) in state '${unit.desired}', use the appropriate command`);
-    return false;
-  });
-}
-
 /** Sends all candidates, in as many requests as their number and size need. */
 async function send(session: Session, order: Order, candidates: readonly Candidate[]): Promise<Result<Submitted>> {
   const units: AppliedUnit[] = [];
@@ -126,7 +104,7 @@ async function send(session: Session, order: Order, candidates: readonly Candida
     } catch (error) {
       if (!(error instanceof ApiError) || !aboutFile.has(error.reason)) throw error;
       const before = units.length === 0 ? '' : ` (the ${units.length} units before it are stored)`;
-      return failure('UNIT_FILE_INVALID', `Error creating units: ${missingText(error)}${before}`);
+      return failure('UNIT_FILE_INVALID', `Error creating units: ${error.message}${before}`);
     }
   }
   return success({ revision, units });
@@ -164,31 +142,40 @@ const aboutFile: ReadonlySet<string> = new Set([
   'UNIT_NOT_FOUND', 'TEMPLATE_NOT_FOUND', 'UNIT_NAME_INVALID', 'UNIT_FILE_INVALID', 'UNIT_FILE_TOO_LARGE', 'UNIT_OPTION_UNKNOWN',
   'UNIT_OPTION_INVALID', 'UNIT_OPTIONS_CONFLICT']);
 
-/** Fleet 1.0's sentences for a unit that is nowhere to be found; the API's own for everything else. */
-function missingText({ reason, unit, message }: ApiError): string {
-  if (unit === null || (reason !== 'UNIT_NOT_FOUND' && reason !== 'TEMPLATE_NOT_FOUND')) return message;
-  const template = templateOf(unit as UnitName);
-  if (template === null) return `unable to find Unit(${unit}) in Registry or on filesystem`;
-  return `failed getting Unit(${unit}) from template: unable to find template Unit(${template}) in Registry or on filesystem`;
-}
-
-/** Says what became of each unit's content; the same warning of many instances is said once. */
-function tell(session: Session, units: readonly AppliedUnit[], candidates: readonly Candidate[]): void {
-  const byName = new Map<string, Candidate>(candidates.map((candidate) => [candidate.name, candidate]));
+/** Says what became of each unit's content; the same warning about many instances is said once. */
+function tell(
+  session: Session, about: { readonly units: readonly AppliedUnit[]; readonly candidates: readonly Candidate[]; readonly replace: boolean },
+): void {
+  const byName = new Map<string, Candidate>(about.candidates.map((candidate) => [candidate.name, candidate]));
   const warned = new Set<string>();
-  for (const unit of units) {
+  for (const unit of about.units) {
     const candidate = byName.get(unit.name);
-    const local = candidate?.source ?? null;
-    const ours = local?.hash === unit.hash ? local.warnings : unit.warnings.map((warning) => `${unit.name}: warning: ${warning}`);
-    for (const warning of unit.content === 'same' && unit.before !== null ? [] : ours) {
+    for (const warning of warningsOf(unit, candidate)) {
       const key = `${unit.hash} ${warning.slice(warning.indexOf(': '))}`;
       if (!warned.has(key)) complain(session, warning);
       warned.add(key);
     }
     if (unit.content === 'created') print(session, `Unit ${unit.name} inactive`);
-    if (local !== null && unit.before !== null && local.hash !== unit.hash) {
-      const kind = candidate?.fromTemplate === true ? 'local template unit file' : 'local unit file';
-      complain(session, `WARNING: Unit ${unit.name} in registry differs from ${kind} ${local.path}. Add --replace to override.`);
-    }
+    else if (candidate !== undefined && candidate.source !== null) tellCompared(session, unit, { ...candidate, replace: about.replace });
+  }
+}
+
+/** What looks wrong in new content: with file and line when it came from here. */
+function warningsOf(unit: AppliedUnit, candidate: Candidate | undefined): readonly string[] {
+  if (unit.content !== 'created' && unit.content !== 'replaced') return [];
+  const source = candidate?.source ?? null;
+  return source?.hash === unit.hash ? source.warnings : unit.warnings.map((warning) => `${unit.name}: warning: ${warning}`);
+}
+
+/** How a unit that existed before compares with the local file. */
+function tellCompared(session: Session, unit: AppliedUnit, { source, fromTemplate, replace }: Candidate & { readonly replace: boolean }): void {
+  if (source === null || unit.content === 'replaced') return;
+  if (unit.hash === source.hash) {
+    if (replace) print(session, `Found same Unit(${unit.name}) in Registry, nothing to do`);
+  } else if (replace) {
+    complain(session, `Warning: can not replace Unit(${unit.name}) in state '${unit.before ?? unit.desired}', use the appropriate command`);
+  } else {
+    const kind = fromTemplate ? 'local template unit file' : 'local unit file';
+    complain(session, `WARNING: Unit ${unit.name} in registry differs from ${kind} ${source.path}. Add --replace to override.`);
   }
 }

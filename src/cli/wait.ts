@@ -139,7 +139,7 @@ class Waiting {
         this.#idleMs = this.#needs.clock.uptimeMs();
       }
     }
-    if (this.#needs.limitMs !== null && nowMs - this.#startedMs >= this.#needs.limitMs) await this.#giveUp();
+    if (this.#needs.limitMs !== null && nowMs - this.#startedMs >= this.#needs.limitMs) await this.#giveUp(signal);
     if (nowMs - this.#notedMs >= noteMs) this.#note(nowMs);
   }
 
@@ -198,7 +198,9 @@ class Waiting {
     for (const { goal } of unassigned.slice(explainedMax)) await this.#end({ kind: 'unplaced', goal, explanation: null });
   }
 
-  async #giveUp(): Promise<void> {
+  /** Ends the wait: units on no machine with the reasons for that, all others with what they lack. */
+  async #giveUp(signal: AbortSignal): Promise<void> {
+    await this.#explain(signal);
     for (const { goal, standing } of [...this.#pending.values()]) {
       await this.#end({ kind: 'late', goal, why: standing?.why ?? 'the cluster has not told its state yet' });
     }

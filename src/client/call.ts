@@ -189,13 +189,13 @@ export async function readError(answer: Answer, call: Call, signal: AbortSignal)
 
 function errorOf(answer: Answer, call: Call, body: string): ApiError {
   const status = answer.message.statusCode ?? 0;
-  const { message = '', reason = '', unit = null } = errorFields(body);
+  const { message = '', reason = '' } = errorFields(body);
   const words = message === '' ? `${answer.endpoint.text} answered ${status} to ${call.method} ${call.path}` : message;
-  return new ApiError({ status, reason, unit, message: words });
+  return new ApiError({ status, reason, message: words });
 }
 
 /** The fields of an ErrorAnswer, as far as the body has them. */
-function errorFields(body: string): { readonly message?: string; readonly reason?: string; readonly unit?: string } {
+function errorFields(body: string): { readonly message?: string; readonly reason?: string } {
   try {
     return (JSON.parse(body) as { readonly error?: object } | null)?.error ?? {};
   } catch {

@@ -9,14 +9,11 @@ export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
   readonly reason: string;
-  /** The unit the error is about; null when it is about none, or the API does not say. */
-  readonly unit: string | null;
 
-  constructor(answer: { readonly status: number; readonly reason: string; readonly message: string; readonly unit: string | null }) {
+  constructor(answer: { readonly status: number; readonly reason: string; readonly message: string }) {
     super(answer.message);
     this.status = answer.status;
     this.reason = answer.reason;
-    this.unit = answer.unit;
   }
 }
 

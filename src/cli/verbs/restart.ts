@@ -24,7 +24,8 @@ export async function run(session: Session): Promise<number> {
   const { found, missing } = pickUnits(read.value, units);
   const [firstMissing] = missing;
   if (firstMissing !== undefined) {
-    complain(session, `Error restarting units: unable to find Unit(${firstMissing}) in Registry; "fleetctl start" submits and starts units`);
+    // fleet 1.0's sentence, though restart never creates a unit.
+    complain(session, `Error creating units: unable to find Unit(${firstMissing}) in Registry or on filesystem`);
     return exitCodes.failed;
   }
   const inactive = found.find((unit) => unit.desired === 'inactive');

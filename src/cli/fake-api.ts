@@ -1,0 +1,108 @@
+/**
+ * A fleetd's API v2 for tests: real HTTP on a real unix socket, a {@link FakeCluster} behind it.
+ * Promises: speaks the protocol as protocol/v2.ts has it; keeps what it was asked; can be told to break streams or to refuse.
+ */
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { text as readText } from 'node:stream/consumers';
+import type { ApplyRequest, DestroyRequest, EventView } from '../protocol/v2.ts';
+import { FakeCluster, FakeRefusal } from './fake-cluster.ts';
+
+export interface FakeApi {
+  readonly cluster: FakeCluster;
+  /** "GET /fleet/v2/units" and so on, in order. */
+  readonly asked: readonly string[];
+  keyPrefix: string;
+  /** When set, every request is refused with it. */
+  refusal: FakeRefusal | null;
+  /** Ends all event streams in the middle. */
+  breakStreams(): void;
+  close(): Promise<void>;
+}
+
+/** Listens on a unix socket. */
+export async function startFakeApi(socketPath: string): Promise<FakeApi> {
+  const asked: string[] = [];
+  const streams = new Set<ServerResponse>();
+  const cluster = new FakeCluster();
+  const server = createServer((request, response) => {
+    asked.push(`${request.method ?? ''} ${request.url ?? ''}`);
+    answer({ api, streams }, request, response).catch((error: unknown) => {
+      const { status, reason, message } = error instanceof FakeRefusal ? error : new FakeRefusal(500, '', String(error));
+      send(response, status, { error: { code: status, reason, message } });
+    });
+  });
+  const api: FakeApi = {
+    cluster, asked, keyPrefix: '/_coreos.com/fleet', refusal: null,
+    breakStreams: () => { for (const stream of streams) stream.destroy(); },
+    close: () => stop(server),
+  };
+  await new Promise<void>((resolve) => { server.listen(socketPath, resolve); });
+  return api;
+}
+
+function stop(server: Server): Promise<void> {
+  server.closeAllConnections();
+  return new Promise((resolve) => { server.close(() => resolve()); });
+}
+
+interface Scene {
+  readonly api: FakeApi;
+  readonly streams: Set<ServerResponse>;
+}
+
+function send(response: ServerResponse, status: number, body: object | string): void {
+  const isText = typeof body === 'string';
+  response.writeHead(status, { 'content-type': isText ? 'text/plain' : 'application/json' }).end(isText ? body : JSON.stringify(body));
+}
+
+async function answer(scene: Scene, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { api } = scene;
+  const { cluster } = api;
+  if (api.refusal !== null) throw api.refusal;
+  const url = new URL(request.url ?? '/', 'http://fake');
+  const [, , , resource = '', name = '', part = ''] = url.pathname.split('/').map(decodeURIComponent);
+  const body = request.method === 'POST' ? JSON.parse(await readText(request)) as object : {};
+  const { revision } = cluster;
+  const lists: Readonly<Record<string, () => object>> = {
+    apply: () => cluster.apply(body as ApplyRequest),
+    destroy: () => cluster.destroy((body as DestroyRequest).names),
+    units: () => ({ revision, units: sortedUnits(cluster) }),
+    statuses: () => ({ revision, statuses: sortedUnits(cluster).flatMap((unit) => [...cluster.statuses.get(unit.name)?.values() ?? []]) }),
+    machines: () => ({ revision, machines: cluster.machines }),
+    info: () => ({ version: '2.0.0', keyPrefix: api.keyPrefix, machine: cluster.machines[0]?.id ?? '', store: 'etcd', leader: null, revision }),
+  };
+  if (resource === 'events') return stream(scene, url, response);
+  if (name === '') return send(response, 200, lists[resource]?.() ?? {});
+  const unit = cluster.units.get(name);
+  if (unit === undefined) throw new FakeRefusal(404, 'UNIT_NOT_FOUND', `no unit ${name}`);
+  const views: Readonly<Record<string, () => object | string | null>> = {
+    units: () => (part === 'file' ? unit.text : unit.view),
+    explain: () => cluster.explain(name),
+    status: () => cluster.status(name),
+    journal: () => `Jan 01 00:00:00 host ${name}[1]: ${url.searchParams.get('output') ?? ''} first of ${url.searchParams.get('lines') ?? ''}\nJan 01 00:00:01 host ${name}[1]: second\n`,
+  };
+  return send(response, 200, views[resource]?.() ?? {});
+}
+
+function sortedUnits(cluster: FakeCluster): readonly (FakeCluster['units'] extends Map<string, infer Unit extends { view: object }> ? Unit['view'] : never)[] {
+  return [...cluster.units.values()].map(({ view }) => view).sort((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+/** Streams the present state, then every change; with `from` only changes. */
+function stream({ api, streams }: Scene, url: URL, response: ServerResponse): void {
+  const { cluster } = api;
+  const write = (revision: number, { kind, ...data }: EventView): void => {
+    response.write(`id: ${revision}\nevent: ${kind}\ndata: ${JSON.stringify(data)}\n\n`);
+  };
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  response.write(': welcome\n\n');
+  if (!url.searchParams.has('from')) for (const event of cluster.present()) write(cluster.revision, event);
+  write(cluster.revision, { kind: 'current' });
+  streams.add(response);
+  cluster.listeners.add(write);
+  response.on('close', () => {
+    streams.delete(response);
+    cluster.listeners.delete(write);
+  });
+}

@@ -1,0 +1,73 @@
+/**
+ * A terminal for tests: runs fleetctl in this process against a fake API, and keeps what it prints.
+ * Promises: files, environment variables and time are the test's own; nothing of the process around it is read.
+ */
+import { createClient } from '../client/client.ts';
+import { createManualClock } from '../lib/manual-clock.ts';
+import type { ManualClock } from '../lib/manual-clock.ts';
+import { seededRandom } from '../lib/random.ts';
+import type { Environment } from './environment.ts';
+import { runFleetctl } from './run.ts';
+
+/** What one command did. */
+export interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface FakeTerminal {
+  /** Unit files and others, by absolute path; the working directory is /home. */
+  readonly files: Map<string, string>;
+  readonly env: Record<string, string>;
+  readonly clock: ManualClock;
+  run(argv: readonly string[], changes?: Partial<Environment>): Promise<Ran>;
+}
+
+/** A terminal whose fleetd listens on `socketPath`. */
+export function createFakeTerminal(socketPath: string): FakeTerminal {
+  const files = new Map<string, string>();
+  const env: Record<string, string> = { FLEETCTL_ENDPOINT: `unix://${socketPath}`, USER: 'core' };
+  const clock = createManualClock();
+  const missing = (path: string): Error => Object.assign(new Error(`ENOENT: no such file or directory, open '${path}'`), { code: 'ENOENT' });
+  return {
+    files, env, clock,
+    async run(argv: readonly string[], changes: Partial<Environment> = {}): Promise<Ran> {
+      let stdout = '';
+      let stderr = '';
+      const environment: Environment = {
+        env, cwd: '/home', isRoot: true, version: '2.0.0', clock, random: seededRandom(1), interrupted: new AbortController().signal,
+        stdout: { write: (text) => { stdout += text; } },
+        stderr: { write: (text) => { stderr += text; } },
+        readFile: async (path) => {
+          const text = files.get(path);
+          if (text === undefined) throw missing(path);
+          return new TextEncoder().encode(text);
+        },
+        fileExists: async (path) => files.has(path),
+        connect: createClient,
+        ...changes,
+      };
+      const running = runFleetctl(argv, environment);
+      const moving = new AbortController();
+      const moved = keepMoving(clock, moving.signal);
+      try {
+        return { code: await running, stdout, stderr };
+      } finally {
+        moving.abort();
+        await moved;
+      }
+    },
+  };
+}
+
+/**
+ * Lets virtual time pass while a command waits: as fast as the sockets allow, so that no test waits for a real second. Each
+ * step is small against every wait of fleetctl, and gives the sockets several turns of the event loop.
+ */
+async function keepMoving(clock: ManualClock, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    for (let turn = 0; turn < 20; turn += 1) await clock.settle();
+    await clock.advance(10);
+  }
+}
