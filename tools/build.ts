@@ -17,7 +17,7 @@ const fuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
 
 const bundling: BuildOptions = {
   bundle: true, platform: 'node', target: 'node24', format: 'cjs', minifySyntax: true, minifyWhitespace: true, legalComments: 'none',
-  logLevel: 'warning', define: { 'import.meta.main': 'false', 'import.meta.url': '""' },
+  logLevel: 'warning', define: { 'import.meta.url': '"file:///"' },
 };
 
 /** The real Node binary: the npm package's launcher in .bin is a link to it. */
@@ -27,7 +27,7 @@ function nodeBinary(): string {
 
 async function bundle(): Promise<void> {
   await build({ ...bundling, entryPoints: [join(root, 'tools/executable-entry.ts')], outfile: join(work, 'fleet.cjs') });
-  await build({ ...bundling, entryPoints: [join(root, 'src/store/embedded/worker.ts')], outfile: join(work, 'embedded-worker.js') });
+  await build({ ...bundling, entryPoints: [join(root, 'src/store/embedded/database-worker.ts')], outfile: join(work, 'embedded-worker.js') });
 }
 
 function makeExecutable(): string {

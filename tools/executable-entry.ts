@@ -1,9 +1,6 @@
 /** The entry of the single executable: one file with two names, told apart by the name it was called with. */
 import { basename } from 'node:path';
 
-const called = basename(process.argv0);
-const program = called.startsWith('fleetctl') ? import('../src/fleetctl.ts') : import('../src/fleetd.ts');
-program.then(({ main }) => main()).catch((error: unknown) => {
-  process.stderr.write(`${called}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  process.exitCode = 70; // EX_SOFTWARE of sysexits(3): a bug of ours.
-});
+// Only the program that was called is loaded; both complain about their own bugs.
+if (basename(process.argv0).startsWith('fleetctl')) void import('../src/fleetctl.ts');
+else void import('../src/fleetd.ts');

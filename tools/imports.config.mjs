@@ -23,7 +23,7 @@ export const areas = {
   api:                 { at: '^src/api/',               areas: ['core', 'lib', 'protocol', 'store'], npm: ['fastify'], node: ANY },
   client:              { at: '^src/client/',            areas: ['lib', 'protocol'],          node: ANY },
   cli:                 { at: '^src/cli/',               areas: ['core', 'lib', 'protocol', 'client'], npm: ['commander'], node: ANY },
-  config:              { at: '^src/config\\.ts$',       areas: ['core', 'lib'],              node: ['util'] },
+  config:              { at: '^src/config(\\.test)?\\.ts$',       areas: ['core', 'lib'],              node: ['util'] },
   fleetd:              { at: '^src/fleetd(\\.ts$|/)',       areas: ['config', 'core', 'lib', 'host', 'store', 'store-etcd', 'store-embedded', 'runner', 'runner-systemd', 'runner-supervisor', 'engine', 'agent', 'api'], node: ANY },
   fleetctl:            { at: '^src/fleetctl\\.ts$',     areas: ['core', 'lib', 'client', 'cli'], node: ANY },
   web:                 { at: '^web/',                   areas: ['protocol'],                 node: NONE },
@@ -66,6 +66,7 @@ export default {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
+    builtInModules: { add: ['node:sqlite'] }, // dependency-cruiser strips the prefix, and there is no built-in `sqlite`.
     tsPreCompilationDeps: true, // type-only imports count: a type from an adapter is still a dependency on it.
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'], extensions: ['.ts', '.mjs', '.js'] },

@@ -5,7 +5,7 @@
 import type { ClusterSnapshot, KnownFile } from '../cluster.ts';
 import { failure } from '../failure.ts';
 import type { Result } from '../failure.ts';
-import { parseFleetSection } from '../fleet-section.ts';
+import { parseStoredFleetSection } from '../fleet-section.ts';
 import type { FleetSection } from '../fleet-section.ts';
 import type { FileHash } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
@@ -22,7 +22,7 @@ export function createSectionReader(): SectionReader {
     let sections = read.get(known);
     if (sections === undefined) read.set(known, sections = new Map());
     let section = sections.get(name);
-    if (section === undefined) sections.set(name, section = parseFleetSection(name, known.file));
+    if (section === undefined) sections.set(name, section = parseStoredFleetSection(name, known.file));
     return section;
   };
 }

@@ -1,0 +1,83 @@
+/**
+ * One machine of a fleetd: its runner and its agent.
+ * Promises: run() ends only after the agent has ended; the runner serves until then, because the agent may have units to stop.
+ */
+import { join } from 'node:path';
+import { runAgent } from '../agent/agent.ts';
+import { createAgentReport, type AgentReport } from '../agent/report.ts';
+import type { MachineRecord } from '../core/machine.ts';
+import { readCapacity } from '../host/facts.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import { version } from '../lib/version.ts';
+import type { UnitInspector, UnitRunner } from '../runner/runner.ts';
+import { openSupervisorRunner } from '../runner/supervisor/supervisor-runner.ts';
+import { openSystemdRunner } from '../runner/systemd/systemd-runner.ts';
+import type { Store } from '../store/store.ts';
+import { openMemory } from './memory.ts';
+import type { FleetdPlan, MemberPlan } from './plan.ts';
+
+export interface MemberNeeds {
+  readonly plan: FleetdPlan;
+  readonly store: Store;
+  readonly storeKind: 'etcd' | 'embedded';
+  /** Where this process's peer port listens; null without one. */
+  readonly peer: { readonly port: number; readonly fingerprint: string } | null;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface Member {
+  readonly plan: MemberPlan;
+  readonly inspector: UnitInspector;
+  readonly report: AgentReport;
+  /** Runs until `signal` is aborted and the agent has left its units or kept them. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+interface OpenRunner {
+  readonly runner: UnitRunner;
+  readonly inspector: UnitInspector;
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export async function openMember(member: MemberPlan, needs: MemberNeeds): Promise<Member> {
+  const { clock, random, log, store, plan } = needs;
+  const open = await openRunner(member, needs);
+  const memory = await openMemory(join(member.dataDirectory, 'agent'));
+  const report = createAgentReport();
+  const startedAtMs = clock.nowMs();
+  const facts = (): MachineRecord => ({
+    id: member.id, publicIp: member.address, hostname: member.hostname, metadata: member.metadata, version, bootId: member.bootId,
+    capacity: readCapacity(), peer: needs.peer === null ? null : { address: member.address, ...needs.peer },
+    runner: member.runner, store: needs.storeKind, startedAtMs,
+  });
+  return {
+    plan: member,
+    inspector: open.inspector,
+    report,
+    async run(signal) {
+      const runnerStop = new AbortController();
+      const served = open.run(runnerStop.signal);
+      try {
+        const { onStop, config } = plan;
+        await runAgent({ store, runner: open.runner, facts, clock, random, log, memory, report, onStop, ttlMs: config.agentTtlMs }, signal);
+      } finally {
+        runnerStop.abort();
+        await served;
+      }
+    },
+  };
+}
+
+async function openRunner(member: MemberPlan, { plan, clock, random, log }: MemberNeeds): Promise<OpenRunner> {
+  const { unitsDirectory, stateDirectory } = member;
+  if (member.runner === 'supervisor') {
+    return openSupervisorRunner({ unitsDirectory, stateDirectory, keeper: plan.keeper }, { clock, random, log });
+  }
+  const user = plan.config.systemdUser;
+  const userRuntimeDirectory = user ? (process.env['XDG_RUNTIME_DIR'] ?? '') : '';
+  return openSystemdRunner({ unitsDirectory, stateDirectory, user, userRuntimeDirectory }, { clock, random, log });
+}

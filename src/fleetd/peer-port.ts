@@ -1,0 +1,35 @@
+/** The peer port: where other machines of the cluster ask for status and journal. Promises: a wrong or taken address is a failure. */
+import type { Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { failure, success, type Result } from '../core/failure.ts';
+
+export interface PeerPort {
+  readonly port: number;
+  close(): void;
+}
+
+/** Listens on `host:port` (port 0: the kernel chooses, empty host: all addresses); null when `address` is empty. */
+export async function openPeerPort(server: Server, address: string): Promise<Result<PeerPort | null>> {
+  if (address === '') return success(null);
+  const parts = /^(?:\[([0-9a-fA-F:]+)\]|([^:]*)):(\d{1,5})$/.exec(address);
+  if (parts === null || Number(parts[3]) > 65_535) return failure('CONFIG_INVALID', `peer_listen=${address} is not of the form host:port`);
+  const host = parts[1] ?? parts[2] ?? '';
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ port: Number(parts[3]), ...(host === '' ? {} : { host }) }, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+  } catch (error) {
+    return failure('CONFIG_INVALID', `peer_listen=${address}: cannot listen: ${(error as Error).message}`);
+  }
+  return success({
+    port: (server.address() as AddressInfo).port,
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  });
+}

@@ -1,0 +1,144 @@
+/**
+ * A running fleetd: store, mirror, engine, agents, API and peers put together, and taken apart in the right order.
+ * Promises: when it ends, agents end first (they may have units to stop and need store and runner for it), then the engine resigns, then
+ * the API, the mirror and the store close. A component that fails by a bug ends the process, so that its service manager restarts it.
+ */
+import { join } from 'node:path';
+import { createApi } from '../api/api.ts';
+import { loadPeerIdentity } from '../api/peer/identity.ts';
+import { createPeerClient } from '../api/peer/peer-client.ts';
+import { createPeerServer } from '../api/peer/peer-server.ts';
+import { runOperations } from '../api/write/operation.ts';
+import { success, type Result } from '../core/failure.ts';
+import type { MachineId } from '../core/machine.ts';
+import { runEngine } from '../engine/engine.ts';
+import { createEngineReport } from '../engine/report.ts';
+import type { Clock } from '../lib/clock.ts';
+import { createLog, type Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import { systemClock } from '../lib/system-clock.ts';
+import { version } from '../lib/version.ts';
+import { createMirror } from '../store/mirror.ts';
+import { openListeners } from './listeners.ts';
+import { openMember, type Member } from './member.ts';
+import { openMemory } from './memory.ts';
+import { openStore, type OpenStore } from './open-store.ts';
+import { openPeerPort, type PeerPort } from './peer-port.ts';
+import type { FleetdPlan } from './plan.ts';
+
+/** What the outside wants of a fleetd, and hears of it. */
+export interface FleetdLife {
+  /** Aborted when fleetd is to end. */
+  readonly signal: AbortSignal;
+  /** Called once the API answers and the store has been heard. */
+  onReady(urls: readonly string[]): void;
+}
+
+interface Tools {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logFor: (component: string) => Log;
+}
+
+/** Runs until the life's signal is aborted and everything has ended; a failure when it could not begin. */
+export async function runFleetd(plan: FleetdPlan, life: FleetdLife): Promise<Result<void>> {
+  const level = plan.config.verbosity > 0 ? 'debug' : 'info';
+  const logFor = (component: string): Log => createLog(component, level, (line) => process.stderr.write(`${line}\n`));
+  const tools: Tools = { clock: systemClock, random: { next: Math.random }, logFor };
+  for (const option of plan.config.ignored) logFor('config').info(`the option ${option} of fleet 1.0 does nothing here`);
+  const store = await openStore(plan.config, { ...tools, log: logFor('store') });
+  if (!store.ok) return store;
+  try {
+    return await serve({ plan, life, tools, store: store.value });
+  } finally {
+    await store.value.close();
+  }
+}
+
+interface Parts {
+  readonly plan: FleetdPlan;
+  readonly life: FleetdLife;
+  readonly tools: Tools;
+  readonly store: OpenStore;
+}
+
+async function serve({ plan, life, tools, store: { store, kind } }: Parts): Promise<Result<void>> {
+  const { clock, random, logFor } = tools;
+  const mirror = createMirror({ store, clock, random, log: logFor('mirror') });
+  const memory = await openMemory(plan.members[0].dataDirectory);
+  const log = logFor('api');
+  const identity = await loadPeerIdentity(
+    { read: async () => (await memory.read('peer.pem')) ?? '', write: (text) => memory.write('peer.pem', text) },
+    { machineId: plan.members[0].id, nowMs: clock.nowMs() }, log);
+  const background = new AbortController();
+  const inspectors = new Map<MachineId, Member['inspector']>();
+  const peerServer = createPeerServer({ identity, snapshot: mirror.snapshot, local: inspectors, clock, log }, background.signal);
+  const port = await openPeerPort(peerServer, plan.config.peerListen);
+  if (!port.ok) return port;
+  const members = await openMembers({ plan, tools, store, storeKind: kind, port: port.value, fingerprint: identity.fingerprint });
+  for (const member of members) inspectors.set(member.plan.id, member.inspector);
+  const engineReport = createEngineReport();
+  const first = plan.members[0].id;
+  const api = createApi({
+    mirror, store, clock, log, version, keyPrefix: plan.config.etcdKeyPrefix, machineId: first, storeKind: kind, local: inspectors,
+    peers: port.value === null ? null : createPeerClient(identity, clock), tokenLimit: plan.config.tokenLimit,
+    presence: () => members.map(({ report }) => report.presence).find(({ state }) => state !== 'present')?.why ?? null,
+    reports: new Map<string, () => unknown>([['engine', () => engineReport], ...members.map(({ plan: { id }, report }) => [`agent ${id}`, () => report] as const)]),
+  }, background.signal);
+  await api.app.ready();
+  const listeners = await openListeners({ passed: plan.passed, addresses: plan.listen, insecure: plan.config.apiInsecure }, api.app.routing, log);
+  if (!listeners.ok) {
+    background.abort();
+    return listeners;
+  }
+  const agentsStop = new AbortController();
+  const loops = [
+    mirror.run(background.signal),
+    runOperations({ mirror, store, clock, log, machineId: first }, background.signal),
+    ...(plan.config.disableEngine ? [] : [runEngine({ store, mirror, machine: first, clock, random, log: logFor('engine'), report: engineReport,
+      ttlMs: plan.config.agentTtlMs }, background.signal)]),
+  ];
+  const agents = members.map((member) => member.run(agentsStop.signal));
+  const broken = Promise.all([...loops, ...agents]).then(() => undefined);
+  log.info(`fleetd ${version} answers on ${listeners.value.urls.join(', ')}`, { machine: first });
+  life.onReady(listeners.value.urls);
+  try {
+    await Promise.race([aborted(life.signal), broken]);
+  } finally {
+    agentsStop.abort();
+    await Promise.allSettled(agents);
+    background.abort(new Error('fleetd ends'));
+    await listeners.value.close();
+    port.value?.close();
+    await api.app.close();
+    await Promise.allSettled(loops);
+  }
+  return success(undefined);
+}
+
+interface MembersNeeds {
+  readonly plan: FleetdPlan;
+  readonly tools: Tools;
+  readonly store: OpenStore['store'];
+  readonly storeKind: OpenStore['kind'];
+  readonly port: PeerPort | null;
+  readonly fingerprint: string;
+}
+
+async function openMembers({ plan, tools, store, storeKind, port, fingerprint }: MembersNeeds): Promise<readonly Member[]> {
+  const peer = port === null ? null : { port: port.port, fingerprint };
+  const members: Member[] = [];
+  for (const member of plan.members) {
+    const log = tools.logFor(plan.members.length === 1 ? 'agent' : `agent ${member.hostname}`);
+    members.push(await openMember(member, { ...tools, plan, store, storeKind, peer, log }));
+  }
+  return members;
+}
+
+/** Resolves when the signal is aborted. */
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
