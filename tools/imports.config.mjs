@@ -25,7 +25,7 @@ export const areas = {
   cli:                 { at: '^src/cli/',               areas: ['core', 'lib', 'protocol', 'client'], npm: ['commander'], node: ANY },
   config:              { at: '^src/config(\\.test)?\\.ts$',       areas: ['core', 'lib'],              node: ['util'] },
   fleetd:              { at: '^src/fleetd(\\.ts$|/)',       areas: ['config', 'core', 'lib', 'host', 'store', 'store-etcd', 'store-embedded', 'runner', 'runner-systemd', 'runner-supervisor', 'engine', 'agent', 'api'], node: ANY },
-  fleetctl:            { at: '^src/fleetctl\\.ts$',     areas: ['core', 'lib', 'client', 'cli'], node: ANY },
+  fleetctl:            { at: '^src/fleetctl(\\.ts$|/)',     areas: ['core', 'lib', 'client', 'cli', 'store', 'store-etcd', 'api'], node: ANY },
   web:                 { at: '^web/',                   areas: ['protocol'],                 node: NONE },
   sim:                 { at: '^sim/',                   areas: ['core', 'lib', 'store', 'runner', 'engine', 'agent', 'api'], node: QUIET_NODE },
   test:                { at: '^test/',                  areas: ['*'],         npm: ANY, node: ANY },

@@ -13,8 +13,8 @@
  * - `FILE-lock`, an empty SQLite file on which an exclusive transaction is held open, keeps other processes out; the kernel
  *   drops it when the process dies, however it dies. FILE itself stays readable: `sqlite3 FILE 'select * from entries'`.
  */
-import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
 import type { LeaseRow, LedgerContents, LedgerDelta } from '../ledger.ts';
@@ -72,7 +72,7 @@ export function openDatabase({ file, bytesMax }: DatabaseOptions): Database {
     for (const database of opened.splice(0).reverse()) database.close();
   };
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    createFolder(resolve(dirname(file)));
     createPrivately(`${file}-lock`);
     lockOut(open(`${file}-lock`), file);
     createPrivately(file);
@@ -87,6 +87,17 @@ export function openDatabase({ file, bytesMax }: DatabaseOptions): Database {
   } catch (error) {
     close();
     throw troubleOf(file, error);
+  }
+}
+
+/** Makes a folder and those above it, and syncs what lists them: SQLite syncs the files and the last folder only. */
+function createFolder(folder: string): void {
+  const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = folder; made.length >= first.length; made = dirname(made)) {
+    const above = openSync(dirname(made), 'r');
+    fsyncSync(above);
+    closeSync(above);
   }
 }
 

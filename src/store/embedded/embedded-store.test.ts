@@ -73,12 +73,11 @@ async function withStore<T>(needs: EmbeddedStoreNeeds, body: (store: EmbeddedSto
 function runWriter(file: string, body: string, prepare = ''): { child: ChildProcess; said: string[] } {
   const at = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
   const program = `
-    import { writeSync } from 'node:fs';
     import { openEmbeddedStore } from ${at('./embedded-store.ts')};
     import { systemClock } from ${at('../../lib/system-clock.ts')};
     import { seededRandom } from ${at('../../lib/random.ts')};
     import { createLog } from ${at('../../lib/log.ts')};
-    const say = (line) => writeSync(1, line + '\\n');
+    const say = (line) => process.stdout.write(line + '\\n');
     const never = new AbortController().signal;
     const put = (key, value) => store.commit({ guards: [], changes: [{ kind: 'put', key, value }] }, never);
     const log = createLog('store', 'debug', say);
@@ -95,11 +94,15 @@ function runWriter(file: string, body: string, prepare = ''): { child: ChildProc
     said.push(...lines);
     child.emit('said');
   });
+  child.once('exit', () => child.emit('said'));
   return { child, said };
 }
 
 async function untilSaid({ child, said }: { child: ChildProcess; said: string[] }, count: number): Promise<void> {
-  while (said.length < count) await once(child, 'said', { signal: within() });
+  while (said.length < count) {
+    assert.equal(child.exitCode, null, 'the writer still runs');
+    await once(child, 'said', { signal: within() });
+  }
 }
 
 describe('embedded store', () => {
