@@ -138,7 +138,7 @@ function serveConnection(socket: Socket, early: Buffer, needs: BusConnectionNeed
     calls.rejectAll(new RunnerUnavailable(`systemd: ${reason.message}`));
     tellEnded(reason);
   };
-  const calls = createCallTable({ clock: needs.clock, write: (bytes) => void socket.write(bytes), onLate: end });
+  const calls = createCallTable({ clock: needs.clock, write: writeTogether(socket), onLate: end });
   const listen = (chunk: Buffer): void => {
     try {
       for (const frame of reader.push(chunk)) {
@@ -163,6 +163,15 @@ function serveConnection(socket: Socket, early: Buffer, needs: BusConnectionNeed
   };
 }
 
+/** Calls made in one go leave in one write: a thousand of them would be as many system calls. */
+function writeTogether(socket: Socket): (bytes: Buffer) => void {
+  return (bytes) => {
+    socket.cork();
+    socket.write(bytes);
+    process.nextTick(() => socket.uncork());
+  };
+}
+
 interface CallTableNeeds {
   readonly clock: Clock;
   readonly write: (bytes: Buffer) => void;
@@ -176,19 +185,43 @@ interface CallTable {
   rejectAll(reason: Error): void;
 }
 
+interface CallInFlight {
+  readonly pending: PendingCall;
+  readonly deadlineMs: number;
+}
+
 function createCallTable(needs: CallTableNeeds): CallTable {
+  const { clock } = needs;
   const waiting: PendingCall[] = [];
-  const inFlight = new Map<number, { readonly pending: PendingCall; readonly answered: AbortController }>();
+  const inFlight = new Map<number, CallInFlight>();
+  const ended = new AbortController();
   let lastSerial = 0;
+  let isWatching = false;
+
+  /** Waits for the next deadline while calls are in flight: one timer for all of them. */
+  const watchDeadlines = async (): Promise<void> => {
+    while (inFlight.size > 0) {
+      const first = [...inFlight.values()].reduce((one, other) => (other.deadlineMs < one.deadlineMs ? other : one));
+      const leftMs = first.deadlineMs - clock.uptimeMs();
+      if (leftMs <= 0) {
+        const { member, waitMsMax = CALL_MS_MAX } = first.pending.call;
+        needs.onLate(new Error(`no answer to ${member} within ${String(waitMsMax)} ms`));
+        return;
+      }
+      await clock.sleep(leftMs, ended.signal);
+    }
+    isWatching = false;
+  };
   const send = (pending: PendingCall): void => {
     lastSerial += 1;
     const { waitMsMax = CALL_MS_MAX, ...message } = pending.call;
     // The deadline is that of the answer, whatever became of the caller: an abandoned call still takes up a place.
-    const answered = new AbortController();
-    inFlight.set(lastSerial, { pending, answered });
+    inFlight.set(lastSerial, { pending, deadlineMs: clock.uptimeMs() + waitMsMax });
     needs.write(codec.marshall({ type: frameTypes.call, serial: lastSerial, ...message }));
-    needs.clock.sleep(waitMsMax, answered.signal).then(
-      () => needs.onLate(new Error(`no answer to ${message.member} within ${String(waitMsMax)} ms`)), () => undefined);
+    if (isWatching) return;
+    isWatching = true;
+    // Its sleep is aborted when the connection ends, and so are the calls.
+    watchDeadlines().catch(() => undefined);
   };
   const pump = (): void => {
     while (inFlight.size < limits.busCallsInFlightMax) {
@@ -207,26 +240,36 @@ function createCallTable(needs: CallTableNeeds): CallTable {
       pump();
     },
     answer(frame): void {
-      const entry = inFlight.get(frame.replySerial);
-      if (entry === undefined) return;
+      const pending = inFlight.get(frame.replySerial)?.pending;
+      if (pending === undefined) return;
       inFlight.delete(frame.replySerial);
-      entry.answered.abort();
-      if (frame.type === frameTypes.error) {
-        entry.pending.reject(new BusError(frame.errorName, firstString(frame) || frame.errorName));
-      } else {
-        entry.pending.resolve(decodeBody(frame));
-      }
+      if (frame.type === frameTypes.error) pending.reject(new BusError(frame.errorName, firstString(frame) || frame.errorName));
+      else pending.resolve(decodeBody(frame));
       pump();
     },
     rejectAll(reason): void {
-      for (const { pending, answered } of inFlight.values()) {
-        answered.abort();
-        pending.reject(reason);
-      }
+      const orphans = [...inFlight.values()].map(({ pending }) => pending).concat(waiting.splice(0));
       inFlight.clear();
-      for (const pending of waiting.splice(0)) pending.reject(reason);
+      ended.abort();
+      for (const pending of orphans) pending.reject(reason);
     },
   };
+}
+
+/** Pending calls by the signal that would abort them: one listener for all, because a thousand would be compared one by one. */
+const abortable = new WeakMap<AbortSignal, Set<() => void>>();
+
+function onAbort(signal: AbortSignal, abort: () => void): void {
+  const others = abortable.get(signal);
+  if (others !== undefined) {
+    others.add(abort);
+    return;
+  }
+  const all = new Set([abort]);
+  abortable.set(signal, all);
+  signal.addEventListener('abort', () => {
+    for (const one of all) one();
+  }, { once: true });
 }
 
 /** A call that settles once, whichever of answer, abort or end of the connection comes first. */
@@ -235,12 +278,13 @@ function pendingCall(
 ): PendingCall {
   let settled = false;
   const settle = (outcome: () => void): void => {
-    signal.removeEventListener('abort', abort);
+    if (settled) return;
     settled = true;
+    abortable.get(signal)?.delete(abort);
     outcome();
   };
   const abort = (): void => settle(() => ends.reject(signal.reason as Error));
-  signal.addEventListener('abort', abort, { once: true });
+  onAbort(signal, abort);
   return {
     call, settled: () => settled,
     resolve: (values) => settle(() => ends.resolve(values)),

@@ -74,18 +74,21 @@ export function createBusLink(addresses: readonly BusAddress[], needs: BusLinkNe
     },
     async run(signal) {
       const backoff = createBackoff(RECONNECT_MS, needs.random);
+      let told = '';
       while (!signal.aborted) {
         try {
           const connection = await connectAny(signal);
           backoff.reset();
+          told = '';
           await serve(connection, signal);
         } catch (error) {
           lastFailure = (error as Error).message;
         }
         if (signal.aborted) return;
-        const delayMs = backoff.nextMs();
-        needs.log.warning(`${lastFailure}; connecting again`, { inMs: Math.round(delayMs) });
-        await needs.clock.sleep(delayMs, signal).catch(() => undefined);
+        // Once for each reason: a machine may be without systemd's bus for hours.
+        if (lastFailure !== told) needs.log.warning(`${lastFailure}; connecting again until it works`);
+        told = lastFailure;
+        await needs.clock.sleep(backoff.nextMs(), signal).catch(() => undefined);
       }
     },
   };

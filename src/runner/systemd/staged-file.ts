@@ -30,7 +30,10 @@ export function fileTrouble(verb: 'write' | 'remove', path: string, error: unkno
 export async function stageFile(path: string, text: string): Promise<StagedFile> {
   // Not named after the file: a unit name may be as long as a file name can be.
   const staged = join(dirname(path), `.new-${randomBytes(8).toString('hex')}`);
-  const discard = (): Promise<void> => rm(staged, { force: true });
+  let isStaged = true;
+  const discard = async (): Promise<void> => {
+    if (isStaged) await rm(staged, { force: true });
+  };
   try {
     await writeOrMakeDirectory(staged, text);
   } catch (error) {
@@ -42,6 +45,7 @@ export async function stageFile(path: string, text: string): Promise<StagedFile>
     async commit() {
       try {
         await rename(staged, path);
+        isStaged = false;
       } catch (error) {
         throw fileTrouble('write', path, error);
       }

@@ -23,7 +23,7 @@ import type { UnitLoader } from './unit-loader.ts';
 import { openUnitMemories } from './unit-memory.ts';
 import type { UnitMemories } from './unit-memory.ts';
 import { createUnitProblems } from './unit-problems.ts';
-import { isDown, observationOf } from './unit-view.ts';
+import { isDown, isUnlinked, observationOf } from './unit-view.ts';
 import { createUnitWatch } from './unit-watch.ts';
 import type { UnitWatch } from './unit-watch.ts';
 
@@ -111,9 +111,12 @@ function createUnitRunner(parts: RunnerParts): UnitRunner {
     changes: (signal) => watch.changes(signal),
     async load(units, signal) {
       signal.throwIfAborted();
-      const changed = units.filter(({ name, renderedHash }) => memories.get(name)?.renderedHash !== renderedHash);
+      const views = await watch.look(units.map(({ name }) => name), signal);
+      const changed = units.filter(({ name, renderedHash }) => {
+        const view = views.get(name);
+        return view === undefined || isUnlinked(view) || memories.get(name)?.renderedHash !== renderedHash;
+      });
       if (changed.length === 0) return [];
-      const views = await watch.look(changed.map(({ name }) => name), signal);
       const running = new Set([...views].filter(([, view]) => !isDown(view)).map(([name]) => name));
       const problems = await loader.load(changed, running, signal);
       watch.follow(memories.names());

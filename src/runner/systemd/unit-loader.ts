@@ -105,15 +105,21 @@ async function plan(unit: RenderedUnit, runs: boolean, { memories, records, dire
   const dropIns = { ...unit.dropIns, ...(facts.oneshot ? { [runRecordDropInName]: records.dropIn } : {}) };
   const inDropIns = Object.entries(dropIns).map(([file, text]) => [dropInPath(unit.name, file, directories), text] as const);
   const files = new Map([...inDropIns, [join(directories.units, unit.name), unit.text]]);
-  // What nobody started, its socket did; what runs after its memory was lost is left alone when it runs these very files.
-  const isOutdated = runs && (before === blankMemory ? !await areOnDisk(files) : before?.restart !== notStarted);
+  const restart = before?.renderedHash === unit.renderedHash ? before.restart : await restartAfter(before, runs, files);
   return {
     name: unit.name, facts, before, files, staged: [], stagedMemory: null,
     memory: {
-      hash: unit.hash, renderedHash: unit.renderedHash, restart: isOutdated ? outdated : notStarted, needsReload: facts.installs,
+      hash: unit.hash, renderedHash: unit.renderedHash, restart, needsReload: facts.installs,
       installed: facts.installs, oneshot: facts.oneshot, dropIns: Object.keys(dropIns),
     },
   };
+}
+
+/** The restart generation of a unit that is given other files. */
+async function restartAfter(before: UnitMemory | undefined, runs: boolean, files: ReadonlyMap<string, string>): Promise<number> {
+  // What runs after its memory was lost is left alone when it runs these very files; what nobody started, its socket did.
+  const isOutdated = runs && (before === blankMemory ? !await areOnDisk(files) : before?.restart !== notStarted);
+  return isOutdated ? outdated : notStarted;
 }
 
 async function areOnDisk(files: ReadonlyMap<string, string>): Promise<boolean> {

@@ -135,12 +135,18 @@ export function hearAnswers(view: UnitView, asked: readonly UnitProperty[], answ
 /** waitid(2): CLD_EXITED, the process ended by itself and left a status. */
 const CLD_EXITED = 1;
 
+/** Whether systemd does not find the unit's file any more. */
+export function isUnlinked(view: UnitView): boolean {
+  return view.load === 'not-found';
+}
+
 export function observationOf(name: UnitName, memory: UnitMemory, view: UnitView): Observation {
   const starting = isStarting(view);
   const succeeded = memory.oneshot &&
     (view.active === 'inactive' ? !starting && view.record?.succeeded === true : view.active === 'active' && view.sub === 'exited');
   const known = {
-    name, hash: memory.hash, renderedHash: memory.renderedHash, restart: memory.restart, load: view.load, sub: view.sub, succeeded,
+    // A unit whose link somebody removed is loaded again when nothing says it is loaded.
+    name, hash: memory.hash, renderedHash: isUnlinked(view) ? '' : memory.renderedHash, restart: memory.restart, load: view.load, sub: view.sub, succeeded,
     needsReload: memory.needsReload,
   };
   if (view.active === 'inactive') {
