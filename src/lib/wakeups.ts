@@ -2,12 +2,34 @@
  * Level-triggered loops: an event only wakes the loop, which then reads everything again.
  * Promises: any number of wake() calls while the loop works make it run once more, none is lost, memory stays constant.
  */
+import type { Clock } from './clock.ts';
 
 /** A bell: wake() rings it, wait() returns as soon as it has rung since the last wait(). */
 export interface Bell {
   wake(): void;
   /** Resolves when rung (at once when it already was); rejects with the signal's reason when aborted. */
   wait(signal: AbortSignal): Promise<void>;
+}
+
+/** Waits until the bell rings, but not longer than `limitMs`; answers whether it rang. */
+export async function waitAtMost(
+  bell: Bell, limit: { readonly clock: Clock; readonly limitMs: number }, signal: AbortSignal,
+): Promise<boolean> {
+  let rang = true;
+  const done = new AbortController();
+  limit.clock.sleep(limit.limitMs, done.signal).then(
+    () => {
+      rang = false;
+      bell.wake();
+    },
+    () => undefined, // Aborted because the bell rang first.
+  );
+  try {
+    await bell.wait(signal);
+    return rang;
+  } finally {
+    done.abort();
+  }
 }
 
 export function createBell(): Bell {

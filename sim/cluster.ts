@@ -1,0 +1,227 @@
+/**
+ * A whole cluster in one process on a clock that is moved by hand: real engine, agent and mirror over the memory store and
+ * fake runners.
+ * Promises: the same calls give the same run; machines, stores and processes can each be lost by themselves.
+ */
+import { runAgent } from '../src/agent/agent.ts';
+import type { OnStop } from '../src/agent/agent.ts';
+import { createAgentReport } from '../src/agent/report.ts';
+import type { AgentReport } from '../src/agent/report.ts';
+import type { ClusterSnapshot } from '../src/core/cluster.ts';
+import type { MachineId, MachineRecord } from '../src/core/machine.ts';
+import type { Assignment, DesiredState, FileHash, UnitRecord, UnitStatus } from '../src/core/unit.ts';
+import { hashUnitFile, parseUnitFile, printUnitFile } from '../src/core/unit-file.ts';
+import type { UnitName } from '../src/core/unit-name.ts';
+import { runEngine } from '../src/engine/engine.ts';
+import { createEngineReport } from '../src/engine/report.ts';
+import type { EngineReport } from '../src/engine/report.ts';
+import { createLog } from '../src/lib/log.ts';
+import { createManualClock } from '../src/lib/manual-clock.ts';
+import type { ManualClock } from '../src/lib/manual-clock.ts';
+import { seededRandom } from '../src/lib/random.ts';
+import { createBell } from '../src/lib/wakeups.ts';
+import { createFakeMachine } from '../src/runner/fake-machine.ts';
+import type { FakeMachineState } from '../src/runner/fake-machine.ts';
+import { createFakeRunner } from '../src/runner/fake-runner.ts';
+import { keys } from '../src/store/keys.ts';
+import { createMemoryStore } from '../src/store/memory-store.ts';
+import type { MemoryClient, MemoryStore, StoreCall, StoreFault } from '../src/store/memory-store.ts';
+import { createMirror } from '../src/store/mirror.ts';
+import type { Mirror } from '../src/store/mirror.ts';
+import { encodeRecord } from '../src/store/records.ts';
+import type { CommitChange } from '../src/store/store.ts';
+
+/** agent_ttl of simulated machines. */
+export const ttlMs = 30_000;
+const stopTimeoutMs = 90_000;
+
+/** One fleetd that runs. */
+export interface SimFleetd {
+  readonly client: MemoryClient;
+  readonly agent: AgentReport;
+  readonly engine: EngineReport;
+  /** Ends it as a person does; resolves once it has ended, which may need the clock to be moved. */
+  stop(onStop: OnStop): Promise<void>;
+  /** Ends it as kill -9 does: nothing of it reaches the store or the units any more. */
+  kill(): void;
+  /** Has the facts of the machine read again. */
+  reload(): void;
+}
+
+/** One machine: what outlives fleetd on it. */
+export interface SimMachine {
+  readonly id: MachineId;
+  readonly units: FakeMachineState;
+  readonly disk: Map<string, string>;
+  metadata: Record<string, string>;
+  bootId: string;
+  /** Starts fleetd; `faultOf` makes its store calls fail. */
+  start(faultOf?: (call: StoreCall) => StoreFault): SimFleetd;
+}
+
+export interface SimCluster {
+  readonly clock: ManualClock;
+  readonly store: MemoryStore;
+  readonly log: readonly string[];
+  machine(id: string, metadata?: Record<string, string>): SimMachine;
+  /** Submits a unit, or changes what is wanted of it; without text it keeps its file. */
+  want(name: string, desired: DesiredState, text?: string): Promise<void>;
+  restart(name: string): Promise<void>;
+  destroy(name: string): Promise<void>;
+  snapshot(): ClusterSnapshot;
+  /** Machines a unit is assigned to. */
+  machinesOf(name: string): readonly string[];
+  /** What the store says of a unit on a machine. */
+  status(machine: string, name: string): UnitStatus | undefined;
+  /** Moves the clock until the condition holds; fails after `limitMs`. */
+  until(holds: () => boolean, limitMs?: number): Promise<void>;
+  /** Ends everything. */
+  close(): Promise<void>;
+}
+
+/** A service that runs for ever. */
+export const sleeper = '[Service]\nExecStart=/bin/sleep infinity\n';
+const never = new AbortController().signal;
+
+export async function createCluster(seed: number = 1): Promise<SimCluster> {
+  const clock = createManualClock();
+  const store = createMemoryStore({ clock });
+  const log: string[] = [];
+  const ending = new AbortController();
+  const world: World = { clock, store, seed, log, ending: ending.signal, running: new Set() };
+  const mirror = createMirror({ store, clock, random: seededRandom(seed), log: createLog('watcher', 'info', (line) => log.push(line)) });
+  const mirroring = mirror.run(ending.signal);
+  await clock.settle();
+  return {
+    clock, store, log,
+    ...createOperator(world, mirror),
+    machine: (id, metadata = {}) => createMachine(world, id as MachineId, metadata),
+    snapshot: mirror.snapshot,
+    machinesOf: (name) => [...assignmentsOf(mirror.snapshot(), name as UnitName).keys()],
+    status: (machine, name) => mirror.snapshot().statuses.get(machine as MachineId)?.get(name as UnitName),
+    until: (holds, limitMs = 120_000) => clock.runUntil(holds, limitMs),
+    async close(): Promise<void> {
+      ending.abort();
+      const ended = Promise.all([mirroring, ...world.running]);
+      await clock.advance(stopTimeoutMs);
+      await ended;
+      store.close();
+    },
+  };
+}
+
+/** The assignments of a unit, by machine. */
+export function assignmentsOf(snapshot: ClusterSnapshot, name: UnitName): ReadonlyMap<MachineId, Assignment> {
+  const found = [...snapshot.assignments].flatMap(([machine, ofMachine]): [MachineId, Assignment][] => {
+    const assignment = ofMachine.get(name);
+    return assignment === undefined ? [] : [[machine, assignment]];
+  });
+  return new Map(found);
+}
+
+interface World {
+  readonly clock: ManualClock;
+  readonly store: MemoryStore;
+  readonly seed: number;
+  readonly log: string[];
+  /** Aborted at the end of the run. */
+  readonly ending: AbortSignal;
+  /** All loops that must have ended at the end of the run. */
+  readonly running: Set<Promise<void>>;
+}
+
+/** What a person does, straight in the store. */
+function createOperator({ store, clock }: World, mirror: Mirror): Pick<SimCluster, 'want' | 'restart' | 'destroy'> {
+  const change = async (name: UnitName, make: (before: UnitRecord | undefined) => readonly CommitChange[]): Promise<void> => {
+    await store.commit({ guards: [], changes: make(mirror.snapshot().units.get(name)) }, never);
+    await clock.settle();
+  };
+  const put = (name: UnitName, before: UnitRecord | undefined, wish: Partial<UnitRecord>): CommitChange => ({
+    kind: 'put', key: keys.unit(name), value: encodeRecord({
+      hash: '' as FileHash, desired: 'inactive', restart: 0, ...before, ...wish, generation: (before?.generation ?? 0) + 1,
+      changedAtMs: clock.nowMs(), changedBy: 'operator',
+    }),
+  });
+  return {
+    want: (name, desired, text) => change(name as UnitName, (before) => {
+      if (text === undefined) return [put(name as UnitName, before, { desired })];
+      const parsed = parseUnitFile(text);
+      if (!parsed.ok) throw new Error(parsed.failure.message);
+      const hash = hashUnitFile(parsed.value);
+      return [{ kind: 'put', key: keys.unitFile(hash), value: printUnitFile(parsed.value) }, put(name as UnitName, before, { desired, hash })];
+    }),
+    restart: (name) => change(name as UnitName, (before) => [put(name as UnitName, before, { restart: (before?.restart ?? 0) + 1 })]),
+    destroy: (name) => change(name as UnitName, () => [{ kind: 'delete', key: keys.unit(name as UnitName) }]),
+  };
+}
+
+function createMachine(world: World, id: MachineId, metadata: Record<string, string>): SimMachine {
+  let boots = 0;
+  const machine: SimMachine = {
+    id, metadata, units: createFakeMachine(), disk: new Map(), bootId: `boot of ${id}`,
+    start: (faultOf) => {
+      boots += 1;
+      return startFleetd(world, { machine, faultOf, number: boots });
+    },
+  };
+  return machine;
+}
+
+interface Starting {
+  readonly machine: SimMachine;
+  readonly faultOf: ((call: StoreCall) => StoreFault) | undefined;
+  /** Counts the processes of a machine. */
+  readonly number: number;
+}
+
+function startFleetd(world: World, { machine, faultOf, number }: Starting): SimFleetd {
+  const { clock, store } = world;
+  const random = seededRandom(world.seed + [...machine.id].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), number));
+  const log = createLog(`${machine.id}#${String(number)}`, 'info', (line) => world.log.push(`${String(clock.uptimeMs())} ${line}`));
+  const client = store.client(faultOf);
+  const ending = new AbortController();
+  const stop = AbortSignal.any([ending.signal, world.ending]);
+  const startedAtMs = clock.nowMs() + number;
+  const refresh = createBell();
+  let onStop: OnStop = 'keep';
+  const facts = (): MachineRecord => ({
+    id: machine.id, publicIp: `ip-${machine.id}`, hostname: machine.id, metadata: { ...machine.metadata }, version: '2',
+    bootId: machine.bootId, capacity: { cpus: 1, memoryBytes: 1 }, peer: null, runner: 'supervisor', store: 'embedded', startedAtMs,
+  });
+  const [agent, engine] = [createAgentReport(), createEngineReport()];
+  const mirror = createMirror({ store: client, clock, random, log });
+  const runner = createFakeRunner({ clock, random, machine: machine.units });
+  const mirroring = new AbortController();
+  const work = Promise.all([
+    runEngine({ store: client, mirror, machine: machine.id, clock, random, log, ttlMs, report: engine }, stop),
+    runAgent({
+      store: client, runner, facts, clock, random, log, ttlMs, memory: memoryOf(machine.disk), onStop: () => Promise.resolve(onStop),
+      stopTimeoutMs, report: agent, refresh,
+    }, stop),
+  ]).then(() => mirroring.abort());
+  const ended = Promise.all([work, mirror.run(mirroring.signal)]).then(() => undefined);
+  world.running.add(ended);
+  return {
+    client, agent, engine,
+    stop(how: OnStop): Promise<void> {
+      onStop = how;
+      ending.abort();
+      return ended;
+    },
+    kill(): void {
+      client.cut();
+      ending.abort();
+    },
+    reload: () => refresh.wake(),
+  };
+}
+
+function memoryOf(disk: Map<string, string>): { read(name: string): Promise<string | null>; write(name: string, text: string): Promise<void> } {
+  return {
+    read: (name) => Promise.resolve(disk.get(name) ?? null),
+    write(name, text): Promise<void> {
+      disk.set(name, text);
+      return Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,175 @@
+/**
+ * The agent: what a machine does for the cluster. It registers the machine, brings about what is assigned to it, and reports.
+ * Promises: starts only what is assigned to this machine and stops only what lies in the runner's own directory; trouble of the
+ * store never stops a unit; stopping fleetd leaves units alone unless this machine is to leave the cluster, and then its presence
+ * ends only after its units have stopped. Nothing is global: several agents may run in one process.
+ */
+import type { MachineRecord } from '../core/machine.ts';
+import type { Assignment } from '../core/unit.ts';
+import type { UnitName } from '../core/unit-name.ts';
+import { createBackoff } from '../lib/backoff.ts';
+import type { Clock } from '../lib/clock.ts';
+import { DeadlineExceeded, withDeadline } from '../lib/deadline.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import { untilFirstEnds } from '../lib/tasks.ts';
+import { createBell } from '../lib/wakeups.ts';
+import type { Bell } from '../lib/wakeups.ts';
+import { RunnerUnavailable } from '../runner/runner.ts';
+import type { UnitRunner } from '../runner/runner.ts';
+import type { Store } from '../store/store.ts';
+import { followAssignments } from './assignments.ts';
+import type { Assignments } from './assignments.ts';
+import type { AgentMemory } from './memory.ts';
+import { bringAbout } from './passes.ts';
+import type { PassNeeds, Wishes } from './passes.ts';
+import { createPresence } from './presence.ts';
+import type { Presence } from './presence.ts';
+import { createProblemBook } from './problems.ts';
+import { createReporter } from './reporter.ts';
+import type { AgentReport } from './report.ts';
+import { createUnitFiles } from './unit-files.ts';
+
+const firstRetryMs = 100;
+const longestRetryMs = 10_000;
+/** How long the question whether to leave may take; without an answer units are left alone. */
+const onStopMsMax = 5_000;
+
+/** What becomes of units and membership when fleetd stops: `leave` stops the units and leaves the cluster, `keep` touches neither. */
+export type OnStop = 'leave' | 'keep';
+
+export interface AgentNeeds {
+  readonly store: Store;
+  readonly runner: UnitRunner;
+  /** This machine as it is now; its id must not change. Read again when `refresh` rings and with every renewal. */
+  readonly facts: () => MachineRecord;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** fleet 1.0's agent_ttl: how long this machine may be silent before its units move. */
+  readonly ttlMs: number;
+  readonly memory: AgentMemory;
+  /** Asked once, when the agent is stopped. */
+  readonly onStop: (signal: AbortSignal) => Promise<OnStop>;
+  /** How long leaving waits for units to stop before it leaves all the same. */
+  readonly stopTimeoutMs: number;
+  readonly report: AgentReport;
+  /** Rings when the facts have changed (SIGHUP); may be left out. */
+  readonly refresh?: Bell;
+}
+
+/** Works until the signal is aborted, then leaves or not, and resolves. Rejects on a bug. */
+export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<void> {
+  const { clock, random, log, report, store, runner } = needs;
+  const machine = needs.facts().id;
+  const bell = createBell();
+  const presence = createPresence(needs);
+  const assignments = followAssignments(needs, machine, () => {
+    report.assignmentsKnown = true;
+    bell.wake();
+  });
+  presence.subscribe(() => {
+    report.presence = presence.state();
+    bell.wake();
+  });
+  const reporter = createReporter({ store, clock, presence, machine, report });
+  const passNeeds: PassNeeds = {
+    runner, clock, random, log, reporter, report, bell, problems: createProblemBook(random), files: createUnitFiles(needs),
+  };
+  const loops = { needs, presence, passNeeds };
+  // What has to go on while units are stopped ends only when the agent has left.
+  await untilFirstEnds([
+    (over) => presence.run(over),
+    (over) => reporter.run(over),
+    (over) => assignments.run(over),
+    (over) => followRunner(passNeeds, over),
+    (over) => passRefreshOn(needs, presence, over),
+    (over) => workAndLeave({ ...loops, assignments, asked: signal }, over),
+  ], new AbortController().signal);
+}
+
+interface Loops {
+  readonly needs: AgentNeeds;
+  readonly presence: Presence;
+  readonly passNeeds: PassNeeds;
+}
+
+/** Brings about what is assigned until `asked` is aborted; then does as onStop says. */
+async function workAndLeave(
+  { needs, presence, passNeeds, assignments, asked }: Loops & { readonly assignments: Assignments; readonly asked: AbortSignal },
+  signal: AbortSignal,
+): Promise<void> {
+  const working = AbortSignal.any([asked, signal]);
+  const wishes = wishesOf(assignments, presence);
+  await bringAbout(passNeeds, wishes, working).catch((error: unknown) => {
+    if (!working.aborted) throw error;
+  });
+  if (signal.aborted || await askOnStop(needs) === 'keep') return;
+  needs.log.info('leaving the cluster: stopping the units of this machine');
+  await stopUnits({ needs, presence, passNeeds }, signal);
+  await presence.leave();
+}
+
+function wishesOf(assignments: Assignments, presence: Presence): Wishes {
+  let hasJoined = false;
+  return {
+    assignments(): ReadonlyMap<UnitName, Assignment> | null {
+      const { state } = presence.state();
+      hasJoined ||= state === 'present';
+      // Whose id another machine has may be looking at the other's assignments.
+      return hasJoined && state !== 'taken' && assignments.known() ? assignments.current() : null;
+    },
+    untouched: assignments.unreadable,
+    isOver: () => false,
+  };
+}
+
+async function askOnStop({ clock, log, onStop }: AgentNeeds): Promise<OnStop> {
+  try {
+    return await withDeadline({ clock, limitMs: onStopMsMax }, onStop);
+  } catch (error) {
+    log.warning(`cannot find out whether to leave the cluster, leaving units alone: ${error instanceof Error ? error.message : String(error)}`);
+    return 'keep';
+  }
+}
+
+/** Stops and unloads all units, as if nothing were assigned any more. */
+async function stopUnits({ needs, passNeeds }: Loops, signal: AbortSignal): Promise<void> {
+  const none: Wishes = {
+    assignments: () => new Map(), untouched: () => new Set(), isOver: (observations) => observations.size === 0,
+  };
+  try {
+    await withDeadline({ clock: needs.clock, limitMs: needs.stopTimeoutMs, signal }, (late) => bringAbout(passNeeds, none, late));
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof DeadlineExceeded)) throw error;
+    needs.log.warning('some units have not stopped in time; leaving the cluster all the same', { afterMs: needs.stopTimeoutMs });
+  }
+}
+
+/** Rings the bell for every change the runner tells of. */
+async function followRunner({ runner, bell, clock, random, log }: PassNeeds, signal: AbortSignal): Promise<void> {
+  const backoff = createBackoff({ firstMs: firstRetryMs, maxMs: longestRetryMs }, random);
+  for (;;) {
+    try {
+      for await (const _names of runner.changes(signal)) {
+        backoff.reset();
+        bell.wake();
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof RunnerUnavailable)) throw error;
+      log.debug(`the runner's changes ended, following them again: ${error.message}`);
+    }
+    await clock.sleep(backoff.nextMs(), signal);
+  }
+}
+
+/** Has presence put the record again whenever the facts are said to have changed. */
+async function passRefreshOn({ refresh }: AgentNeeds, presence: Presence, signal: AbortSignal): Promise<void> {
+  const bell = refresh ?? createBell();
+  for (;;) {
+    await bell.wait(signal);
+    presence.refresh();
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * The passes of an agent: observe, report, plan, carry out, until nothing is left to do; then wait for a change.
+ * Promises: one pass at a time; an event only wakes the loop, which reads everything again; nothing is done before this machine's
+ * assignments have been heard, nor while another machine has its id; a runner that does not answer is tried again, and until then
+ * nothing is assumed.
+ */
+import { planAgent } from '../core/reconcile/plan-agent.ts';
+import type { Step } from '../core/reconcile/step.ts';
+import type { Assignment } from '../core/unit.ts';
+import type { UnitName } from '../core/unit-name.ts';
+import { createBackoff } from '../lib/backoff.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import { waitAtMost } from '../lib/wakeups.ts';
+import type { Bell } from '../lib/wakeups.ts';
+import { RunnerUnavailable } from '../runner/runner.ts';
+import type { Observation, UnitRunner } from '../runner/runner.ts';
+import { carryOut, subjectOf } from './carry-out.ts';
+import type { StepProblem } from './carry-out.ts';
+import type { ProblemBook, Subject } from './problems.ts';
+import type { Reporter } from './reporter.ts';
+import type { AgentReport } from './report.ts';
+import { statusesOf } from './statuses.ts';
+import type { UnitFiles } from './unit-files.ts';
+
+/** A look at everything without an event, should one have been lost; asks the runner, not the store. */
+const resyncMs = 30_000;
+const firstRetryMs = 100;
+const longestRetryMs = 10_000;
+/** Passes in a row that found something to do before the loop slows down: a plan that never gets empty must not spin. */
+const busyPassesMax = 5;
+
+export interface PassNeeds {
+  readonly runner: UnitRunner;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly reporter: Reporter;
+  readonly problems: ProblemBook;
+  readonly files: UnitFiles;
+  readonly report: AgentReport;
+  /** Rings when assignments, units or presence have changed. */
+  readonly bell: Bell;
+}
+
+/** What the passes are to bring about. */
+export interface Wishes {
+  /** The units this machine is to have; null while that is not known: then it only observes. */
+  assignments(): ReadonlyMap<UnitName, Assignment> | null;
+  /** Units that are left as they are. */
+  untouched(): ReadonlySet<UnitName>;
+  /** Ends the passes once a pass has found nothing to do and this holds. */
+  isOver(observations: ReadonlyMap<UnitName, Observation>): boolean;
+}
+
+/** Runs passes until the signal is aborted (then throws its reason) or the wishes are over. */
+export async function bringAbout(needs: PassNeeds, wishes: Wishes, signal: AbortSignal): Promise<void> {
+  const backoff = createBackoff({ firstMs: firstRetryMs, maxMs: longestRetryMs }, needs.random);
+  let busyPasses = 0;
+  for (;;) {
+    const end = await onePass(needs, wishes, signal);
+    if (end === 'over') return;
+    busyPasses = end === 'busy' ? busyPasses + 1 : 0;
+    if (end === 'unavailable' || busyPasses > busyPassesMax) {
+      await needs.clock.sleep(backoff.nextMs(), signal);
+    } else if (end === 'idle') {
+      backoff.reset();
+      const retryMs = needs.problems.nextMs(needs.clock.uptimeMs()) ?? resyncMs;
+      await waitAtMost(needs.bell, { clock: needs.clock, limitMs: Math.min(resyncMs, retryMs) }, signal);
+    }
+  }
+}
+
+/** How a pass ended. `busy`: it did something, so the next one follows at once. */
+type PassEnd = 'idle' | 'busy' | 'unavailable' | 'over';
+
+async function onePass(needs: PassNeeds, wishes: Wishes, signal: AbortSignal): Promise<PassEnd> {
+  const { runner, clock, log, report } = needs;
+  const startedMs = clock.uptimeMs();
+  try {
+    const observations = await runner.observe(signal);
+    const steps = planNow(needs, wishes, observations);
+    needs.reporter.update(statusesOf({ observations, assignments: wishes.assignments() ?? new Map(), problems: needs.problems }));
+    if (steps.length === 0) return wishes.isOver(observations) ? 'over' : 'idle';
+    report.lastPlan = steps;
+    for (const step of steps) log.debug(`${step.kind} ${subjectOf(step) ?? ''}: ${step.why}`);
+    const found = await carryOut(steps, { runner, fetchFiles: needs.files.fetch }, signal);
+    noteOutcome(needs, wishes, { steps, found });
+    return 'busy';
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof RunnerUnavailable)) throw error;
+    log.warning(`the manager of this machine's units does not answer, trying again: ${error.message}`);
+    return 'unavailable';
+  } finally {
+    report.passes += 1;
+    report.lastPassMs = clock.uptimeMs() - startedMs;
+  }
+}
+
+function planNow(needs: PassNeeds, wishes: Wishes, observations: ReadonlyMap<UnitName, Observation>): readonly Step[] {
+  const assignments = wishes.assignments();
+  if (assignments === null) return [];
+  const { problems, files, clock } = needs;
+  files.keepOnly(assignments);
+  const waiting = problems.withheld((subject) => wishOf(assignments, subject), clock.uptimeMs());
+  const withheld = new Set([...waiting, ...wishes.untouched()]);
+  const steps = planAgent({ assignments, texts: files.texts, observations, withheld, finished: new Set() });
+  const busy = new Set(steps.map(subjectOf));
+  for (const subject of problems.subjects()) if (!busy.has(subject) && !withheld.has(subject)) problems.clear(subject);
+  return steps;
+}
+
+/** What is asked of a unit, to tell one request from the next; nothing is asked of a file but to be there. */
+function wishOf(assignments: ReadonlyMap<UnitName, Assignment>, subject: Subject): string {
+  const assignment = assignments.get(subject as UnitName);
+  if (assignment === undefined) return '';
+  const { hash, desired, restart, assignedAtMs } = assignment;
+  return [hash, desired, restart, assignedAtMs].join(' ');
+}
+
+interface Outcome {
+  readonly steps: readonly Step[];
+  readonly found: readonly StepProblem[];
+}
+
+function noteOutcome({ problems, clock, log, report }: PassNeeds, wishes: Wishes, { steps, found }: Outcome): void {
+  const assignments = wishes.assignments() ?? new Map<UnitName, Assignment>();
+  for (const { kind } of steps) report.steps[kind] += 1;
+  report.failedSteps += found.length;
+  const failed = new Set(found.map(({ subject }) => subject));
+  for (const step of steps) {
+    const subject = subjectOf(step);
+    if (subject !== null && !failed.has(subject)) problems.clear(subject);
+  }
+  for (const { subject, why } of found) {
+    if (problems.whyOf(subject) !== why) log.warning(`${subject}: ${why}; trying again later`);
+    problems.note(subject, { why, wish: wishOf(assignments, subject) }, clock.uptimeMs());
+  }
+}

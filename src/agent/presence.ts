@@ -1,0 +1,238 @@
+/**
+ * Presence: this machine's record in the store, alive as long as its lease is renewed.
+ * Promises: writes only `machines/<its id>`, under its own lease; losing the lease or the store is told and touches no unit;
+ * a machine whose id another one uses waits, and says so, without disturbing the other.
+ */
+import type { MachineRecord } from '../core/machine.ts';
+import { createBackoff } from '../lib/backoff.ts';
+import type { Clock } from '../lib/clock.ts';
+import { withDeadline } from '../lib/deadline.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import { untilFirstEnds } from '../lib/tasks.ts';
+import { createBell, waitAtMost } from '../lib/wakeups.ts';
+import type { Bell } from '../lib/wakeups.ts';
+import { keys } from '../store/keys.ts';
+import { certainMs, endLease, holdLease, isStoreTrouble, keepLease } from '../store/lease-keeper.ts';
+import type { HeldLease } from '../store/lease-keeper.ts';
+import { decodeMachineRecord, encodeRecord } from '../store/records.ts';
+import { LeaseExpired } from '../store/store.ts';
+import type { Guard, Revision, Store, StoreEntry } from '../store/store.ts';
+import { whyTaken } from './incumbent.ts';
+import { recallLease, rememberLease } from './memory.ts';
+import type { AgentMemory, RememberedLease } from './memory.ts';
+import type { PresenceState } from './report.ts';
+
+const firstRetryMs = 200;
+const longestRetryMs = 5_000;
+/** How long leaving waits for the store; without an answer the record goes with its lease. */
+const leaveMs = 2_000;
+
+export interface PresenceNeeds {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly memory: AgentMemory;
+  /** This machine as it is now; read again with every renewal. */
+  readonly facts: () => MachineRecord;
+  readonly ttlMs: number;
+}
+
+/** What whoever writes in this machine's name needs: the lease, and a guard that fails once it is not this machine's any more. */
+export interface Holding {
+  readonly leaseId: string;
+  readonly guard: Guard;
+}
+
+export interface Presence {
+  /** Registers and stays registered until the signal is aborted, then resolves without leaving. */
+  run(signal: AbortSignal): Promise<void>;
+  /** null while this machine is not registered, or while it is not certain what the store made of a write. */
+  holding(): Holding | null;
+  state(): PresenceState;
+  /** Calls `listener` whenever holding() or state() may have changed. */
+  subscribe(listener: () => void): void;
+  /** A write under this guard was refused or got no answer: finds out what holds, and makes a late effect impossible. */
+  doubt(guard: Guard): void;
+  /** The facts have changed: put the record again soon. */
+  refresh(): void;
+  /** Ends the lease, and with it everything written under it. */
+  leave(): Promise<void>;
+}
+
+/** What presence knows between two requests. */
+interface Standing {
+  held: HeldLease | null;
+  /** The revision of our record and the text we put; null when it is not ours, or not known to be. */
+  written: { readonly revision: Revision; readonly text: string } | null;
+  remembered: RememberedLease | null;
+  state: PresenceState;
+}
+
+export function createPresence(needs: PresenceNeeds): Presence {
+  const { clock, log } = needs;
+  const bell = createBell();
+  const listeners = new Set<() => void>();
+  const standing: Standing = {
+    held: null, written: null, remembered: null,
+    state: { state: 'joining', why: 'the store has not answered yet', sinceMs: clock.uptimeMs() },
+  };
+  const tell = (state: PresenceState['state'], why: string): void => {
+    if (state !== standing.state.state || why !== standing.state.why) {
+      if (state === 'present') log.info('present: this machine is registered in the cluster');
+      else log.warning(`not present in the cluster, units go on, trying again: ${why}`);
+      standing.state = { state, why, sinceMs: clock.uptimeMs() };
+    }
+    for (const listener of listeners) listener();
+  };
+  const guardOf = (): Guard | null =>
+    standing.written && { key: keys.machine(needs.facts().id), modRevision: standing.written.revision };
+  return {
+    run: (signal) => stayPresent({ needs, standing, bell, tell }, signal),
+    holding(): Holding | null {
+      const guard = guardOf();
+      return standing.held === null || guard === null ? null : { leaseId: standing.held.lease.id, guard };
+    },
+    state(): PresenceState {
+      const { state, held } = standing;
+      if (state.state !== 'present' || held === null || certainMs(held, clock) > 0) return state;
+      return { state: 'away', why: 'the store has not confirmed the lease of this machine in time', sinceMs: state.sinceMs };
+    },
+    subscribe: (listener) => void listeners.add(listener),
+    doubt(guard: Guard): void {
+      if (guard.modRevision !== standing.written?.revision) return;
+      standing.written = null;
+      bell.wake();
+    },
+    refresh: () => bell.wake(),
+    async leave(): Promise<void> {
+      if (standing.held === null) return;
+      const confirmed = await endLease(needs, standing.held.lease, leaveMs);
+      standing.held = standing.written = null;
+      if (!confirmed) log.warning('the store did not confirm that this machine leaves; its record goes when its lease expires');
+    },
+  };
+}
+
+interface Work {
+  readonly needs: PresenceNeeds;
+  readonly standing: Standing;
+  readonly bell: Bell;
+  readonly tell: (state: PresenceState['state'], why: string) => void;
+}
+
+async function stayPresent(work: Work, signal: AbortSignal): Promise<void> {
+  const { needs, standing, tell } = work;
+  const backoff = createBackoff({ firstMs: firstRetryMs, maxMs: Math.min(longestRetryMs, needs.ttlMs / 3) }, needs.random);
+  standing.remembered = await recallLease(needs.memory, needs.log);
+  while (!signal.aborted) {
+    try {
+      const taken = await register(work, signal);
+      if (taken === null) {
+        backoff.reset();
+        tell('present', '');
+        await untilFirstEnds([(over) => keepRecord(work, over), (over) => keepLeaseOf(work, over)], signal);
+        continue;
+      }
+      tell('taken', taken);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!isStoreTrouble(error) && !(error instanceof LeaseExpired)) throw error;
+      tell('away', error.message);
+    }
+    await needs.clock.sleep(backoff.nextMs(), signal).catch(() => undefined); // Aborted: the loop ends.
+  }
+}
+
+/** Renews the lease until it has expired; everything under it is gone then. */
+async function keepLeaseOf({ needs, standing, tell }: Work, signal: AbortSignal): Promise<void> {
+  const { held } = standing;
+  if (held === null) return;
+  await keepLease(needs, held, signal);
+  standing.held = standing.written = null;
+  tell('away', 'the lease of this machine has expired; asking for a new one');
+}
+
+/** Puts the record again when the facts change. Ends when it is in doubt whose the record is. */
+async function keepRecord({ needs, standing, bell, tell }: Work, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const { written, held } = standing;
+    if (written === null || held === null) return;
+    const text = encodeRecord(needs.facts());
+    if (text !== written.text) {
+      standing.written = null;
+      const revision = await putRecord(needs, { held, text, seen: written.revision }, signal);
+      if (revision === null) return;
+      standing.written = { revision, text };
+      tell('present', '');
+    }
+    await waitAtMost(bell, { clock: needs.clock, limitMs: needs.ttlMs / 3 }, signal);
+  }
+}
+
+/** Gets a lease and puts the record under it. Answers why the record is another's; null when it is ours. */
+async function register({ needs, standing }: Work, signal: AbortSignal): Promise<string | null> {
+  const own = needs.facts();
+  const held = await takeLease(needs, standing, signal);
+  const deadline = { clock: needs.clock, limitMs: needs.ttlMs / 3, signal };
+  const listing = await withDeadline(deadline, (late) => needs.store.list(keys.machine(own.id), late));
+  const entry = listing.entries.find(({ key }) => key === keys.machine(own.id));
+  const isOurs = entry === undefined || entry.leaseId === held.lease.id;
+  const taken = isOurs ? null : whyTaken(own, incumbentOf(entry), standing.remembered);
+  if (taken !== null) {
+    standing.held = null;
+    await endLease(needs, held.lease, leaveMs);
+    return taken;
+  }
+  // Also when it is there already, as it should be: the new revision ends the guard of every earlier write.
+  const text = encodeRecord(own);
+  const revision = await putRecord(needs, { held, text, seen: entry?.modRevision ?? 0 }, signal);
+  if (revision === null) return 'the record of this machine changed while it was registered';
+  standing.written = { revision, text };
+  if (!isOurs && entry.leaseId !== null) await endLeaseOfBefore(needs, entry.leaseId, signal);
+  await remember(needs, standing, { leaseId: held.lease.id, bootId: own.bootId });
+  return null;
+}
+
+const incumbentOf = (entry: StoreEntry): Parameters<typeof whyTaken>[1] => {
+  const decoded = decodeMachineRecord(entry.value);
+  return { record: decoded.ok ? decoded.value : null, leaseId: entry.leaseId };
+};
+
+/** The lease held already, or the one remembered from this boot if it lives, or a new one. */
+async function takeLease(needs: PresenceNeeds, standing: Standing, signal: AbortSignal): Promise<HeldLease> {
+  const { remembered, held } = standing;
+  const ofThisBoot = remembered?.bootId === needs.facts().bootId ? remembered.leaseId : undefined;
+  const resumeId = held?.lease.id ?? ofThisBoot;
+  standing.held = await holdLease(needs, { ttlMs: needs.ttlMs, ...(resumeId === undefined ? {} : { resumeId }) }, signal);
+  return standing.held;
+}
+
+interface Put {
+  readonly held: HeldLease;
+  readonly text: string;
+  readonly seen: Revision | 0;
+}
+
+/** Writes the record; null when somebody else has written it since. */
+async function putRecord(needs: PresenceNeeds, { held, text, seen }: Put, signal: AbortSignal): Promise<Revision | null> {
+  const key = keys.machine(needs.facts().id);
+  const deadline = { clock: needs.clock, limitMs: needs.ttlMs / 3, signal };
+  const outcome = await withDeadline(deadline, (late) => needs.store.commit({
+    guards: [{ key, modRevision: seen }], changes: [{ kind: 'put', key, value: text, leaseId: held.lease.id }],
+  }, late));
+  return outcome.committed ? outcome.revision : null;
+}
+
+/** What an earlier process or boot of this machine reported is no longer true: it goes with that lease. */
+async function endLeaseOfBefore(needs: PresenceNeeds, leaseId: string, signal: AbortSignal): Promise<void> {
+  const before = await holdLease(needs, { ttlMs: needs.ttlMs, resumeId: leaseId }, signal);
+  await endLease(needs, before.lease, leaveMs);
+}
+
+async function remember(needs: PresenceNeeds, standing: Standing, lease: RememberedLease): Promise<void> {
+  if (standing.remembered?.leaseId === lease.leaseId && standing.remembered.bootId === lease.bootId) return;
+  standing.remembered = lease;
+  await rememberLease(needs.memory, lease, needs.log);
+}

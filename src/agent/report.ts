@@ -1,0 +1,42 @@
+/**
+ * What the agent tells others about itself, read by the API for /metrics, /readyz and the debug page.
+ * Promises: plain data, written by the agent alone; nothing in it decides anything.
+ */
+import type { Step, StepKind } from '../core/reconcile/step.ts';
+
+/**
+ * Where this machine stands in the cluster. `joining`: it has not registered yet. `present`: it is registered, its lease lives.
+ * `taken`: another machine has the same id; this one waits and runs nothing new. `away`: the store does not answer, or the lease
+ * has expired; units go on.
+ */
+export interface PresenceState {
+  readonly state: 'joining' | 'present' | 'taken' | 'away';
+  /** One line for people; empty when present. */
+  readonly why: string;
+  /** Clock.uptimeMs() since when. */
+  readonly sinceMs: number;
+}
+
+export interface AgentReport {
+  presence: PresenceState;
+  /** Whether this machine's assignments have been heard since the agent began. */
+  assignmentsKnown: boolean;
+  passes: number;
+  lastPassMs: number;
+  steps: Record<StepKind, number>;
+  /** Steps that a unit's runner or file did not allow; they are tried again. */
+  failedSteps: number;
+  statusCommits: number;
+  /** Commits of statuses that were refused or got no answer; written again. */
+  failedStatusCommits: number;
+  /** The last plan that was not empty. */
+  lastPlan: readonly Step[];
+}
+
+export function createAgentReport(): AgentReport {
+  return {
+    presence: { state: 'joining', why: 'the store has not answered yet', sinceMs: 0 }, assignmentsKnown: false, passes: 0, lastPassMs: 0,
+    steps: { fetch: 0, stop: 0, unload: 0, load: 0, reload: 0, start: 0, restart: 0 }, failedSteps: 0, statusCommits: 0,
+    failedStatusCommits: 0, lastPlan: [],
+  };
+}

@@ -1,0 +1,136 @@
+/**
+ * The status reporter: brings what is observed on this machine into the store.
+ * Promises: writes only `statuses/<machine>/`, under the machine's lease and guarded by its record; of each unit only the newest
+ * status is kept and only changed ones are written; at most one commit at a time and one burst per tick; a commit that got no
+ * answer is fenced off before anything newer is written, so an old status never follows a new one.
+ */
+import { limits } from '../core/limits.ts';
+import type { MachineId } from '../core/machine.ts';
+import type { UnitStatus } from '../core/unit.ts';
+import type { UnitName } from '../core/unit-name.ts';
+import type { Clock } from '../lib/clock.ts';
+import { withDeadline } from '../lib/deadline.ts';
+import { createBell } from '../lib/wakeups.ts';
+import { keys, parseKey } from '../store/keys.ts';
+import { isStoreTrouble } from '../store/lease-keeper.ts';
+import { encodeRecord } from '../store/records.ts';
+import { LeaseExpired } from '../store/store.ts';
+import type { Commit, CommitChange, Store } from '../store/store.ts';
+import type { Holding, Presence } from './presence.ts';
+import type { AgentReport } from './report.ts';
+
+/** Changes that come within this time of a commit are written together. */
+const tickMs = 50;
+const answerMsMax = 10_000;
+
+export interface ReporterNeeds {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly presence: Presence;
+  readonly machine: MachineId;
+  readonly report: AgentReport;
+}
+
+export interface Reporter {
+  /** What is observed now: all units of the machine. */
+  update(statuses: ReadonlyMap<UnitName, UnitStatus>): void;
+  /** Writes until the signal is aborted. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** What the store is known to hold under a lease: key to text. */
+interface Written {
+  readonly leaseId: string;
+  readonly texts: Map<string, string>;
+}
+
+export function createReporter(needs: ReporterNeeds): Reporter {
+  const { presence, machine, clock } = needs;
+  const bell = createBell();
+  /** null: nothing has been observed yet, so nothing in the store is known to be wrong. */
+  let wanted: ReadonlyMap<string, string> | null = null;
+  let written: Written | null = null;
+  presence.subscribe(() => bell.wake());
+
+  /** The store holds something else than was thought, or it is not known what it holds. */
+  const fail = (holding: Holding): void => {
+    needs.report.failedStatusCommits += 1;
+    written = null;
+    presence.doubt(holding.guard);
+    bell.wake();
+  };
+  /** Writes what differs. */
+  const writeOnce = async (signal: AbortSignal): Promise<void> => {
+    const holding = presence.holding();
+    if (holding === null || wanted === null) return;
+    try {
+      if (written?.leaseId !== holding.leaseId) written = await readWritten(needs, holding, signal);
+      for (const commit of commitsOf(differences(wanted, written.texts), holding)) {
+        const deadline = { clock, limitMs: answerMsMax, signal };
+        const outcome = await withDeadline(deadline, (late) => needs.store.commit(commit, late));
+        if (!outcome.committed) {
+          fail(holding);
+          return;
+        }
+        needs.report.statusCommits += 1;
+        noteWritten(written.texts, commit.changes);
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isStoreTrouble(error) && !(error instanceof LeaseExpired)) throw error;
+      // What the store holds is read again once presence has fenced off the commit; presence logs and retries.
+      fail(holding);
+    }
+  };
+  return {
+    update(statuses): void {
+      wanted = new Map([...statuses].map(([name, status]) => [keys.status(machine, name), encodeRecord(status)]));
+      bell.wake();
+    },
+    async run(signal: AbortSignal): Promise<void> {
+      for (;;) {
+        await bell.wait(signal);
+        await writeOnce(signal);
+        await clock.sleep(tickMs, signal);
+      }
+    },
+  };
+}
+
+/** What an earlier process of this machine has written under the lease; entries of other leases are about to go. */
+async function readWritten({ store, clock, machine }: ReporterNeeds, { leaseId }: Holding, signal: AbortSignal): Promise<Written> {
+  const deadline = { clock, limitMs: answerMsMax, signal };
+  const { entries } = await withDeadline(deadline, (late) => store.list(keys.statusesOf(machine), late));
+  const own = entries.filter((entry) => entry.leaseId === leaseId && parseKey(entry.key)?.kind === 'status');
+  return { leaseId, texts: new Map(own.map(({ key, value }) => [key, value])) };
+}
+
+function differences(wanted: ReadonlyMap<string, string>, texts: ReadonlyMap<string, string>): readonly CommitChange[] {
+  const puts = [...wanted].filter(([key, value]) => texts.get(key) !== value)
+    .map(([key, value]): CommitChange => ({ kind: 'put', key, value }));
+  const deletes = [...texts.keys()].filter((key) => !wanted.has(key)).map((key): CommitChange => ({ kind: 'delete', key }));
+  return [...deletes, ...puts];
+}
+
+/** Fills commits with changes up to the store's limits; the guard counts as an operation. */
+function commitsOf(changes: readonly CommitChange[], { leaseId, guard }: Holding): readonly Commit[] {
+  const commits: { changes: CommitChange[]; bytes: number }[] = [];
+  for (const change of changes) {
+    const bytes = change.key.length + (change.kind === 'put' ? Buffer.byteLength(change.value) : 0);
+    const last = commits.at(-1);
+    const fits = last !== undefined && last.changes.length + 2 <= limits.storeOpsPerCommitMax
+      && last.bytes + bytes <= limits.storeBytesPerCommitMax;
+    const into = fits ? last : { changes: [], bytes: 0 };
+    if (!fits) commits.push(into);
+    into.changes.push(change.kind === 'put' ? { ...change, leaseId } : change);
+    into.bytes += bytes;
+  }
+  return commits.map((commit) => ({ guards: [guard], changes: commit.changes }));
+}
+
+function noteWritten(texts: Map<string, string>, changes: readonly CommitChange[]): void {
+  for (const change of changes) {
+    if (change.kind === 'put') texts.set(change.key, change.value);
+    else texts.delete(change.key);
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * What a machine reports of its units: what the runner observes, with what fleet itself could not do.
+ * Promises: a status says what is, never what was asked for; a unit that is assigned and that nothing can be done for is reported, too.
+ */
+import type { Assignment, FileHash, UnitStatus } from '../core/unit.ts';
+import { notStarted } from '../core/unit.ts';
+import type { UnitName } from '../core/unit-name.ts';
+import type { Observation } from '../runner/runner.ts';
+import type { ProblemBook } from './problems.ts';
+
+export interface StatusSources {
+  readonly observations: ReadonlyMap<UnitName, Observation>;
+  readonly assignments: ReadonlyMap<UnitName, Assignment>;
+  readonly problems: ProblemBook;
+}
+
+/** The status of every unit on the machine, and of assigned units that cannot be brought to it. */
+export function statusesOf({ observations, assignments, problems }: StatusSources): ReadonlyMap<UnitName, UnitStatus> {
+  const statuses = new Map<UnitName, UnitStatus>();
+  for (const [name, observation] of observations) {
+    statuses.set(name, statusOf(observation, problemOf(problems, name, assignments.get(name))));
+  }
+  for (const [name, assignment] of assignments) {
+    const problem = problemOf(problems, name, assignment);
+    if (!observations.has(name) && problem !== '') statuses.set(name, statusOfAbsent(assignment.hash, problem));
+  }
+  return statuses;
+}
+
+function problemOf(problems: ProblemBook, name: UnitName, assignment: Assignment | undefined): string {
+  return problems.whyOf(name) ?? (assignment === undefined ? null : problems.whyOf(assignment.hash)) ?? '';
+}
+
+function statusOf(observation: Observation, problem: string): UnitStatus {
+  const { load, active, sub, hash, sinceMs, result, exitStatus, succeeded, restarts, mainPid, restart } = observation;
+  return { load, active, sub, hash, sinceMs, result, exitStatus, succeeded, restarts, mainPid, restart, problem };
+}
+
+function statusOfAbsent(hash: FileHash, problem: string): UnitStatus {
+  return {
+    load: 'not-found', active: 'inactive', sub: 'dead', hash, sinceMs: 0, result: 'success', exitStatus: null, succeeded: false,
+    restarts: 0, mainPid: 0, restart: notStarted, problem,
+  };
+}

@@ -1,0 +1,76 @@
+/**
+ * From decisions to commits: as many decisions in one as the store takes, each guarded by what it was decided on.
+ * Promises: every commit is guarded by the leader key; a decision is in one commit, whole; commits keep the decisions' order.
+ */
+import { limits } from '../core/limits.ts';
+import type { Decision } from '../core/schedule/decision.ts';
+import type { Assignment } from '../core/unit.ts';
+import { keys } from '../store/keys.ts';
+import { encodeRecord } from '../store/records.ts';
+import type { Commit, CommitChange, Guard, Revision } from '../store/store.ts';
+
+/** Looks up the revision that last wrote a key, 0 when it does not exist. */
+export type RevisionOf = (key: string) => Revision | 0;
+
+export interface CommitNeeds {
+  /** The guard of the leader key. */
+  readonly leader: Guard;
+  readonly revisionOf: RevisionOf;
+  readonly nowMs: number;
+}
+
+/** What one step needs to happen in one commit: changes and the guards beside the leader key. */
+export interface Part {
+  readonly guards: readonly Guard[];
+  readonly changes: readonly CommitChange[];
+}
+
+/** Cuts decisions to commits. */
+export function commitsOf(decisions: readonly Decision[], needs: CommitNeeds): readonly Commit[] {
+  return packCommits(decisions.map((decision) => partOf(decision, needs)), needs.leader);
+}
+
+/** Fills commits with parts, in order, up to the store's limits. Guards that several parts share count once. */
+export function packCommits(parts: readonly Part[], leader: Guard): readonly Commit[] {
+  const commits: { guards: Map<string, Guard>; changes: CommitChange[]; bytes: number }[] = [];
+  for (const part of parts) {
+    const bytes = bytesOf(part);
+    const last = commits.at(-1);
+    const fresh = part.guards.filter(({ key }) => last?.guards.has(key) !== true).length;
+    const operations = last === undefined ? 0 : last.guards.size + last.changes.length + fresh + part.changes.length;
+    const fits = last !== undefined && operations <= limits.storeOpsPerCommitMax && last.bytes + bytes <= limits.storeBytesPerCommitMax;
+    const into = fits ? last : { guards: new Map([[leader.key, leader]]), changes: [], bytes: 0 };
+    if (!fits) commits.push(into);
+    for (const guard of part.guards) into.guards.set(guard.key, guard);
+    into.changes.push(...part.changes);
+    into.bytes += bytes;
+  }
+  return commits.map(({ guards, changes }) => ({ guards: [...guards.values()], changes }));
+}
+
+/** A decision stands on the unit's record, and on the machine that it brings the unit to. */
+function partOf(decision: Decision, { revisionOf, nowMs }: CommitNeeds): Part {
+  const guardOf = (key: string): Guard => ({ key, modRevision: revisionOf(key) });
+  const unit = guardOf(keys.unit(decision.unit));
+  const remove = (machine: Decision['machine']): CommitChange => ({ kind: 'delete', key: keys.assignment(machine, decision.unit) });
+  const put = (assignment: Assignment): CommitChange =>
+    ({ kind: 'put', key: keys.assignment(decision.machine, decision.unit), value: encodeRecord(assignment) });
+  switch (decision.kind) {
+    case 'assign':
+      return { guards: [unit, guardOf(keys.machine(decision.machine))], changes: [put({ ...decision.content, assignedAtMs: nowMs })] };
+    case 'move':
+      return {
+        guards: [unit, guardOf(keys.machine(decision.machine))],
+        changes: [remove(decision.from), put({ ...decision.content, assignedAtMs: nowMs })],
+      };
+    case 'update':
+      return { guards: [unit], changes: [put({ ...decision.content, assignedAtMs: decision.before.assignedAtMs })] };
+    case 'unassign':
+      return { guards: [unit], changes: [remove(decision.machine)] };
+  }
+}
+
+function bytesOf({ guards, changes }: Part): number {
+  const keysBytes = guards.reduce((sum, { key }) => sum + key.length, 0);
+  return changes.reduce((sum, change) => sum + change.key.length + (change.kind === 'put' ? Buffer.byteLength(change.value) : 0), keysBytes);
+}

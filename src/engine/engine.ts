@@ -1,0 +1,112 @@
+/**
+ * The engine: of all engines of the cluster one leads and decides where units run.
+ * Promises: writes only `assignments/`, deletes only unused `unit-files/`, and both only while it holds the leader key; at most
+ * one pass at a time; a pass sees all that the passes before it wrote. Trouble with the store delays decisions and makes none.
+ */
+import { createBackoff } from '../lib/backoff.ts';
+import { untilFirstEnds } from '../lib/tasks.ts';
+import { createBell, waitAtMost } from '../lib/wakeups.ts';
+import type { Bell } from '../lib/wakeups.ts';
+import { keys, parseKey } from '../store/keys.ts';
+import type { KeyMeaning } from '../store/keys.ts';
+import { isStoreTrouble, keepLease } from '../store/lease-keeper.ts';
+import type { FollowBatch } from '../store/mirror.ts';
+import { LeaseExpired } from '../store/store.ts';
+import type { Revision } from '../store/store.ts';
+import { decideUntilOver } from './passes.ts';
+import type { EngineNeeds } from './passes.ts';
+import { resign, winTerm } from './term.ts';
+import type { Term } from './term.ts';
+
+const firstRetryMs = 100;
+const longestRetryMs = 5_000;
+/** How often an engine that waits for the mirror to be current looks again: its becoming so rings no bell. */
+const lookAgainMs = 500;
+
+export type { EngineNeeds } from './passes.ts';
+
+/** Takes part in the election and decides while it leads. Resolves when the signal is aborted, having resigned; rejects on a bug. */
+export async function runEngine(needs: EngineNeeds, signal: AbortSignal): Promise<void> {
+  const bell = createBell();
+  const unsubscribe = needs.mirror.subscribe((batch) => {
+    if (concernsEngine(batch)) bell.wake();
+  });
+  try {
+    await takeTurns(needs, bell, signal);
+  } finally {
+    unsubscribe();
+  }
+}
+
+/** What other machines report about their units changes no decision. */
+const ignoredKinds: ReadonlySet<KeyMeaning['kind']> = new Set(['status', 'operation', 'operation-part', 'schema']);
+
+function concernsEngine(batch: FollowBatch): boolean {
+  return batch.changes.some((change) => {
+    const meaning = parseKey(change.kind === 'put' ? change.entry.key : change.key);
+    return meaning !== null && !ignoredKinds.has(meaning.kind);
+  });
+}
+
+/** Campaigns and leads, again and again. */
+async function takeTurns(needs: EngineNeeds, bell: Bell, signal: AbortSignal): Promise<void> {
+  const backoff = createBackoff({ firstMs: firstRetryMs, maxMs: longestRetryMs }, needs.random);
+  // A leader key of this machine that was there before this engine began is left over from before a restart.
+  let mayInherit = true;
+  while (!signal.aborted) {
+    try {
+      const seen = await vacancy(needs, { bell, mayInherit }, signal);
+      mayInherit = false;
+      const term = await winTerm(needs, seen, signal);
+      if (term === null) {
+        await waitAtMost(bell, { clock: needs.clock, limitMs: lookAgainMs }, signal);
+        continue;
+      }
+      backoff.reset();
+      await lead(needs, { term, bell }, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!isStoreTrouble(error) && !(error instanceof LeaseExpired)) throw error;
+      const delayMs = backoff.nextMs();
+      needs.log.warning(`cannot take part in the election, trying again: ${error.message}`, { inMs: Math.round(delayMs) });
+      await needs.clock.sleep(delayMs, signal).catch(() => undefined); // Aborted: the loop ends.
+    }
+  }
+}
+
+interface Waiting {
+  readonly bell: Bell;
+  readonly mayInherit: boolean;
+}
+
+/** Waits until nobody leads, as far as the mirror knows; answers with the leader key's revision to take over from. */
+async function vacancy({ mirror, machine, clock }: EngineNeeds, { bell, mayInherit }: Waiting, signal: AbortSignal): Promise<Revision | 0> {
+  for (;;) {
+    const isCurrent = mirror.freshness().current;
+    if (isCurrent) {
+      const seen = mirror.modRevision(keys.leader);
+      if (seen === 0 || (mayInherit && mirror.snapshot().leader?.machine === machine)) return seen;
+      mayInherit = false;
+      await bell.wait(signal);
+    } else {
+      await waitAtMost(bell, { clock, limitMs: lookAgainMs }, signal);
+    }
+  }
+}
+
+/** Leads until the lease expires, another engine has the leader key, or the signal is aborted. */
+async function lead(needs: EngineNeeds, { term, bell }: { term: Term; bell: Bell }, signal: AbortSignal): Promise<void> {
+  const { report, log, clock } = needs;
+  Object.assign(report, { role: 'leading', roleSinceMs: clock.uptimeMs(), terms: report.terms + 1 });
+  log.info('leading: this engine decides where units run', { revision: term.revision });
+  try {
+    await untilFirstEnds([
+      (over) => keepLease(needs, term.held, over),
+      (over) => decideUntilOver(needs, { term, bell }, over),
+    ], signal);
+  } finally {
+    Object.assign(report, { role: 'following', roleSinceMs: clock.uptimeMs() });
+    await resign(needs, term);
+  }
+  log.info(signal.aborted ? 'gave up the leadership' : 'lost the leadership; waiting for the next election');
+}

@@ -1,0 +1,140 @@
+/**
+ * The passes of a leader: look at everything, decide, commit, wait until the mirror has seen it, and so on.
+ * Promises: one pass at a time; nothing is decided on a snapshot that lacks what this term has committed; a commit that got no
+ * answer is fenced off before the next pass, so it cannot take effect after something newer.
+ */
+import { schedule } from '../core/schedule/schedule.ts';
+import { createSectionReader } from '../core/schedule/sections.ts';
+import type { SectionReader } from '../core/schedule/sections.ts';
+import { createBackoff } from '../lib/backoff.ts';
+import { withDeadline } from '../lib/deadline.ts';
+import { waitAtMost } from '../lib/wakeups.ts';
+import type { Bell } from '../lib/wakeups.ts';
+import { keys } from '../store/keys.ts';
+import { isStoreTrouble } from '../store/lease-keeper.ts';
+import type { Mirror } from '../store/mirror.ts';
+import type { Commit, Revision } from '../store/store.ts';
+import { commitsOf, packCommits } from './commits.ts';
+import type { EngineReport } from './report.ts';
+import { answerMsMax, leaderGuard, mayWrite, renewGuard } from './term.ts';
+import type { Term, TermNeeds } from './term.ts';
+import { createUnusedFiles } from './unused-files.ts';
+import type { UnusedFiles } from './unused-files.ts';
+
+const firstRetryMs = 50;
+const longestRetryMs = 2_000;
+/** How often a leader whose mirror is not current looks again: its becoming so rings no bell. */
+const lookAgainMs = 500;
+/** The longest a leader sleeps without looking whether there is anything to do; costs no request. */
+const idleMs = 60_000;
+
+export interface EngineNeeds extends TermNeeds {
+  /** Follows the store; run by whoever made it. */
+  readonly mirror: Mirror;
+  readonly report: EngineReport;
+}
+
+interface Leading {
+  readonly term: Term;
+  readonly bell: Bell;
+}
+
+/**
+ * How a pass ended. `done`: all is as decided. `again`: guards refused something, or too little is certain to decide anything.
+ * `over`: this engine no longer leads.
+ */
+type PassEnd = 'done' | 'again' | 'over';
+
+/** Decides until the term is over or the signal is aborted. */
+export async function decideUntilOver(needs: EngineNeeds, leading: Leading, signal: AbortSignal): Promise<void> {
+  const { mirror, clock, random } = needs;
+  const { term, bell } = leading;
+  const backoff = createBackoff({ firstMs: firstRetryMs, maxMs: longestRetryMs }, random);
+  const sections = createSectionReader();
+  const unused = createUnusedFiles();
+  await mirror.reached(term.revision, signal);
+  for (;;) {
+    const isDoubtful = term.inDoubt || mirror.modRevision(keys.leader) !== term.revision;
+    const end = isDoubtful ? await fenceOff(needs, term, signal) : await onePass(needs, { term, sections, unused }, signal);
+    if (end === 'over') return;
+    if (end === 'again') {
+      await clock.sleep(backoff.nextMs(), signal);
+      continue;
+    }
+    backoff.reset();
+    const dueMs = unused.nextMs(clock.uptimeMs()) ?? idleMs;
+    await waitAtMost(bell, { clock, limitMs: Math.min(idleMs, Math.max(dueMs, lookAgainMs)) }, signal);
+  }
+}
+
+interface Remembered {
+  readonly term: Term;
+  readonly sections: SectionReader;
+  readonly unused: UnusedFiles;
+}
+
+async function onePass(needs: EngineNeeds, { term, sections, unused }: Remembered, signal: AbortSignal): Promise<PassEnd> {
+  const { mirror, clock, report } = needs;
+  // Whether the lease has expired is for the store to say; until it answers, nothing is written.
+  if (!mirror.freshness().current || !mayWrite(term, clock)) return 'again';
+  const snapshot = mirror.snapshot();
+  const startedMs = clock.uptimeMs();
+  const plan = schedule(snapshot, sections);
+  report.passes += 1;
+  report.lastPassMs = clock.uptimeMs() - startedMs;
+  report.lastPlan = plan;
+  const leader = leaderGuard(term);
+  const commits = commitsOf(plan.decisions, { leader, revisionOf: mirror.modRevision, nowMs: clock.nowMs() });
+  const end = await commitAll(needs, { term, commits }, signal);
+  if (end !== 'done') return end;
+  for (const { kind } of plan.decisions) report.decisions[kind] += 1;
+  unused.look(mirror.snapshot(), clock.uptimeMs());
+  const deletes = unused.due(mirror.modRevision, clock.uptimeMs());
+  report.filesDeleted += deletes.length;
+  return commitAll(needs, { term, commits: packCommits(deletes, leader) }, signal);
+}
+
+/** Commits one after the other, and waits until the mirror knows them all. */
+async function commitAll(
+  needs: EngineNeeds, { term, commits }: { readonly term: Term; readonly commits: readonly Commit[] }, signal: AbortSignal,
+): Promise<PassEnd> {
+  const { store, mirror, clock, log, report } = needs;
+  let reached: Revision | null = null;
+  let end: PassEnd = 'done';
+  for (const commit of commits) {
+    if (!mayWrite(term, clock)) end = 'again';
+    if (end !== 'done') break;
+    try {
+      const outcome = await withDeadline({ clock, limitMs: answerMsMax(needs), signal }, (late) => store.commit(commit, late));
+      if (!outcome.committed) {
+        report.refusedCommits += 1;
+        end = 'again';
+        continue;
+      }
+      report.commits += 1;
+      reached = outcome.revision;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isStoreTrouble(error)) throw error;
+      report.unansweredCommits += 1;
+      log.warning(`a commit of decisions got no answer, looking what became of it: ${error.message}`);
+      term.inDoubt = true;
+      return 'again';
+    }
+  }
+  if (reached !== null) await mirror.reached(reached, signal);
+  return end;
+}
+
+/** Makes sure that no commit without an answer takes effect from now on, and that this engine still leads. */
+async function fenceOff(needs: EngineNeeds, term: Term, signal: AbortSignal): Promise<PassEnd> {
+  try {
+    if (!await renewGuard(needs, term, signal)) return 'over';
+    await needs.mirror.reached(term.revision, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isStoreTrouble(error)) throw error;
+    // The term stays in doubt, so the next turn of the loop tries again.
+  }
+  return 'again';
+}

@@ -1,0 +1,33 @@
+/**
+ * A bound on how long something may take, on the clock that was given.
+ * Promises: the timer is gone as soon as the work has ended, whichever way it ended.
+ */
+import type { Clock } from './clock.ts';
+
+/** The work took longer than it may; the message says how long that is. */
+export class DeadlineExceeded extends Error {
+  override readonly name = 'DeadlineExceeded';
+}
+
+export interface Deadline {
+  readonly clock: Clock;
+  readonly limitMs: number;
+  /** Ends the work early, beside the deadline. */
+  readonly signal?: AbortSignal;
+}
+
+/** Runs `work` with a signal that is aborted with DeadlineExceeded after `limitMs`, or with the reason of `signal`. */
+export async function withDeadline<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { clock, limitMs, signal } = deadline;
+  const late = new AbortController();
+  const ended = new AbortController();
+  clock.sleep(limitMs, ended.signal).then(
+    () => late.abort(new DeadlineExceeded(`no answer within ${String(limitMs / 1_000)} s`)),
+    () => undefined, // Aborted because the work has ended.
+  );
+  try {
+    return await work(signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]));
+  } finally {
+    ended.abort();
+  }
+}
