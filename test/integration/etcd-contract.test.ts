@@ -21,7 +21,8 @@ after(() => server.close());
 
 function open(endpoint: string): EtcdStore {
   const options = { endpoints: [endpoint], prefix: `contract/${prefixes}`, requestTimeoutMs: 5_000 };
-  return openEtcdStore(options, { clock: systemClock, random: seededRandom(1), log: createLog('test', 'error', () => undefined) });
+  const log = createLog('test', 'error', () => undefined);
+  return openEtcdStore(options, { clock: systemClock, random: seededRandom(1), log });
 }
 
 storeContract('etcd', async () => {
@@ -34,9 +35,11 @@ storeContract('etcd', async () => {
     other,
     leaseTtlMs: 2_000,
     async expire(lease): Promise<void> {
-      // Watching tells when: etcd deletes the entries of an expired lease half a second or so after its time.
+      // The entries tell when: etcd deletes the entries of an expired lease half a second or so after its time.
       const signal = AbortSignal.timeout(20_000);
-      while ((await other.list('', signal)).entries.some((entry) => entry.leaseId === lease.id)) await systemClock.sleep(50, signal);
+      const lives = async (): Promise<boolean> =>
+        (await other.list('', signal)).entries.some((entry) => entry.leaseId === lease.id);
+      while (await lives()) await systemClock.sleep(50, signal);
     },
     compact: (revision) => other.compact(revision, AbortSignal.timeout(10_000)),
     network,

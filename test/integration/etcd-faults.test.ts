@@ -13,7 +13,7 @@ import type { EtcdStore } from '../../src/store/etcd/etcd-store.ts';
 import type { EtcdOptions } from '../../src/store/etcd/options.ts';
 import { createFollower } from '../../src/store/follower.ts';
 import { StoreCompacted, StoreUnavailable } from '../../src/store/store.ts';
-import type { Revision, Store, StoreChange } from '../../src/store/store.ts';
+import type { CommitChange, Revision, Store, StoreChange } from '../../src/store/store.ts';
 import { startEtcd, startEtcdCluster, startNetwork } from './etcd-server.ts';
 import type { EtcdServer } from './etcd-server.ts';
 
@@ -28,7 +28,8 @@ after(async () => {
 function open(
   servers: readonly { readonly endpoint: string }[], more: Partial<EtcdOptions> = {}, clock: Clock = systemClock,
 ): EtcdStore {
-  const options = { endpoints: servers.map(({ endpoint }) => endpoint), prefix: 'faults', requestTimeoutMs: 1_000, ...more };
+  const endpoints = servers.map(({ endpoint }) => endpoint);
+  const options = { endpoints, prefix: 'faults', requestTimeoutMs: 1_000, ...more };
   const store = openEtcdStore(options, { clock, random: seededRandom(1), log: quiet });
   closers.push(() => store.close());
   return store;
@@ -48,6 +49,7 @@ async function cluster(): Promise<readonly EtcdServer[]> {
 
 const keyAt = (index: number): string => `load/${String(index).padStart(5, '0')}`;
 const keyOf = (change: StoreChange): string => (change.kind === 'put' ? change.entry.key : change.key);
+const put = (key: string, value: string): CommitChange => ({ kind: 'put', key, value });
 const allKeys = (count: number): string[] => Array.from({ length: count }, (_, index) => keyAt(index));
 
 async function retrying<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
@@ -75,7 +77,7 @@ function startLoad(store: Store, signal: AbortSignal): Load {
   const done = (async (): Promise<void> => {
     while (written < last) {
       const key = keyAt(written);
-      const commit = { guards: [{ key, modRevision: 0 as const }], changes: [{ kind: 'put' as const, key, value: `${written}` }] };
+      const commit = { guards: [{ key, modRevision: 0 as const }], changes: [put(key, `${written}`)] };
       await retrying(() => store.commit(commit, signal), signal);
       written += 1;
     }
@@ -91,8 +93,15 @@ function startLoad(store: Store, signal: AbortSignal): Load {
   };
 }
 
-/** Hears `load/` with bare watches, each resumed at the last revision delivered; remembers why watches ended. */
-function startWatching(store: Store, from: Revision, signal: AbortSignal): { heard: string[]; ended: string[]; until(count: number): Promise<void> } {
+/** What bare watches have heard under `load/`, and why they ended. */
+interface Heard {
+  readonly heard: readonly string[];
+  readonly ended: readonly string[];
+  until(count: number): Promise<void>;
+}
+
+/** Watches `load/`; a watch that ends is begun again at the last revision delivered. */
+function startWatching(store: Store, from: Revision, signal: AbortSignal): Heard {
   const heard: string[] = [];
   const ended: string[] = [];
   let position = from;
@@ -264,8 +273,8 @@ describe('nothing is lost and nothing is heard twice', { concurrency: 4, timeout
     const { revision } = await store.list('', bound());
     const value = 'x'.repeat(300_000);
     for (let index = 0; index < 30; index += 1) {
-      const keys = ['a', 'b', 'c', 'd'].map((name) => ({ kind: 'put' as const, key: `load/${name}${index}`, value }));
-      await store.commit({ guards: [], changes: keys }, bound());
+      const changes = ['a', 'b', 'c', 'd'].map((name) => put(`load/${name}${index}`, value));
+      await store.commit({ guards: [], changes }, bound());
     }
     const batches = [];
     for await (const batch of store.watch('load/', revision, bound())) {
@@ -308,7 +317,7 @@ const drain = async (batches: AsyncIterable<unknown>): Promise<void> => {
 };
 
 describe('what callers are told', { concurrency: 4, timeout: testMs + 5_000 }, () => {
-  test('a member without quorum ends its watches and refuses requests at once; with quorum it serves again', async () => {
+  test('a member without quorum ends its watches and refuses at once; with quorum it serves again', async () => {
     const [alone, ...others] = await cluster();
     assert.ok(alone !== undefined);
     const store = open([alone], { requestTimeoutMs: 5_000 });
@@ -317,7 +326,8 @@ describe('what callers are told', { concurrency: 4, timeout: testMs + 5_000 }, (
       error instanceof StoreUnavailable && error.message.includes('has no leader'));
     await Promise.all(others.map((server) => server.kill()));
     await watching;
-    await eventually(() => store.list('', bound()), /^etcd at http:\/\/127\.0\.0\.1:\d+: it has no leader \(no quorum, or an election\)$/);
+    const noLeader = /^etcd at http:\/\/127\.0\.0\.1:\d+: it has no leader \(no quorum, or an election\)$/;
+    await eventually(() => store.list('', bound()), noLeader);
     assert.equal(store.health().connected, false);
     await Promise.all(others.map((server) => server.restart()));
     await retrying(() => store.list('', bound()), bound());
@@ -349,7 +359,8 @@ describe('what callers are told', { concurrency: 4, timeout: testMs + 5_000 }, (
     assert.ok(used !== undefined);
     const lease = await store.lease({ ttlMs: 60_000 }, bound());
     await used.pause();
-    await assert.rejects(lease.renew(bound()), { name: 'StoreUnavailable', message: `etcd at ${used.endpoint}: no answer in time` });
+    const message = `etcd at ${used.endpoint}: no answer in time`;
+    await assert.rejects(lease.renew(bound()), { name: 'StoreUnavailable', message });
     assert.equal(await retrying(() => lease.renew(bound()), bound()), true);
     assert.notEqual(store.health().endpoint, used.endpoint);
     used.resume();
@@ -358,10 +369,10 @@ describe('what callers are told', { concurrency: 4, timeout: testMs + 5_000 }, (
   test('an etcd that was wiped is noticed: the watch says list again, a follower hears the difference', async () => {
     const server = await etcd();
     const store = open([server]);
-    const put = async (key: string): Promise<Revision> =>
-      (await retrying(() => store.commit({ guards: [], changes: [{ kind: 'put', key, value: 'x' }] }, bound()), bound())).revision;
-    for (let index = 0; index < 20; index += 1) await put(`old/${index}`);
-    const after = await put('kept');
+    const write = async (key: string): Promise<Revision> =>
+      (await retrying(() => store.commit({ guards: [], changes: [put(key, 'x')] }, bound()), bound())).revision;
+    for (let index = 0; index < 20; index += 1) await write(`old/${index}`);
+    const after = await write('kept');
     const model = new Set<string>();
     const stop = new AbortController();
     const needs = { store, clock: systemClock, random: seededRandom(3), log: quiet };
@@ -373,7 +384,7 @@ describe('what callers are told', { concurrency: 4, timeout: testMs + 5_000 }, (
     }).run(stop.signal);
     await holds(() => model.size === 21, bound());
     await server.wipe();
-    await put('kept');
+    await write('kept');
     await assert.rejects(retrying(() => drain(store.watch('', after, bound())), bound()), StoreCompacted);
     await holds(() => model.size === 1 && model.has('kept'), bound());
     stop.abort();
@@ -424,7 +435,8 @@ describe('what callers are told', { concurrency: 4, timeout: testMs + 5_000 }, (
     assert.deepEqual(batch?.changes.map(keyOf), ['a']);
     const waiting = batches.next();
     network.swallow();
-    await assert.rejects(waiting, { name: 'StoreUnavailable', message: `etcd at ${network.endpoint}: no answer on the watch in time` });
+    const message = `etcd at ${network.endpoint}: no answer on the watch in time`;
+    await assert.rejects(waiting, { name: 'StoreUnavailable', message });
   });
 
   test('a watch that etcd does not take up in time ends', async () => {
@@ -442,8 +454,8 @@ describe('what callers are told', { concurrency: 4, timeout: testMs + 5_000 }, (
     const store = open([server], { requestTimeoutMs: 5_000 });
     const value = 'x'.repeat(500_000);
     let index = 0;
-    await eventually(() => store.commit({ guards: [], changes: [{ kind: 'put', key: `big/${index++}`, value }] }, bound()),
-      /^etcd at http:\S+: its database is full \(alarm NOSPACE\): compact and defragment it, then run "etcdctl alarm disarm"$/);
+    const full = /^etcd at \S+: its database is full \(alarm NOSPACE\): compact and defragment it, then run "[a-z ]+"$/;
+    await eventually(() => store.commit({ guards: [], changes: [put(`big/${index++}`, value)] }, bound()), full);
     const status = await store.status(bound());
     assert.deepEqual(status.alarms, ['NOSPACE']);
     assert.ok(status.databaseBytes > 4_000_000 && status.databaseBytesInUse > 0 && status.raftTerm > 1);
@@ -455,11 +467,11 @@ describe('what callers are told', { concurrency: 4, timeout: testMs + 5_000 }, (
   test('a listing far larger than one message is read in parts, at one revision', async () => {
     const store = open([await etcd()], { requestTimeoutMs: 10_000 });
     for (let part = 0; part < 10; part += 1) {
-      const changes = Array.from({ length: 100 }, (_, index) => ({ kind: 'put' as const, key: `small/${part}-${index}`, value: '' }));
+      const changes = Array.from({ length: 100 }, (_, index) => put(`small/${part}-${index}`, ''));
       await store.commit({ guards: [], changes }, bound());
     }
     for (let index = 0; index < 18; index += 1) {
-      await store.commit({ guards: [], changes: [{ kind: 'put', key: `z/${index}`, value: 'x'.repeat(1_200_000) }] }, bound());
+      await store.commit({ guards: [], changes: [put(`z/${index}`, 'x'.repeat(1_200_000))] }, bound());
     }
     const { entries } = await store.list('', bound());
     assert.equal(entries.length, 1_018);

@@ -33,7 +33,8 @@ after(async () => {
 function open(server: EtcdServer, more: Partial<EtcdOptions>): EtcdStore {
   const options = { endpoints: [server.endpoint], prefix: '/guarded/', requestTimeoutMs: 2_000, ...more };
   assert.equal(checkEtcdOptions(options).ok, true);
-  const store = openEtcdStore(options, { clock: systemClock, random: seededRandom(1), log: createLog('test', 'error', () => undefined) });
+  const log = createLog('test', 'error', () => undefined);
+  const store = openEtcdStore(options, { clock: systemClock, random: seededRandom(1), log });
   stores.push(store);
   return store;
 }
@@ -42,7 +43,8 @@ function open(server: EtcdServer, more: Partial<EtcdOptions>): EtcdStore {
 async function useEverything(store: Store): Promise<void> {
   const lease = await store.lease({ ttlMs: 60_000 }, bound());
   const { revision } = await store.list('', bound());
-  const outcome = await store.commit({ guards: [], changes: [{ kind: 'put', key: 'a', value: '1', leaseId: lease.id }] }, bound());
+  const put = { kind: 'put', key: 'a', value: '1', leaseId: lease.id } as const;
+  const outcome = await store.commit({ guards: [], changes: [put] }, bound());
   for await (const batch of store.watch('', revision, bound())) {
     if (batch.changes.length === 0) continue;
     assert.equal(batch.revision, outcome.revision);
@@ -67,8 +69,16 @@ describe('TLS with client certificates', { timeout: 40_000 }, () => {
   });
 
   const refused: readonly { says: string; tls: () => Promise<EtcdTls>; message: RegExp }[] = [
-    { says: 'a client without a certificate', tls: async () => ({ ca: certificates.ca }), message: /certificate required|bad certificate/ },
-    { says: 'an etcd whose authority is unknown', tls: async () => ({}), message: /unreachable: .*(self-signed|unable to (verify|get))/ },
+    {
+      says: 'a client without a certificate',
+      tls: async () => ({ ca: certificates.ca }),
+      message: /certificate required|bad certificate/,
+    },
+    {
+      says: 'an etcd whose authority is unknown',
+      tls: async () => ({}),
+      message: /unreachable: .*(self-signed|unable to (verify|get))/,
+    },
     {
       says: 'a certificate of another authority',
       async tls() {
@@ -154,16 +164,25 @@ describe('user name and password', { timeout: 40_000 }, () => {
   });
 
   const refused: readonly { says: string; more: Partial<EtcdOptions>; reason: string }[] = [
-    { says: 'a wrong password', more: { username: 'fleet', password: 'wrong' }, reason: 'it refuses the user name or the password' },
+    {
+      says: 'a wrong password',
+      more: { ...user, password: 'wrong' },
+      reason: 'it refuses the user name or the password',
+    },
     { says: 'no user name', more: {}, reason: 'it wants a user name and a password' },
-    { says: 'another key prefix', more: { ...user, prefix: '/other' }, reason: 'the user may not read and write under the key prefix' },
+    {
+      says: 'another key prefix',
+      more: { ...user, prefix: '/other' },
+      reason: 'the user may not read and write under the key prefix',
+    },
   ];
   for (const { says, more, reason } of refused) {
     test(`${says} is refused, and the message says why`, async () => {
       const store = open(server, more);
       const message = `etcd at ${server.endpoint}: ${reason}`;
+      const commit = { guards: [], changes: [{ kind: 'put', key: 'a', value: '1' } as const] };
       await assert.rejects(store.list('', bound()), { name: 'StoreUnavailable', message });
-      await assert.rejects(store.commit({ guards: [], changes: [{ kind: 'put', key: 'a', value: '1' }] }, bound()), { name: 'StoreUnavailable', message });
+      await assert.rejects(store.commit(commit, bound()), { name: 'StoreUnavailable', message });
     });
   }
 });

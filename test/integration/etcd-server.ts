@@ -1,6 +1,7 @@
 /**
  * Real etcd servers for tests, on loopback ports and in temporary folders, and what can happen to them.
- * Promises: every wait is bounded; close() leaves no process and no file behind; an etcd that does not come up says why.
+ * Promises: every wait is bounded; close() leaves no process and no file behind; an etcd that does not come up says
+ * why.
  */
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
@@ -35,7 +36,7 @@ export interface EtcdServer {
   /** SIGSTOP: connections stay open, nobody answers any more when this returns. */
   pause(): Promise<void>;
   resume(): void;
-  /** Starts it again on the same port and data; returns when it answers (and, alone, has a leader). */
+  /** Starts it again on the same port and data; returns when it is healthy, which takes a quorum. */
   restart(): Promise<void>;
   /** Kills it, throws its data away and starts it again, empty, on the same port. */
   wipe(): Promise<void>;
@@ -138,8 +139,7 @@ function createServerProcess(member: Member): EtcdServer {
     },
     async etcdctl(...words): Promise<string> {
       const tls = certificates === undefined ? [] : tlsFlags(certificates);
-      const { stdout } = await run('etcdctl', [`--endpoints=${endpoint}`, ...tls, ...words], { env: { ...process.env, ETCDCTL_API: '3' }, timeout: startMs });
-      return stdout;
+      return runEtcdctl([`--endpoints=${endpoint}`, ...tls, ...words]);
     },
     async close(): Promise<void> {
       await end('SIGKILL');
@@ -177,13 +177,18 @@ async function untilStopped(pid: number): Promise<void> {
   throw new Error(`process ${pid} did not stop within ${startMs} ms`);
 }
 
+async function runEtcdctl(words: readonly string[]): Promise<string> {
+  const { stdout } = await run('etcdctl', words, { env: { ...process.env, ETCDCTL_API: '3' }, timeout: startMs });
+  return stdout;
+}
+
 /** Until etcd says it is healthy, which takes a leader. */
 async function untilServing(endpoint: string, certificates?: Certificates): Promise<void> {
   const until = Date.now() + startMs;
   while (Date.now() < until) {
     const tls = certificates === undefined ? [] : tlsFlags(certificates);
-    const healthy = await run('etcdctl', [`--endpoints=${endpoint}`, ...tls, '--dial-timeout=1s', '--command-timeout=1s', 'endpoint', 'status'],
-      { env: { ...process.env, ETCDCTL_API: '3' } }).then(() => true, () => false);
+    const words = [`--endpoints=${endpoint}`, ...tls, '--command-timeout=1s', 'endpoint', 'health'];
+    const healthy = await runEtcdctl(words).then(() => true, () => false);
     if (healthy) return;
     await sleep(lookEveryMs);
   }
@@ -210,7 +215,8 @@ export async function makeCertificates(folder: string): Promise<Certificates> {
   for (const [name, use] of [['server', 'serverAuth,clientAuth'], ['client', 'clientAuth']] as const) {
     await openssl('req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
       '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.csr`);
-    await writeFile(join(folder, `${name}.ext`), `subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=${use}\n`);
+    const extensions = `subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=${use}\n`;
+    await writeFile(join(folder, `${name}.ext`), extensions);
     await openssl('x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial',
       '-days', '2', '-extfile', `${name}.ext`, '-out', `${name}.crt`);
   }

@@ -1,7 +1,7 @@
 /**
  * The way to an etcd cluster: one session at a time, on one of its members.
- * Promises: a member that fails is left for the next one; a request is sent once (again only after a refused token, which
- * did nothing); whoever calls waits for at most one attempt at each member and one request.
+ * Promises: a member that fails is left for the next one; a request is sent once (again only after a refused token,
+ * which did nothing); whoever calls waits for at most one attempt at each member and one request.
  */
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { assert } from '../../core/failure.ts';
@@ -47,7 +47,10 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-/** Makes a connection to one of `options.endpoints`; the first is chosen at random, so that machines spread over members. */
+/**
+ * Makes a connection to one of `options.endpoints`; the first is chosen at random, so that machines spread over
+ * members.
+ */
 export function createConnection(options: EtcdOptions, needs: ConnectionNeeds): Connection {
   const closing = new AbortController();
   const health = trackHealth(needs.clock);
@@ -110,8 +113,13 @@ export function createConnection(options: EtcdOptions, needs: ConnectionNeeds): 
   };
 }
 
-/** Opens a session on the next member that can be used, trying each once; throws StoreUnavailable with every member's reason. */
-function createRotation(options: EtcdOptions, needs: ConnectionNeeds, health: HealthRecord): (signal: AbortSignal) => Promise<Session> {
+/**
+ * Opens a session on the next member that can be used, trying each once; throws StoreUnavailable with every member's
+ * reason.
+ */
+function createRotation(
+  options: EtcdOptions, needs: ConnectionNeeds, health: HealthRecord,
+): (signal: AbortSignal) => Promise<Session> {
   const endpoints = options.endpoints.map(endpointOf);
   assert(endpoints.length > 0, 'an etcd store has an endpoint');
   const sessionNeeds = { options, credentials: secureCredentials(options.tls) };
@@ -142,12 +150,13 @@ interface HealthRecord {
 }
 
 function trackHealth(clock: Clock): HealthRecord {
-  let health: ConnectionHealth = { connected: false, endpoint: '', sinceMs: clock.uptimeMs(), why: 'no attempt was made yet' };
+  const why = 'no attempt was made yet';
+  let health: ConnectionHealth = { connected: false, endpoint: '', sinceMs: clock.uptimeMs(), why };
   return {
     read: () => health,
-    note(connected, endpoint, why): void {
+    note(connected, endpoint, reason): void {
       const sinceMs = connected === health.connected ? health.sinceMs : clock.uptimeMs();
-      health = { connected, endpoint, sinceMs, why };
+      health = { connected, endpoint, sinceMs, why: reason };
     },
   };
 }

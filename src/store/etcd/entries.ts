@@ -13,7 +13,9 @@ export interface KeyRange {
   readonly rangeEnd: string;
 }
 
-/** All keys that begin with `prefix`, which is plain ASCII and not empty: its last character is counted up for the end. */
+/**
+ * All keys that begin with `prefix`, which is plain ASCII and not empty: its last character is counted up for the end.
+ */
 export function rangeOf(prefix: string): KeyRange {
   const last = prefix.charCodeAt(prefix.length - 1);
   assert(last < 0x7f, `"${prefix}" ends with a plain ASCII character`);

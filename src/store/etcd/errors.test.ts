@@ -4,14 +4,18 @@ import { test } from 'node:test';
 import { Metadata, status } from '@grpc/grpc-js';
 import { canceledWatchError, isStaleToken, isStaleTokenReason, storeErrorOf } from './errors.ts';
 
-const grpcError = (code: number, details: string): Error => Object.assign(new Error(details), { code, details, metadata: new Metadata() });
-const unreachable = 'No connection established. Last error: Error: connect ECONNREFUSED 10.0.0.1:2379 (2026-01-01T00:00:00.000Z). Resolution note: ';
+const grpcError = (code: number, details: string): Error =>
+  Object.assign(new Error(details), { code, details, metadata: new Metadata() });
+const unreachable = 'No connection established. Last error: Error: connect ECONNREFUSED 10.0.0.1:2379 '
+  + '(2026-01-01T00:00:00.000Z). Resolution note: ';
 
 const table: readonly (readonly [code: number, details: string, name: string, message: string, leave: boolean])[] = [
   [status.UNAVAILABLE, unreachable, 'StoreUnavailable', 'unreachable: connect ECONNREFUSED 10.0.0.1:2379', true],
   [status.UNAVAILABLE, 'Connection dropped', 'StoreUnavailable', 'unreachable: Connection dropped', true],
-  [status.UNAVAILABLE, 'etcdserver: no leader', 'StoreUnavailable', 'it has no leader (no quorum, or an election)', true],
-  [status.UNAVAILABLE, 'etcdserver: leader changed', 'StoreUnavailable', 'its leader changed while it worked on the request', false],
+  [status.UNAVAILABLE, 'etcdserver: no leader', 'StoreUnavailable',
+    'it has no leader (no quorum, or an election)', true],
+  [status.UNAVAILABLE, 'etcdserver: leader changed', 'StoreUnavailable',
+    'its leader changed while it worked on the request', false],
   [status.UNAVAILABLE, 'etcdserver: request timed out, possibly due to connection lost', 'StoreUnavailable',
     'it had no quorum in time (request timed out, possibly due to connection lost)', true],
   [status.DEADLINE_EXCEEDED, 'Deadline exceeded after 1.0s', 'StoreUnavailable', 'no answer in time', true],
@@ -19,14 +23,17 @@ const table: readonly (readonly [code: number, details: string, name: string, me
     'its database is full (alarm NOSPACE): compact and defragment it, then run "etcdctl alarm disarm"', false],
   [status.OUT_OF_RANGE, 'etcdserver: mvcc: required revision has been compacted', 'StoreCompacted',
     'the history after that revision was compacted away', false],
-  [status.NOT_FOUND, 'etcdserver: requested lease not found', 'LeaseExpired', 'the lease has expired or was revoked', false],
-  [status.PERMISSION_DENIED, 'etcdserver: permission denied', 'StoreUnavailable', 'the user may not read and write under the key prefix', false],
+  [status.NOT_FOUND, 'etcdserver: requested lease not found', 'LeaseExpired',
+    'the lease has expired or was revoked', false],
+  [status.PERMISSION_DENIED, 'etcdserver: permission denied', 'StoreUnavailable',
+    'the user may not read and write under the key prefix', false],
   [status.INTERNAL, 'something\n  new', 'StoreUnavailable', 'something new', false],
 ];
 for (const [code, details, name, message, leave] of table) {
   test(`"${details.replace(/\s+/g, ' ')}" becomes ${name}: ${message}`, () => {
     const made = storeErrorOf(grpcError(code, details), 'http://e:2379');
-    assert.deepEqual([made.error.name, made.error.message, made.leave], [name, `etcd at http://e:2379: ${message}`, leave]);
+    const { name: madeName, message: madeMessage } = made.error;
+    assert.deepEqual([madeName, madeMessage, made.leave], [name, `etcd at http://e:2379: ${message}`, leave]);
   });
 }
 

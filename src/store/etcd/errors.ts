@@ -21,13 +21,17 @@ const memberTrouble = (text: string): Meaning => ({ makes: 'unavailable', text, 
 
 /** What etcd answers (rpctypes/error.go of etcd 3.4 to 3.6), after its `etcdserver: ` in front. */
 const meanings: Readonly<Record<string, Meaning>> = {
-  'mvcc: required revision has been compacted': { makes: 'compacted', text: 'the history after that revision was compacted away', leave: false },
+  'mvcc: required revision has been compacted': {
+    makes: 'compacted', text: 'the history after that revision was compacted away', leave: false,
+  },
   'requested lease not found': { makes: 'lease-expired', text: 'the lease has expired or was revoked', leave: false },
   'mvcc: database space exceeded': unavailable(
     'its database is full (alarm NOSPACE): compact and defragment it, then run "etcdctl alarm disarm"'),
   'too many requests': unavailable('it is overloaded (too many requests)'),
-  'request is too large': unavailable('it refuses a request of this size: its --max-request-bytes is below the default of 1.5 MiB'),
-  'too many operations in txn request': unavailable('it refuses so many operations at once: its --max-txn-ops is below the default of 128'),
+  'request is too large': unavailable(
+    'it refuses a request of this size: its --max-request-bytes is below the default of 1.5 MiB'),
+  'too many operations in txn request': unavailable(
+    'it refuses so many operations at once: its --max-txn-ops is below the default of 128'),
   'authentication failed, invalid user ID or password': unavailable('it refuses the user name or the password'),
   'user name is empty': unavailable('it wants a user name and a password'),
   'permission denied': unavailable('the user may not read and write under the key prefix'),
@@ -43,7 +47,10 @@ const meanings: Readonly<Record<string, Meaning>> = {
 /** etcd's words for a token it no longer takes; a new token helps, and the refused request has done nothing. */
 const staleTokenTexts: ReadonlySet<string> = new Set(['invalid auth token', 'revision of auth store is old']);
 
-/** A canceled watch quotes the whole gRPC error: `rpc error: code = Unauthenticated desc = etcdserver: invalid auth token`. */
+/**
+ * A canceled watch quotes the whole gRPC error: `rpc error: code = Unauthenticated desc = etcdserver: invalid auth
+ * token`.
+ */
 const withoutFrame = (text: string): string => text.replace(/^(?:rpc error: code = \w+ desc = )?(?:etcdserver: )?/, '');
 const etcdText = (error: ServiceError): string => withoutFrame(error.details);
 
@@ -82,7 +89,10 @@ function oneLine(text: string): string {
   return text.replace(/\s+/g, ' ').trim();
 }
 
-/** What failed at an endpoint, and whether to leave that endpoint. Errors that are not gRPC's are bugs: returned as they are. */
+/**
+ * What failed at an endpoint, and whether to leave that endpoint. Errors that are not gRPC's are bugs: returned as they
+ * are.
+ */
 export function storeErrorOf(error: unknown, endpoint: string): { readonly error: Error; readonly leave: boolean } {
   if (!isServiceError(error)) return { error: error instanceof Error ? error : new Error(String(error)), leave: false };
   const meaning = meaningOf(error);
@@ -98,7 +108,8 @@ export function isStaleTokenReason(reason: string): boolean {
 /** The error for a watch that etcd canceled with a reason of its own. */
 export function canceledWatchError(reason: string, endpoint: string): StoreError {
   const text = withoutFrame(reason);
-  const meaning = meanings[text] ?? unavailable(`the watch was canceled: ${text === '' ? 'no reason given' : oneLine(text)}`);
+  const quoted = text === '' ? 'no reason given' : oneLine(text);
+  const meaning = meanings[text] ?? unavailable(`the watch was canceled: ${quoted}`);
   return makeError(meaning.makes, `etcd at ${endpoint}: ${meaning.text}`);
 }
 

@@ -1,12 +1,14 @@
 /**
  * The store in etcd v3 (3.4 and newer).
- * Promises: the contract in store.ts. A commit is one etcd transaction, sent once; a listing is one revision however large it is;
- * a failing member is left for the next one; every request has a deadline.
+ * Promises: the contract in store.ts. A commit is one etcd transaction, sent once; a listing is one revision however
+ * large it is; a failing member is left for the next one; every request has a deadline.
  */
 import { status as grpcStatus } from '@grpc/grpc-js';
 import { assert } from '../../core/failure.ts';
 import { limits } from '../../core/limits.ts';
-import type { Commit, CommitChange, CommitOutcome, Lease, LeaseRequest, Listing, Revision, Store, StoreEntry, WatchBatch } from '../store.ts';
+import type {
+  Commit, CommitChange, CommitOutcome, Lease, LeaseRequest, Listing, Revision, Store, StoreEntry, WatchBatch,
+} from '../store.ts';
 import { StoreCompacted, StoreUnavailable } from '../store.ts';
 import { createConnection } from './connection.ts';
 import type { Connection, ConnectionHealth, ConnectionNeeds } from './connection.ts';
@@ -35,7 +37,9 @@ export interface EtcdStore extends Store {
   health(): ConnectionHealth;
   /** What the member in use says about itself and about alarms of the cluster. */
   status(signal: AbortSignal): Promise<EtcdStatus>;
-  /** Throws the history before `revision` away; done already is no error. Watches that began earlier get StoreCompacted. */
+  /**
+   * Throws the history before `revision` away; done already is no error. Watches that began earlier get StoreCompacted.
+   */
   compact(revision: Revision, signal: AbortSignal): Promise<void>;
   /** Ends the connection; calls under way and later ones throw StoreUnavailable. */
   close(): Promise<void>;
@@ -54,7 +58,8 @@ export function openEtcdStore(options: EtcdOptions, needs: ConnectionNeeds): Etc
   const connection = createConnection(options, needs);
   const root = normalisePrefix(options.prefix);
   const parts: Parts = { connection, root, clusters: new Map() };
-  const watchNeeds = { ...parts, clock: needs.clock, requestTimeoutMs: options.requestTimeoutMs, prefixLength: root.length };
+  const { requestTimeoutMs } = options;
+  const watchNeeds = { ...parts, clock: needs.clock, requestTimeoutMs, prefixLength: root.length };
   return {
     list: (prefix: string, signal: AbortSignal): Promise<Listing> => list(parts, root + prefix, signal),
     watch: (prefix: string, after: Revision, signal: AbortSignal): AsyncIterable<WatchBatch> =>
@@ -76,10 +81,13 @@ async function list(parts: Parts, prefix: string, signal: AbortSignal): Promise<
       if (!(error instanceof StoreCompacted)) throw error;
     }
   }
-  throw new StoreUnavailable(`etcd: the history was compacted ${listingAttemptsMax} times while "${prefix}" was listed`);
+  throw new StoreUnavailable(`etcd: history was compacted ${listingAttemptsMax} times while "${prefix}" was listed`);
 }
 
-/** Reads page after page; the first page decides the revision. Throws StoreCompacted when that is gone before the last page. */
+/**
+ * Reads page after page; the first page decides the revision. Throws StoreCompacted when that is gone before the last
+ * page.
+ */
 async function listAtOneRevision(parts: Parts, prefix: string, signal: AbortSignal): Promise<Listing> {
   const { key: first, rangeEnd } = rangeOf(prefix);
   const entries: StoreEntry[] = [];
@@ -117,7 +125,8 @@ function nextPageEntries(page: RangeResponse): number {
 
 function isMessageTooLarge(error: unknown): boolean {
   const cause = error instanceof StoreUnavailable ? error.cause : undefined;
-  return isServiceError(cause) && cause.code === grpcStatus.RESOURCE_EXHAUSTED && cause.details.includes('larger than max');
+  if (!isServiceError(cause)) return false;
+  return cause.code === grpcStatus.RESOURCE_EXHAUSTED && cause.details.includes('larger than max');
 }
 
 async function commit({ connection, root }: Parts, wanted: Commit, signal: AbortSignal): Promise<CommitOutcome> {
@@ -145,9 +154,14 @@ function operationOf(change: CommitChange, root: string): Operation {
 }
 
 function assertWithinLimits({ guards, changes }: Commit): void {
-  assert(guards.length + changes.length <= limits.storeOpsPerCommitMax, `a commit has at most ${limits.storeOpsPerCommitMax} operations`);
-  assert(new Set(changes.map((change) => change.key)).size === changes.length, 'a key stands in one change of a commit only');
+  const { storeOpsPerCommitMax, storeBytesPerCommitMax } = limits;
+  const operations = guards.length + changes.length;
+  assert(operations <= storeOpsPerCommitMax, `a commit has at most ${storeOpsPerCommitMax} operations`);
+  const keys = new Set(changes.map((change) => change.key));
+  assert(keys.size === changes.length, 'a key stands in one change of a commit only');
   let bytes = 0;
-  for (const change of changes) bytes += change.key.length + (change.kind === 'put' ? Buffer.byteLength(change.value) : 0);
-  assert(bytes <= limits.storeBytesPerCommitMax, `a commit has at most ${limits.storeBytesPerCommitMax} bytes`);
+  for (const change of changes) {
+    bytes += change.key.length + (change.kind === 'put' ? Buffer.byteLength(change.value) : 0);
+  }
+  assert(bytes <= storeBytesPerCommitMax, `a commit has at most ${storeBytesPerCommitMax} bytes`);
 }

@@ -31,7 +31,7 @@ export async function readStatus(connection: Connection, signal: AbortSignal): P
     connection.request(Maintenance.method.status, {}, signal),
     connection.request(Maintenance.method.alarm, {}, signal),
   ]);
-  const raised = new Set(alarm.alarms.map((member) => member.alarm));
+  const raised = new Set(alarm.alarms.map((member) => AlarmType[member.alarm]));
   return {
     endpoint: connection.health().endpoint,
     version: status.version,
@@ -41,7 +41,7 @@ export async function readStatus(connection: Connection, signal: AbortSignal): P
     revision: toRevision(status.header?.revision),
     databaseBytes: Number(status.dbSize),
     databaseBytesInUse: Number(status.dbSizeInUse),
-    alarms: [...(raised.has(AlarmType.NOSPACE) ? ['NOSPACE' as const] : []), ...(raised.has(AlarmType.CORRUPT) ? ['CORRUPT' as const] : [])],
+    alarms: (['NOSPACE', 'CORRUPT'] as const).filter((name) => raised.has(name)),
   };
 }
 

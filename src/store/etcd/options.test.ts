@@ -5,7 +5,8 @@ import { checkEtcdOptions, normalisePrefix, parseEndpoint } from './options.ts';
 import type { EtcdOptions } from './options.ts';
 
 test('every spelling of a key prefix is one prefix', () => {
-  for (const spelling of ['fleet', '/fleet', 'fleet/', '/fleet/', '//fleet//']) assert.equal(normalisePrefix(spelling), '/fleet/');
+  const spellings = ['fleet', '/fleet', 'fleet/', '/fleet/', '//fleet//'];
+  for (const spelling of spellings) assert.equal(normalisePrefix(spelling), '/fleet/');
   for (const root of ['', '/']) assert.equal(normalisePrefix(root), '/');
   assert.equal(normalisePrefix('/_coreos.com/fleet/'), '/_coreos.com/fleet/');
 });
@@ -29,7 +30,9 @@ for (const [text, url] of endpoints) {
   test(`endpoint "${text}" ${url === null ? 'is refused by name' : `means ${url}`}`, () => {
     const parsed = parseEndpoint(text);
     assert.equal(parsed.ok ? parsed.value.url : null, url);
-    if (!parsed.ok) assert.ok(parsed.failure.code === 'ENDPOINT_INVALID' && parsed.failure.message.includes(`"${text}"`));
+    if (parsed.ok) return;
+    assert.equal(parsed.failure.code, 'ENDPOINT_INVALID');
+    assert.ok(parsed.failure.message.includes(`"${text}"`));
   });
 }
 

@@ -1,6 +1,7 @@
 /**
  * What it takes to reach an etcd cluster, checked before anything is opened.
- * Promises: what passes checkEtcdOptions can be given to openEtcdStore; every spelling of a key prefix means one prefix.
+ * Promises: what passes checkEtcdOptions can be given to openEtcdStore; every spelling of a key prefix means one
+ * prefix.
  */
 import { createSecureContext } from 'node:tls';
 import { failure, success } from '../../core/failure.ts';
@@ -48,7 +49,8 @@ export function parseEndpoint(text: string): Result<Endpoint> {
   const url = URL.parse(text);
   const known = url?.protocol === 'http:' || url?.protocol === 'https:';
   if (url === null || !known || url.hostname === '') {
-    return failure('ENDPOINT_INVALID', `"${text}" is not an etcd endpoint: write http://host:2379 or https://host:2379`);
+    const advice = 'write http://host:2379 or https://host:2379';
+    return failure('ENDPOINT_INVALID', `"${text}" is not an etcd endpoint: ${advice}`);
   }
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
     return failure('ENDPOINT_INVALID', `etcd endpoint "${text}" has more than a host and a port: remove the rest`);
@@ -74,9 +76,10 @@ export function checkEtcdOptions(options: EtcdOptions): Result<EtcdOptions> {
     return failure('CONFIG_INVALID', 'etcd client certificate and key belong together: one of them is missing');
   }
   try {
-    createSecureContext({ ...(ca === undefined ? {} : { ca }), ...(cert === undefined ? {} : { cert }), ...(key === undefined ? {} : { key }) });
+    createSecureContext({ ca, cert, key });
   } catch (error) {
-    return failure('CONFIG_INVALID', `etcd certificates or key cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    const reason = error instanceof Error ? error.message : String(error);
+    return failure('CONFIG_INVALID', `etcd certificates or key cannot be read: ${reason}`);
   }
   return success(options);
 }

@@ -1,7 +1,7 @@
 /**
  * Turns what arrives on an etcd watch into batches of whole revisions.
- * Promises: a revision is handed on once, in order and only when all of its changes are there, however etcd cut its answers
- * into fragments; what was delivered before (etcd may repeat old events on a member that lags) is dropped.
+ * Promises: a revision is handed on once, in order and only when all of its changes are there, however etcd cut its
+ * answers into fragments; what was delivered before (etcd may repeat old events on a member that lags) is dropped.
  */
 import type { Revision, StoreChange, WatchBatch } from '../store.ts';
 

@@ -1,7 +1,7 @@
 /**
  * One gRPC connection to one etcd member, proven to work and authenticated.
- * Promises: a session that was opened has reached a member with a leader; every request has a deadline and ends with its
- * signal; a connection whose other side went silent is given up within ten seconds while a watch is open on it.
+ * Promises: a session that was opened has reached a member with a leader; every request has a deadline and ends with
+ * its signal; a connection whose other side went silent is given up within ten seconds while a watch is open on it.
  */
 import { Client, connectivityState, credentials, Metadata } from '@grpc/grpc-js';
 import type { ChannelCredentials, ClientDuplexStream } from '@grpc/grpc-js';
@@ -23,7 +23,9 @@ const pingAnswerMs = 4_000;
 /** Far above what paging and etcd's own fragments aim at; a page that is larger all the same is asked for in parts. */
 const messageBytesMax = 16 * 1024 * 1024;
 
-/** Unread bytes of one stream that may be on their way; HTTP/2's 64 KiB make a long listing wait for each round trip. */
+/**
+ * Unread bytes of one stream that may be on their way; HTTP/2's 64 KiB make a long listing wait for each round trip.
+ */
 const streamWindowBytes = 1024 * 1024;
 
 const channelOptions = {
@@ -38,7 +40,8 @@ const channelOptions = {
 } as const;
 
 /** Any method of the generated services. */
-export type Method<I extends DescMessage, O extends DescMessage> = DescMethod & { readonly input: I; readonly output: O };
+export type Method<I extends DescMessage, O extends DescMessage> =
+  DescMethod & { readonly input: I; readonly output: O };
 
 /** A request on its way to one member. */
 export interface RequestLimits {
@@ -62,7 +65,8 @@ export interface Session {
   ask<I extends DescMessage, O extends DescMessage>(
     method: Method<I, O>, request: MessageInitShape<I>, limits: RequestLimits): Promise<MessageShape<O>>;
   /** Opens a stream both ways; whoever opens it cancels it. */
-  open<I extends DescMessage, O extends DescMessage>(method: Method<I, O>): ClientDuplexStream<MessageShape<I>, MessageShape<O>>;
+  open<I extends DescMessage, O extends DescMessage>(
+    method: Method<I, O>): ClientDuplexStream<MessageShape<I>, MessageShape<O>>;
   /** Gets a new token; calls at the same time share one request. Does nothing without a user name. */
   authenticate(): Promise<void>;
   /** Gives the connection up; streams on it have to be canceled by their owners (see `ended`). */
@@ -83,16 +87,18 @@ export function secureCredentials(tls: EtcdOptions['tls']): ChannelCredentials {
 
 /** Connects to a member. Throws StoreUnavailable when it cannot be reached, has no leader or refuses the password. */
 export async function openSession(endpoint: Endpoint, needs: SessionNeeds, signal: AbortSignal): Promise<Session> {
-  const client = new Client(endpoint.target, endpoint.secure ? needs.credentials : credentials.createInsecure(), channelOptions);
+  const security = endpoint.secure ? needs.credentials : credentials.createInsecure();
+  const client = new Client(endpoint.target, security, channelOptions);
   const session = createSession(client, endpoint, needs.options);
   try {
-    const probe = await session.ask(Maintenance.method.status, {}, { timeoutMs: connectTimeoutMs, signal }).catch((error: unknown) => {
+    const limits = { timeoutMs: connectTimeoutMs, signal };
+    const probe = await session.ask(Maintenance.method.status, {}, limits).catch((error: unknown) => {
       if (!isServiceError(error) || storeErrorOf(error, endpoint.url).leave) throw error;
       return null; // It answers, but not everybody may ask it this.
     });
     signal.throwIfAborted();
-    if (probe?.isLearner === true) throw new StoreUnavailable(`etcd at ${endpoint.url}: it is a learner, which serves nobody yet`);
-    if (probe?.leader === 0n) throw new StoreUnavailable(`etcd at ${endpoint.url}: it has no leader (no quorum, or an election)`);
+    if (probe?.isLearner === true) throw unfit(endpoint, 'it is a learner, which serves nobody yet');
+    if (probe?.leader === 0n) throw unfit(endpoint, 'it has no leader (no quorum, or an election)');
     await session.authenticate();
     return { ...session, version: probe?.version ?? '' };
   } catch (error) {
@@ -101,6 +107,9 @@ export async function openSession(endpoint: Endpoint, needs: SessionNeeds, signa
     throw storeErrorOf(error, endpoint.url).error;
   }
 }
+
+const unfit = (endpoint: Endpoint, why: string): StoreUnavailable =>
+  new StoreUnavailable(`etcd at ${endpoint.url}: ${why}`);
 
 function createSession(client: Client, endpoint: Endpoint, options: EtcdOptions): Session {
   const ended = new AbortController();
@@ -111,7 +120,8 @@ function createSession(client: Client, endpoint: Endpoint, options: EtcdOptions)
     // Without the token in use: etcd refuses even this request when it comes with an old one.
     const caller: Caller = { client, metadata: metadataWith(null) };
     const limits = { timeoutMs: connectTimeoutMs, signal: ended.signal };
-    const answer = await ask(caller, { method: Auth.method.authenticate, request: { name, password } }, limits).catch((error: unknown) => {
+    const call = { method: Auth.method.authenticate, request: { name, password } };
+    const answer = await ask(caller, call, limits).catch((error: unknown) => {
       if (isAuthenticationOff(error)) return null;
       throw error;
     });
@@ -149,7 +159,9 @@ interface Caller {
 }
 
 function ask<I extends DescMessage, O extends DescMessage>(
-  { client, metadata }: Caller, call: { method: Method<I, O>; request: MessageInitShape<I> }, { timeoutMs, signal }: RequestLimits,
+  { client, metadata }: Caller,
+  call: { method: Method<I, O>; request: MessageInitShape<I> },
+  { timeoutMs, signal }: RequestLimits,
 ): Promise<MessageShape<O>> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();

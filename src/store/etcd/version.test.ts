@@ -16,7 +16,8 @@ const versions: readonly (readonly [version: string, answers: boolean, inOrder: 
   ['4.0.0', true, true],
 ];
 for (const [version, answers, inOrder] of versions) {
-  test(`etcd "${version}" ${answers ? 'answers' : 'does not answer'} progress requests, ${inOrder ? 'in order' : 'and not in order'}`, () => {
+  const says = `${answers ? 'answers' : 'does not answer'} progress requests, ${inOrder ? 'in order' : 'not in order'}`;
+  test(`etcd "${version}" ${says}`, () => {
     assert.equal(answersProgressRequests(version), answers);
     assert.equal(progressIsInOrder(version), inOrder);
   });

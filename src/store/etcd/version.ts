@@ -21,8 +21,8 @@ export function answersProgressRequests(version: string): boolean {
 }
 
 /**
- * Whether the answer to a request for progress comes after all events up to its revision. Before 3.4.31 and 3.5.13 it may
- * overtake them (etcd issues 15220 and 17507), so that resuming there would lose them.
+ * Whether the answer to a request for progress comes after all events up to its revision. Before 3.4.31 and 3.5.13 it
+ * may overtake them (etcd issues 15220 and 17507), so that resuming there would lose them.
  */
 export function progressIsInOrder(version: string): boolean {
   const parsed = parseVersion(version);

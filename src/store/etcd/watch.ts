@@ -1,8 +1,9 @@
 /**
  * A watch on etcd, from the request to the batches.
- * Promises: nothing after the given revision is left out or told twice; a watch that may have gone silent (member without
- * quorum, dead connection, proxy that answers for a dead member) ends with StoreUnavailable within a bounded time;
- * a history that was compacted or replaced ends it with StoreCompacted. Going on afterwards is the caller's business.
+ * Promises: nothing after the given revision is left out or told twice; a watch that may have gone silent (member
+ * without quorum, dead connection, proxy that answers for a dead member) ends with StoreUnavailable within a bounded
+ * time; a history that was compacted or replaced ends it with StoreCompacted. Going on afterwards is the caller's
+ * business.
  */
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { create } from '@bufbuild/protobuf';
@@ -52,7 +53,9 @@ interface Pulse {
 }
 
 /** Watches a prefix after a revision; see the contract in store.ts. */
-export async function* watchRange(needs: WatchNeeds, range: WatchRange, signal: AbortSignal): AsyncGenerator<WatchBatch, void, undefined> {
+export async function* watchRange(
+  needs: WatchNeeds, range: WatchRange, signal: AbortSignal,
+): AsyncGenerator<WatchBatch, void, undefined> {
   const session = await needs.connection.session(signal);
   const stream: WatchStream = session.open(Watch.method.watch);
   stream.on('error', () => undefined); // Iterating throws it; after that an unheard error would stop the process.
@@ -94,7 +97,7 @@ function batchesOf(
   response: WatchResponse, to: { batches: RevisionBatches; session: Session; prefixLength: number },
 ): readonly WatchBatch[] {
   const changes = response.events.map((event) => toChange(event, to.prefixLength));
-  // An answer without events tells progress; asked for (watch id -1), older versions may send it ahead of earlier events.
+  // An answer without events tells progress; the one asked for (watch id -1) may overtake events on older versions.
   const progress = changes.length === 0 && (response.watchId !== -1n || progressIsInOrder(to.session.version));
   const reached = progress ? toRevision(response.header?.revision) : null;
   return to.batches.add({ changes, continued: response.fragment, reached });
@@ -109,34 +112,38 @@ async function established(
 }
 
 /**
- * Throws StoreCompacted when the revisions of this etcd are not a continuation of those the caller knows: it was wiped or put
- * back from a backup. Then its newest revision is lower, or its cluster id is another one; a wiped cluster with
- * the same id whose revisions have already overtaken the caller's cannot be told from a continued one.
- * A member that only lags behind is allowed: etcd itself keeps such a watch waiting.
+ * Throws StoreCompacted when the revisions of this etcd are not a continuation of those the caller knows: it was wiped
+ * or put back from a backup. Then its newest revision is lower, or its cluster id is another one; a wiped cluster with
+ * the same id whose revisions have already overtaken the caller's cannot be told from a continued one. A member that
+ * only lags behind is allowed: etcd itself keeps such a watch waiting.
  */
 async function checkHistory(
   needs: WatchNeeds, { range, header }: { range: WatchRange; header: ResponseHeader | undefined }, signal: AbortSignal,
 ): Promise<void> {
   const cluster = header?.clusterId ?? 0n;
   const known = needs.clusters.get(range.prefix) ?? cluster;
-  if (known !== cluster) throw new StoreCompacted('etcd was replaced by another cluster: its history is a different one');
+  if (known !== cluster) throw new StoreCompacted('etcd was replaced by another cluster with a history of its own');
   needs.clusters.set(range.prefix, cluster);
   if (toRevision(header?.revision) >= range.after) return;
-  const newest = await needs.connection.request(KV.method.range, { key: range.prefix, countOnly: true }, signal);
-  if (toRevision(newest.header?.revision) >= range.after) return;
-  throw new StoreCompacted(`etcd is at revision ${newest.header?.revision}, before ${range.after}: it was wiped or put back from a backup`);
+  const answer = await needs.connection.request(KV.method.range, { key: range.prefix, countOnly: true }, signal);
+  const newest = toRevision(answer.header?.revision);
+  if (newest >= range.after) return;
+  throw new StoreCompacted(`etcd is at revision ${newest}, before ${range.after}: wiped, or put back from a backup`);
 }
 
 async function canceled(response: WatchResponse, session: Session): Promise<Error> {
   if (response.compactRevision > 0n) {
-    return new StoreCompacted(`etcd at ${session.endpoint}: the history before revision ${response.compactRevision} was compacted away`);
+    const { compactRevision } = response;
+    return new StoreCompacted(`etcd at ${session.endpoint}: history before ${compactRevision} was compacted away`);
   }
   // With a new token the caller's next watch works; if etcd gives none, that watch says so.
   if (isStaleTokenReason(response.cancelReason)) await session.authenticate().catch(() => undefined);
   return canceledWatchError(response.cancelReason, session.endpoint);
 }
 
-/** Gives the session up when nothing was heard for too long: first after the request to watch, then after each question. */
+/**
+ * Gives the session up when nothing was heard for too long: first after the request to watch, then after each question.
+ */
 async function endWhenSilent(
   needs: WatchNeeds, on: { session: Session; stream: WatchStream; pulse: Pulse }, stop: AbortSignal,
 ): Promise<void> {
