@@ -65,7 +65,12 @@ async function openEtcd(
   }
   const text = flags.given('endpoint') ? flags.text('endpoint') : defaultEtcdEndpoints;
   const options = { endpoints: splitList(text), keyPrefix: prefix, timeoutMs: flags.number('request-timeout') * 1_000, tls };
-  return success(await environment.openEtcdDriver(options, signal));
+  try {
+    return success(await environment.openEtcdDriver(options, signal));
+  } catch (error) {
+    signal.throwIfAborted();
+    return failure('ENDPOINT_UNREACHABLE', (error as Error).message);
+  }
 }
 
 function splitList(text: string): readonly string[] {

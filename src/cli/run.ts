@@ -44,13 +44,19 @@ export async function runFleetctl(argv: readonly string[], environment: Environm
     return exitCodes.done;
   }
   try {
-    return await runVerb(verb, { environment, flags, words, client: offlineClient });
+    return await runVerb(verb, { environment, flags, words, client: offlineClient, help: (word) => helpText(word, environment.version) });
   } catch (error) {
     if (environment.interrupted.aborted) return exitCodes.interrupted;
     if (!(error instanceof ApiError) && !(error instanceof Unreachable)) throw error;
     complain({ environment }, `${verb.errorPrefix}${error.message}`);
     return exitCodes.failed;
   }
+}
+
+function helpText(word: string | undefined, version: string): Result<string> {
+  if (word === undefined) return success(programHelp(version));
+  const verb = findVerb(word);
+  return verb.ok ? success(verbHelp(verb.value)) : verb;
 }
 
 async function runVerb(verb: VerbSpec, session: Session): Promise<number> {

@@ -1,5 +1,6 @@
 /** What one verb gets to work with, and what it is: a function from a session to an exit code. */
 import type { FleetClient } from '../client/client.ts';
+import type { Result } from '../core/failure.ts';
 import type { Flags } from './arguments.ts';
 import type { Environment } from './environment.ts';
 
@@ -13,6 +14,8 @@ export interface Session {
   readonly words: readonly string[];
   /** A client of the cluster; for verbs that work offline every call of it throws. */
   readonly client: FleetClient;
+  /** The help text of a verb, or of fleetctl itself. */
+  readonly help: (word: string | undefined) => Result<string>;
 }
 
 /** Carries out a verb and says with which code fleetctl ends. Throws ApiError and Unreachable on: one place prints them. */

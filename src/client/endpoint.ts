@@ -49,5 +49,10 @@ function parseSocket(text: string, scheme: string, rest: string): EndpointReadin
   const [host = ''] = rest.split('/', 1);
   if (host !== '') return wrong(`unable to connect to host "${host}" with scheme "${scheme}"`);
   if (rest === '' || rest === '/') return wrong(`"${text}" names no socket; write it as ${scheme}:///PATH`);
-  return { ok: true, endpoint: { text, socketPath: rest, secure: false, host: 'localhost', port: 0, basePath: '' } };
+  return { ok: true, endpoint: { ...socketEndpoint(rest), text } };
+}
+
+/** The endpoint of a unix socket whose path is known. */
+export function socketEndpoint(path: string): Endpoint {
+  return { text: `unix://${path}`, socketPath: path, secure: false, host: 'localhost', port: 0, basePath: '' };
 }
