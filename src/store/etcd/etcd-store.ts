@@ -37,11 +37,9 @@ export interface EtcdStore extends Store {
   health(): ConnectionHealth;
   /** What the member in use says about itself and about alarms of the cluster. */
   status(signal: AbortSignal): Promise<EtcdStatus>;
-  /**
-   * Throws the history before `revision` away; done already is no error. Watches that began earlier get StoreCompacted.
-   */
+  /** Throws the history before `revision` away; done already is no error. Watches that lag behind get StoreCompacted. */
   compact(revision: Revision, signal: AbortSignal): Promise<void>;
-  /** Ends the connection; calls under way and later ones throw StoreUnavailable. */
+  /** Ends the connection: watches and later calls throw StoreUnavailable, a request already sent ends by itself. */
   close(): Promise<void>;
 }
 
