@@ -24,7 +24,7 @@ storeContract('memory', async (): Promise<StoreUnderTest> => {
     network: { cut: async () => client.cut(), heal: async () => client.heal() },
     close: async () => memory.close(),
   };
-});
+}, ['network']);
 
 test('a lease ends exactly its ttl after the last renewal', async () => {
   const clock = createManualClock();

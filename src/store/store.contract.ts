@@ -137,8 +137,13 @@ async function writeStubbornly(store: Store, key: string, value: string): Promis
   }
 }
 
-/** Runs the contract on the stores that `open` makes. */
-export function storeContract(name: string, open: () => Promise<StoreUnderTest>): void {
+/** Troubles that a kind of store can be put through. */
+export type StoreTrouble = 'network' | 'restart';
+
+/** Runs the contract on the stores that `open` makes; `troubles` are those they can have by their nature. */
+export function storeContract(
+  name: string, open: () => Promise<StoreUnderTest>, troubles: readonly StoreTrouble[] = ['network', 'restart'],
+): void {
   describe(`store contract: ${name}`, () => {
     let under: StoreUnderTest;
     let store: Store;
@@ -565,52 +570,56 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
       });
     });
 
-    faultContract(open);
+    if (troubles.includes('network')) networkContract(() => under);
+    if (troubles.includes('restart')) restartContract(() => under);
   });
 }
 
-/** The part of the contract that needs a store whose connection can be cut or whose server can be restarted. */
-function faultContract(open: () => Promise<StoreUnderTest>): void {
-  const withFaults = (says: string, body: (under: StoreUnderTest) => Promise<void>): void => {
-    test(says, async () => {
-      const under = await open();
-      try {
-        await body(under);
-      } finally {
-        await under.close();
-      }
-    });
-  };
-  const lastOf = (count: number): string => `f/${three(count - 1)}`;
-  const writeMany = async (client: Store, from: number, to: number): Promise<void> => {
-    for (let index = from; index < to; index += 1) await writeStubbornly(client, `f/${three(index)}`, `${index}`);
-  };
-  const heardOnce = (batches: readonly FollowBatch[], count: number): void => {
-    const heard = batches.flatMap((batch) => batch.changes.map(keyOf));
-    assert.deepEqual(heard, numbered(count, (index) => remove(`f/${three(index)}`)).map((change) => change.key));
-  };
+const lastOf = (count: number): string => `f/${three(count - 1)}`;
 
-  describe('faults', () => {
-    withFaults('cut off, every verb throws StoreUnavailable; healed, it works again and nothing acknowledged is lost', async (under) => {
-      if (under.network === undefined) return;
+async function writeMany(client: Store, from: number, to: number): Promise<void> {
+  for (let index = from; index < to; index += 1) await writeStubbornly(client, `f/${three(index)}`, `${index}`);
+}
+
+function assertHeardOnce(batches: readonly FollowBatch[], count: number): void {
+  const heard = batches.flatMap((batch) => batch.changes.map(keyOf));
+  assert.deepEqual(heard, numbered(count, (index) => remove(`f/${three(index)}`)).map((change) => change.key));
+}
+
+function networkOf(under: StoreUnderTest): NonNullable<StoreUnderTest['network']> {
+  assert.ok(under.network !== undefined, 'this store is said to have a network');
+  return under.network;
+}
+
+async function restart(under: StoreUnderTest): Promise<void> {
+  assert.ok(under.restart !== undefined, 'this store is said to be able to restart');
+  await under.restart();
+}
+
+/** The part of the contract for stores that are reached over something that can be cut. */
+function networkContract(opened: () => StoreUnderTest): void {
+  describe('network', () => {
+    test('cut off, every verb throws StoreUnavailable; healed, it works again and nothing acknowledged is lost', async () => {
+      const under = opened();
+      const network = networkOf(under);
       const lease = await under.store.lease({ ttlMs: 60_000 }, within());
       await write(under.store, [put('a', '1')]);
-      await under.network.cut();
+      await network.cut();
       await assert.rejects(under.store.list('', within()), StoreUnavailable);
       await assert.rejects(under.store.commit({ guards: [], changes: [put('b', '1')] }, within()), StoreUnavailable);
       await assert.rejects(under.store.lease({ ttlMs: 60_000 }, within()), StoreUnavailable);
       await assert.rejects(lease.renew(within()), StoreUnavailable);
       await assert.rejects(watchUntil(under.store, { prefix: '', after: 0 as Revision }, () => false), StoreUnavailable);
-      await under.network.heal();
+      await network.heal();
       await writeStubbornly(under.store, 'c', '1');
       const { a, c } = await read(under.store, '');
       assert.deepEqual({ a, c }, { a: '1', c: '1' });
       assert.equal(await lease.renew(within()), true);
     });
 
-    withFaults('a follower that is cut off again and again hears everything once', async (under) => {
-      const { network } = under;
-      if (network === undefined) return;
+    test('a follower that is cut off again and again hears everything once', async () => {
+      const under = opened();
+      const network = networkOf(under);
       await following(under.store, 'f/', async ({ until, batches, model }) => {
         for (let round = 0; round < 3; round += 1) {
           await writeMany(under.other, round * 30, round * 30 + 10);
@@ -621,13 +630,13 @@ function faultContract(open: () => Promise<StoreUnderTest>): void {
           await writeMany(under.other, round * 30 + 20, round * 30 + 30);
         }
         await until(() => model.has(lastOf(90)));
-        heardOnce(batches, 90);
+        assertHeardOnce(batches, 90);
       });
     });
 
-    withFaults('a follower whose history was compacted while it was away hears the difference', async (under) => {
-      const { network } = under;
-      if (network === undefined) return;
+    test('a follower whose history was compacted while it was away hears the difference', async () => {
+      const under = opened();
+      const network = networkOf(under);
       await write(under.other, [put('f/same', '1'), put('f/changed', '1'), put('f/gone', '1')]);
       await following(under.store, 'f/', async ({ until, batches, model }) => {
         await until(() => model.size === 3);
@@ -642,13 +651,18 @@ function faultContract(open: () => Promise<StoreUnderTest>): void {
         await until(() => model.has('f/later'));
       });
     });
+  });
+}
 
-    withFaults('what was acknowledged is there after a restart, and revisions go on growing', async (under) => {
-      if (under.restart === undefined) return;
+/** The part of the contract for stores that outlive the process that keeps their data. */
+function restartContract(opened: () => StoreUnderTest): void {
+  describe('restart', () => {
+    test('what was acknowledged is there after a restart, and revisions go on growing', async () => {
+      const under = opened();
       const lease = await under.store.lease({ ttlMs: 60_000 }, within());
       await write(under.store, [{ kind: 'put', key: 'p', value: 'x', leaseId: lease.id }]);
       const last = await write(under.store, [put('a', '1')]);
-      await under.restart();
+      await restart(under);
       await writeStubbornly(under.store, 'b', '1');
       const listing = await under.store.list('', within());
       assert.deepEqual(listing.entries.map((entry) => [entry.key, entry.value, entry.leaseId]),
@@ -660,18 +674,17 @@ function faultContract(open: () => Promise<StoreUnderTest>): void {
       assert.deepEqual(Object.keys(await read(under.store, '')), ['a', 'b']);
     });
 
-    withFaults('a follower and a writer go through restarts without losing or repeating anything', async (under) => {
-      const { restart } = under;
-      if (restart === undefined) return;
+    test('a follower and a writer go through restarts without losing or repeating anything', async () => {
+      const under = opened();
       await following(under.store, 'f/', async ({ until, batches, model }) => {
         const writing = writeMany(under.other, 0, 90);
         await until(() => model.size >= 20);
-        await restart();
+        await restart(under);
         await until(() => model.size >= 50);
-        await restart();
+        await restart(under);
         await writing;
         await until(() => model.has(lastOf(90)));
-        heardOnce(batches, 90);
+        assertHeardOnce(batches, 90);
       });
     });
   });

@@ -57,7 +57,7 @@ storeContract('embedded', async (): Promise<StoreUnderTest> => {
     },
     close: () => store.close(),
   };
-});
+}, ['restart']);
 
 /** Opens the store, hands it to `body` and closes it. */
 async function withStore<T>(needs: EmbeddedStoreNeeds, body: (store: EmbeddedStore) => Promise<T>): Promise<T> {
