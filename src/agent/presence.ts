@@ -94,11 +94,7 @@ export function createPresence(needs: PresenceNeeds): Presence {
       const guard = guardOf();
       return standing.held === null || guard === null ? null : { leaseId: standing.held.lease.id, guard };
     },
-    state(): PresenceState {
-      const { state, held } = standing;
-      if (state.state !== 'present' || held === null || certainMs(held, clock) > 0) return state;
-      return { state: 'away', why: 'the store has not confirmed the lease of this machine in time', sinceMs: state.sinceMs };
-    },
+    state: () => standing.state,
     subscribe: (listener) => void listeners.add(listener),
     doubt(guard: Guard): void {
       if (guard.modRevision !== standing.written?.revision) return;
@@ -131,7 +127,6 @@ async function stayPresent(work: Work, signal: AbortSignal): Promise<void> {
       const taken = await register(work, signal);
       if (taken === null) {
         backoff.reset();
-        tell('present', '');
         await untilFirstEnds([(over) => keepRecord(work, over), (over) => keepLeaseOf(work, over)], signal);
         continue;
       }
@@ -154,7 +149,7 @@ async function keepLeaseOf({ needs, standing, tell }: Work, signal: AbortSignal)
   tell('away', 'the lease of this machine has expired; asking for a new one');
 }
 
-/** Puts the record again when the facts change. Ends when it is in doubt whose the record is. */
+/** Puts the record again when the facts change, and tells how it stands. Ends when it is in doubt whose the record is. */
 async function keepRecord({ needs, standing, bell, tell }: Work, signal: AbortSignal): Promise<void> {
   for (;;) {
     const { written, held } = standing;
@@ -165,8 +160,9 @@ async function keepRecord({ needs, standing, bell, tell }: Work, signal: AbortSi
       const revision = await putRecord(needs, { held, text, seen: written.revision }, signal);
       if (revision === null) return;
       standing.written = { revision, text };
-      tell('present', '');
     }
+    const isCertain = certainMs(held, needs.clock) > 0;
+    tell(isCertain ? 'present' : 'away', isCertain ? '' : 'the store has not confirmed the lease of this machine in time');
     await waitAtMost(bell, { clock: needs.clock, limitMs: needs.ttlMs / 3 }, signal);
   }
 }

@@ -8,7 +8,7 @@ export interface BackoffOptions {
 
 /** Delays that double from `firstMs` to `maxMs`, each cut by up to half at random so that machines do not retry in step. */
 export interface Backoff {
-  /** The next delay in milliseconds. */
+  /** The next delay in whole milliseconds. */
   nextMs(): number;
   /** Begins again at `firstMs`: call it after success. */
   reset(): void;
@@ -20,7 +20,7 @@ export function createBackoff(options: BackoffOptions, random: Random): Backoff 
     nextMs(): number {
       const delayMs = Math.min(options.maxMs, options.firstMs * 2 ** Math.min(failures, 30));
       failures += 1;
-      return delayMs * (0.5 + random.next() / 2);
+      return Math.round(delayMs * (0.5 + random.next() / 2));
     },
     reset(): void {
       failures = 0;

@@ -165,7 +165,7 @@ export function settle(machine: FakeMachineState, at: FakeInstant): ReadonlySet<
 }
 
 function varied(delayMs: number, random: Random): number {
-  return delayMs === 0 || !Number.isFinite(delayMs) ? delayMs : delayMs * (0.75 + random.next() / 2);
+  return delayMs === 0 || !Number.isFinite(delayMs) ? delayMs : Math.round(delayMs * (0.75 + random.next() / 2));
 }
 
 function enter(unit: FakeUnit, to: { active: FakeUnit['active']; sub: string }, at: FakeInstant): void {
