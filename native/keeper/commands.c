@@ -31,21 +31,18 @@ static void begin_stop(struct service *service) {
     }
 }
 
-static const char *command_start(struct service *service, uint64_t generation) {
-    service->generation = generation;
+static const char *command_start(struct service *service) {
     service->dirty = true;
     if (service_is_down(service)) service_begin_start(service, false);
     else if (service->state >= STATE_STOP && service->state <= STATE_FINAL_SIGKILL) service->start_due = true;
     return NULL;
 }
 
-static const char *command_restart(struct service *service, uint64_t generation) {
+static const char *command_restart(struct service *service) {
     if (service_is_down(service) || service->state == STATE_AUTO_RESTART) {
-        service->generation = generation;
         service_begin_start(service, false);
         return NULL;
     }
-    service->generation = generation;
     service->start_due = service->start_is_restart = true;
     service->dirty = true;
     begin_stop(service);
@@ -67,8 +64,8 @@ static const char *command_reload(struct service *service) {
 }
 
 const char *service_command(struct service *service, const char *line) {
-    if (strncmp(line, "start ", 6) == 0) return command_start(service, parse_number(line + 6));
-    if (strncmp(line, "restart ", 8) == 0) return command_restart(service, parse_number(line + 8));
+    if (strcmp(line, "start") == 0) return command_start(service);
+    if (strcmp(line, "restart") == 0) return command_restart(service);
     if (strcmp(line, "stop") == 0) return command_stop(service);
     if (strcmp(line, "reload") == 0) return command_reload(service);
     return "no such command";

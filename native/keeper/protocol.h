@@ -21,8 +21,8 @@
  * State: first line STATE_HEADER, then "key value" lines with the same escapes, last line "end". The keys are in state.c.
  *
  * Commands, one line per connection, answered with "ok" or "refused WHY" and closed:
- *   start N     start the unit unless it is up; N is the restart generation, recorded either way
- *   restart N   stop it if it is up, then start it
+ *   start       start the unit unless it is up
+ *   restart     stop it if it is up, then start it
  *   stop        stop it and do not start it again
  *   reload      run its ExecReload= commands
  *   watch       answered with "ok" and then kept open until the keeper ends: its end is the news

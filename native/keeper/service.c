@@ -306,7 +306,8 @@ void service_enter_dead(struct service *service, enum result result, bool allow_
     service->look_again_us = TIME_INFINITY;
     journal_drain();
     tell_outcome(service);
-    service->succeeded = service->result == RESULT_SUCCESS && !service->forbid_restart;
+    bool oneshot = service->unit != NULL && service->unit->type == TYPE_ONESHOT;
+    service->succeeded = oneshot && service->result == RESULT_SUCCESS && !service->forbid_restart;
     bool again = allow_restart && !service->start_due && service_shall_restart(service);
     if (again) {
         service_arm(service, service->unit->restart_us);

@@ -70,12 +70,11 @@ struct service {
     uint64_t limit_begin_us; /* start limit: window and starts in it */
     uint64_t limit_count;
     uint64_t restarts;
-    uint64_t generation;
     bool flush_restarts;   /* the counter begins again with the next start */
     bool forbid_restart;   /* somebody asked for the stop */
     bool start_due;        /* start once stopped */
     bool start_is_restart; /* ... as the second half of a restart */
-    bool succeeded;
+    bool succeeded; /* a oneshot that has ended by itself, with success */
     bool stopping_announced;
     bool clearing; /* leftovers of a killed keeper are being ended */
     bool dirty;

@@ -84,9 +84,15 @@ char *ended_status_name(struct ended ended) {
     return format_text(name == NULL ? "%d" : "%d/%s", ended.status, name);
 }
 
-static char *boot_id(void) {
+/* Names this boot of the machine, or this run of a container: the kernel's boot id stays the same when a container is
+ * restarted, but its first process is another one then. */
+static char *boot_name(void) {
     char *id = read_whole_file("/proc/sys/kernel/random/boot_id", 64, NULL);
-    return id == NULL ? copy_text("") : strcpy(id, trim_in_place(id));
+    struct process first = {0};
+    process_look(1, &first);
+    char *name = format_text("%s/%llu", id == NULL ? "" : trim_in_place(id), (unsigned long long)first.start_ticks);
+    free(id);
+    return name;
 }
 
 static void put_text(struct text *state, const char *key, const char *value) {
@@ -112,9 +118,15 @@ static void put_runs(struct text *state, const struct service *service) {
     }
 }
 
+/* Only a oneshot has work that can be done; it is done when it has ended by itself, or stays active without a process. */
+static bool has_succeeded(const struct service *service) {
+    bool oneshot = service->unit != NULL && service->unit->type == TYPE_ONESHOT;
+    return (oneshot && service->state == STATE_EXITED) || (service->succeeded && service->state == STATE_DEAD);
+}
+
 static void write_state(const struct service *service, struct text *state) {
     struct process own = {0};
-    char *boot = boot_id();
+    char *boot = boot_name();
     process_look(getpid(), &own);
     text_format(state, STATE_HEADER "\n");
     put_text(state, "boot", boot);
@@ -126,9 +138,8 @@ static void write_state(const struct service *service, struct text *state) {
     put_text(state, "sub", state_name(service->state));
     put_text(state, "result", result_name(service->result));
     put_number(state, "since-us", service->since_us);
-    put_number(state, "generation", service->generation);
     put_number(state, "restarts", service->restarts);
-    put_number(state, "succeeded", service->succeeded);
+    put_number(state, "succeeded", has_succeeded(service));
     put_number(state, "main-pid", (uint64_t)service->main_pid);
     put_number(state, "control-pid", (uint64_t)service->control_pid);
     put_number(state, "main-started-us", service->main_started_us);
@@ -200,9 +211,8 @@ bool state_load(struct service *service, bool *was_up) {
     free(path);
     *was_up = false;
     if (state == NULL) return false;
-    char *boot = boot_id(), *mark = find_value(state, "mark");
+    char *boot = boot_name(), *mark = find_value(state, "mark");
     bool same_boot = has_value(state, "boot", boot);
-    service->generation = find_number(state, "generation");
     if (mark != NULL) snprintf(service->mark, sizeof service->mark, "%s", mark);
     if (same_boot) {
         service->since_us = find_number(state, "since-us");
