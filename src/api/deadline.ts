@@ -31,3 +31,14 @@ export async function withDeadline<T>(deadline: Deadline, work: (signal: AbortSi
     ended.abort();
   }
 }
+
+/** Whether a wait ended well; false when its deadline came first. */
+export async function inTime(wait: Promise<void>): Promise<boolean> {
+  try {
+    await wait;
+    return true;
+  } catch (error) {
+    if (error instanceof DeadlineExceeded) return false;
+    throw error;
+  }
+}

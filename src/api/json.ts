@@ -21,3 +21,11 @@ export function oneLine(text: string): string {
   const escaped = JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"');
   return escaped.length > problemCharactersMax ? `${escaped.slice(0, problemCharactersMax)}...` : escaped;
 }
+
+const shownCharacters = 60;
+
+/** A value from outside as part of one line: JSON, cut when long. */
+export function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing';
+  return text.length > shownCharacters ? `${text.slice(0, shownCharacters)}...` : text;
+}

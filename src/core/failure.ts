@@ -31,6 +31,7 @@ export const failureTable = {
   MACHINE_UNREACHABLE: { status: 502, text: 'the machine does not answer' },
   PEER_NOT_TRUSTED: { status: 403, text: 'the caller is not a machine of this cluster' },
   REVISION_COMPACTED: { status: 410, text: 'the event stream cannot be resumed from that revision' },
+  STREAMS_EXHAUSTED: { status: 503, text: 'this fleetd serves as many streams as it may' },
   CONFLICT: { status: 409, text: 'somebody else changed the same thing; try again' },
   RECORD_UNREADABLE: { status: 500, text: 'a stored value cannot be understood' },
   STORE_UNAVAILABLE: { status: 503, text: 'fleet server unable to communicate with etcd' },

@@ -85,7 +85,7 @@ async function askOnce(question: Question, signal: AbortSignal): Promise<Incomin
 /** A connection to the peer port of `machine` that has proved the fingerprint in its record. */
 async function connectTo({ identity, machine }: Question, signal: AbortSignal): Promise<TLSSocket> {
   const { peer } = machine;
-  if (peer === null) throw new PeerUnreachable('it has no peer port');
+  if (peer === null || peer.address === '') throw new PeerUnreachable('it has no peer port');
   const socket = connect({
     host: peer.address, port: peer.port, key: identity.keyPem, cert: identity.certificatePem, minVersion: 'TLSv1.3',
     rejectUnauthorized: false, // The fingerprint below decides.

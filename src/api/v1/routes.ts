@@ -42,6 +42,7 @@ export function addV1Routes(app: FastifyInstance, { needs, prefix }: { readonly 
   add('/machines', { GET: listMachines, PATCH: changeMachines }, refuse('only GET and PATCH supported against this resource'));
   add('/units', { GET: listUnits }, onlyGet);
   add('/units/:name', { GET: getUnit, PUT: putUnit, DELETE: deleteUnit }, refuse('only GET, PUT and DELETE supported against this resource'));
+  for (const url of ['/units/', '/state/']) add(url, {}, refuse('', 404)); // The router would take the empty text for a name.
   add('/state', { GET: listStates }, onlyGet);
   add('/state/:name', { GET: getState }, onlyGet);
 }

@@ -8,7 +8,7 @@ import { printUnitFile, unitFileFromOptions } from '../../core/unit-file.ts';
 import { desiredStates, type DesiredState } from '../../core/unit.ts';
 import { isTemplate, parseUnitName, type UnitName } from '../../core/unit-name.ts';
 import type { Basis, Decision } from '../write/decision.ts';
-import { decideApply } from '../write/decide.ts';
+import { decideApplyOne } from '../write/decide.ts';
 import type { UnitBody } from './body.ts';
 
 /** A request that makes sense by itself. */
@@ -45,7 +45,7 @@ export function decideUnitPut(basis: Basis, { name, text, desired }: UnitPut): R
   const before = basis.snapshot.units.get(name);
   if (before === undefined && text === null) return failure('CONFLICT', 'unit does not exist and options field empty');
   if (isTemplate(name) && desired !== null && desired !== 'inactive') return failure('UNIT_IS_TEMPLATE', `cannot activate template "${name}"`);
-  const decided = decideApply(basis, {
+  const decided = decideApplyOne(basis, {
     units: [{ name, ...(text === null ? {} : { text }) }], ...(desired === null ? {} : { desired }),
     replace: 'always', restart: false, lenient: true, by: 'API v1',
   });

@@ -3,9 +3,9 @@
  * Promises: all units of a request are checked before anything is decided, and every error is named; nothing is changed that
  * was not asked for; a record's generation grows only when the record changes.
  */
-import { checkFleetSection, parseFleetSection } from '../../core/fleet-section.ts';
+import { parseStoredFleetSection } from '../../core/fleet-section.ts';
 import { failure, success, type Failure, type Result } from '../../core/failure.ts';
-import { printFinding, type Finding } from '../../core/finding.ts';
+import { printFinding } from '../../core/finding.ts';
 import { hashUnitFile, parseUnitFile, printUnitFile, type UnitFile } from '../../core/unit-file.ts';
 import type { DesiredState, FileHash, UnitRecord } from '../../core/unit.ts';
 import { isTemplate, templateOf, type UnitName } from '../../core/unit-name.ts';
@@ -53,7 +53,8 @@ interface Content {
 
 /** A failure that is about one unit. */
 export interface UnitFailure {
-  readonly unit: UnitName;
+  /** Its name, as it was given. */
+  readonly unit: string;
   readonly failure: Failure;
 }
 
@@ -61,17 +62,26 @@ export interface UnitFailure {
 export function decideApply(basis: Basis, wishes: Wishes): Result<Decision<readonly AppliedUnit[]>> {
   const read = createContentReader();
   const decided = wishes.units.map((wish) => decideUnit({ basis, wishes, read }, wish));
-  const failures = decided.flatMap((unit, index) => (unit.ok ? [] : [{ unit: wishes.units[index]?.name as UnitName, failure: unit.failure }]));
+  const failures = decided.flatMap((unit, index) => (unit.ok ? [] : [{ unit: wishes.units[index]?.name ?? '', failure: unit.failure }]));
   if (failures.length > 0) return sayAll(failures);
-  const units = decided.flatMap((unit) => (unit.ok ? [unit.value] : []));
-  return success({
+  return success(together(decided.flatMap((unit) => (unit.ok ? [unit.value] : []))));
+}
+
+/** Decides about the only unit of a request; its failure does not name it, because the request does. */
+export function decideApplyOne(basis: Basis, wishes: Wishes & { readonly units: readonly [Wish] }): Result<Decision<readonly AppliedUnit[]>> {
+  const decided = decideUnit({ basis, wishes, read: createContentReader() }, wishes.units[0]);
+  return decided.ok ? success(together([decided.value])) : decided;
+}
+
+function together(units: readonly DecidedUnit[]): Decision<readonly AppliedUnit[]> {
+  return {
     plan: {
       units: units.flatMap(({ change }) => change ?? []),
       files: new Map(units.flatMap(({ content }) => (content === null ? [] : [[content.hash, content.text] as const]))),
       unchanged: [...new Map(units.flatMap(({ template }) => (template === null ? [] : [[template.key, template] as const]))).values()],
     },
     answer: units.map(({ applied }) => applied),
-  });
+  };
 }
 
 /** What a request to destroy units does: the names that are there, and those that are not. */
@@ -96,7 +106,7 @@ const namedFailuresMax = 20;
 
 /** Several failures as one: each names its unit. */
 export function sayAll(failures: readonly UnitFailure[]): { readonly ok: false; readonly failure: Failure } {
-  const said = failures.slice(0, namedFailuresMax).map(({ unit, failure: { message } }) => (message.includes(unit) ? message : `${unit}: ${message}`));
+  const said = failures.slice(0, namedFailuresMax).map(({ unit, failure: { code, message } }) => (message.includes(unit) || code === 'UNIT_NAME_INVALID' ? message : `${unit}: ${message}`));
   const more = failures.length > said.length ? [`and ${failures.length - said.length} more units`] : [];
   return failure(failures[0]?.failure.code ?? 'REQUEST_INVALID', [...said, ...more].join('; '));
 }
@@ -191,18 +201,16 @@ interface FileFacts {
 }
 
 function check(name: UnitName, file: UnitFile, lenient: boolean): Result<FileFacts> {
-  const { errors, warnings } = lenient
-    ? { errors: checkFleetSection(name, file).filter(({ code }) => code !== 'UNIT_OPTION_UNKNOWN'), warnings: [] }
-    : verifyUnitFile(name, file);
+  const { errors, warnings } = lenient ? { errors: [], warnings: [] } : verifyUnitFile(name, file);
   const [first] = errors;
   if (first !== undefined) return failure(first.code, errors.map(printFinding).join(', '));
-  const section = parseFleetSection(name, file);
-  return success({ global: section.ok && section.value.global, warnings: warnings.slice(0, limits.findingsMax).map((warning: Finding) => printFinding(warning)) });
+  const section = parseStoredFleetSection(name, file);
+  return section.ok ? success({ global: section.value.global, warnings: warnings.map(printFinding) }) : section;
 }
 
 function describeKnown({ snapshot }: Basis, name: UnitName, hash: FileHash): Result<FileFacts> {
   const known = snapshot.files.get(hash);
-  const section = known === undefined ? null : parseFleetSection(name, known.file);
+  const section = known === undefined ? null : parseStoredFleetSection(name, known.file);
   return success({ global: section?.ok === true && section.value.global, warnings: [] });
 }
 

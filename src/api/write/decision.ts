@@ -8,7 +8,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Mirror } from '../../store/mirror.ts';
 import type { Commit, CommitOutcome, Guard, Revision, Store } from '../../store/store.ts';
-import { DeadlineExceeded, withDeadline } from '../deadline.ts';
+import { inTime, withDeadline } from '../deadline.ts';
 import type { Plan } from './plan.ts';
 
 export interface WriteNeeds {
@@ -70,17 +70,6 @@ export function catchUp({ mirror, clock }: WriteNeeds, revision: Revision, signa
 export function seeRefusal({ mirror, clock }: WriteNeeds, guards: readonly Guard[], signal: AbortSignal): Promise<boolean> {
   const isSeen = (): boolean => guards.some(({ key, modRevision }) => mirror.modRevision(key) !== modRevision);
   return inTime(withDeadline({ clock, limitMs: catchUpLimitMs, signal }, (limited) => mirrorUntil(mirror, isSeen, limited)));
-}
-
-/** Whether a wait ended well; false when its deadline came first. */
-export async function inTime(wait: Promise<void>): Promise<boolean> {
-  try {
-    await wait;
-    return true;
-  } catch (error) {
-    if (error instanceof DeadlineExceeded) return false;
-    throw error;
-  }
 }
 
 /** Resolves once `holds()` does, looking after every change of the mirror; rejects with the reason of the signal. */

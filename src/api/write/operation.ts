@@ -13,8 +13,8 @@
 import { failure, success, type Result } from '../../core/failure.ts';
 import { keys } from '../../store/keys.ts';
 import { StoreUnavailable, type CommitChange, type Revision } from '../../store/store.ts';
-import { DeadlineExceeded, withDeadline } from '../deadline.ts';
-import { basisOf, catchUp, commitInTime, inTime, mirrorUntil, seeRefusal, storeLost, type Decide, type Outcome, type WriteNeeds } from './decision.ts';
+import { DeadlineExceeded, inTime, withDeadline } from '../deadline.ts';
+import { basisOf, catchUp, commitInTime, mirrorUntil, seeRefusal, storeLost, type Decide, type Outcome, type WriteNeeds } from './decision.ts';
 import { decodeOperation, decodePart, encodeOperation, encodePart, type OperationRecord } from './operation-record.ts';
 import { changesOf, guardsOf, isEmpty, partsOf, type Plan } from './plan.ts';
 

@@ -1,0 +1,91 @@
+/**
+ * The newest changes of the cluster as frames, kept for all streams together.
+ * Promises: each change is described and printed once, however many streams there are; memory is bounded by
+ * limits.eventBacklogMax frames (one batch larger than that is kept whole); a store that was put back to an older state
+ * starts a new history.
+ */
+import { limits } from '../../core/limits.ts';
+import type { SectionReader } from '../../core/schedule/sections.ts';
+import type { FollowBatch, Mirror } from '../../store/mirror.ts';
+import { describeChanges } from './describe-changes.ts';
+import { frameOf, headOf, type EventHead } from './filter.ts';
+
+/** One printed event. */
+export interface Frame extends EventHead {
+  readonly text: string;
+}
+
+/** Frames up to a revision. */
+export interface Recent {
+  readonly revision: number;
+  readonly frames: readonly Frame[];
+}
+
+export interface EventHistory {
+  /** The newest revision known; 0 before the store has answered. */
+  revision(): number;
+  /** Everything after `revision`; null when that is no longer, or not yet, known. */
+  after(revision: number): Recent | null;
+  /** Calls `listener` after every batch; returns how to stop that. */
+  subscribe(listener: () => void): () => void;
+  close(): void;
+}
+
+export function createEventHistory(mirror: Mirror, sections: SectionReader): EventHistory {
+  const listeners = new Set<() => void>();
+  let entries: Recent[] = [];
+  let frameCount = 0;
+  let before = mirror.snapshot();
+  let newest = before.revision;
+  /** Changes up to here are forgotten. */
+  let floor = newest;
+
+  const forget = (): void => {
+    entries = [];
+    frameCount = 0;
+    floor = newest;
+  };
+  const hear = ({ revision, changes }: FollowBatch): void => {
+    const isNewHistory = newest === 0 || revision < newest;
+    newest = revision;
+    if (isNewHistory) {
+      before = mirror.snapshot();
+      forget();
+    } else if (changes.length > 0) {
+      const after = mirror.snapshot();
+      const frames = describeChanges({ before, after, sections, changes }).map((event) => ({ ...headOf(event), text: frameOf(event, revision) }));
+      before = after;
+      entries.push({ revision, frames });
+      frameCount += frames.length;
+      while (frameCount > limits.eventBacklogMax && entries.length > 1) {
+        const oldest = entries.shift();
+        floor = oldest?.revision ?? floor;
+        frameCount -= oldest?.frames.length ?? 0;
+      }
+    }
+    for (const listener of [...listeners]) listener();
+  };
+  const unsubscribe = mirror.subscribe(hear);
+  return {
+    revision: () => newest,
+    after(revision: number): Recent | null {
+      if (revision < floor || revision > newest) return null;
+      const first = firstAfter(entries, revision);
+      return { revision: newest, frames: entries.slice(first).flatMap((entry) => entry.frames) };
+    },
+    subscribe(listener: () => void): () => void {
+      listeners.add(listener);
+      return () => {
+        listeners.delete(listener);
+      };
+    },
+    close: unsubscribe,
+  };
+}
+
+/** Index of the first entry after a revision; streams that keep up find it at the end. */
+function firstAfter(entries: readonly Recent[], revision: number): number {
+  let index = entries.length;
+  while (index > 0 && (entries[index - 1]?.revision ?? 0) > revision) index -= 1;
+  return index;
+}

@@ -1,0 +1,38 @@
+/**
+ * Which events a stream wants.
+ * Promises: `current` always passes; with a filter of units, events of machines pass only when they are asked for by kind.
+ */
+import type { EventView } from '../../protocol/v2.ts';
+
+export type EventKind = EventView['kind'];
+export const eventKinds: readonly EventKind[] = ['unit', 'assignment', 'status', 'machine', 'current'];
+
+/** null takes everything. */
+export interface EventFilter {
+  readonly units: ReadonlySet<string> | null;
+  readonly kinds: ReadonlySet<string> | null;
+}
+
+/** What a filter looks at. */
+export interface EventHead {
+  readonly kind: EventKind;
+  /** The unit it is about; null when it is about none. */
+  readonly unit: string | null;
+}
+
+export function passes({ units, kinds }: EventFilter, { kind, unit }: EventHead): boolean {
+  if (kind === 'current') return true;
+  if (kinds !== null && !kinds.has(kind)) return false;
+  if (units === null) return true;
+  return unit === null ? kinds !== null : units.has(unit);
+}
+
+export function headOf(event: EventView): EventHead {
+  return { kind: event.kind, unit: 'name' in event ? event.name : null };
+}
+
+/** An event as a frame of server-sent events (WHATWG HTML section 9.2): JSON has no line ends, so one data line is enough. */
+export function frameOf(event: EventView, revision: number): string {
+  const { kind, ...data } = event;
+  return `id: ${revision}\nevent: ${kind}\ndata: ${JSON.stringify(data)}\n\n`;
+}

@@ -1,0 +1,60 @@
+/**
+ * The lists and views of API v2.
+ * Promises: each answers from one snapshot, without asking anybody.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { failure, success } from '../../core/failure.ts';
+import { explain } from '../../core/schedule/explain.ts';
+import type { Explanation, InfoView, MachineList, StatusList, UnitList } from '../../protocol/v2.ts';
+import { sendFailure } from '../http.ts';
+import { describeMachines, describeStatuses, describeUnit, describeUnits } from '../views.ts';
+import { knownUnit, markStale, neverSynced, sendView, type Scene } from './scene.ts';
+
+export function listUnits(scene: Scene, _: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return sendView(scene, reply, (viewed) => success<UnitList>({ revision: viewed.snapshot.revision, units: describeUnits(viewed) }));
+}
+
+export function getUnit(scene: Scene, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return sendView(scene, reply, (viewed) => {
+    const name = knownUnit(viewed, request);
+    const unit = name.ok ? describeUnit(viewed, name.value) : null;
+    if (!name.ok) return name;
+    return unit === null ? failure('UNIT_NOT_FOUND') : success(unit);
+  });
+}
+
+export function getUnitFile(scene: Scene, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const viewed = scene.viewed();
+  if (viewed.snapshot.revision === 0) return sendFailure(reply, neverSynced);
+  markStale(scene.needs, reply);
+  const name = knownUnit(viewed, request);
+  if (!name.ok) return sendFailure(reply, name.failure);
+  const hash = viewed.snapshot.units.get(name.value)?.hash;
+  const known = hash === undefined ? undefined : viewed.snapshot.files.get(hash);
+  if (known === undefined) return sendFailure(reply, failure('RECORD_UNREADABLE', `the file of ${name.value} is missing in the store; submit the unit again with replace`).failure);
+  return reply.header('content-type', 'text/plain; charset=utf-8').send(known.text);
+}
+
+export function listStatuses(scene: Scene, _: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return sendView(scene, reply, ({ snapshot }) => success<StatusList>({ revision: snapshot.revision, statuses: describeStatuses(snapshot) }));
+}
+
+export function listMachines(scene: Scene, _: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return sendView(scene, reply, ({ snapshot }) => success<MachineList>({ revision: snapshot.revision, machines: describeMachines(snapshot) }));
+}
+
+export function explainUnit(scene: Scene, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return sendView(scene, reply, (viewed) => {
+    const name = knownUnit(viewed, request);
+    return name.ok ? success<Explanation>(explain(viewed.snapshot, name.value, viewed.sections)) : name;
+  });
+}
+
+/** Answers always: it says whose fleetd this is before it knows anything of the cluster. */
+export function getInfo({ needs, viewed }: Scene): InfoView {
+  const { snapshot } = viewed();
+  return {
+    version: needs.version, keyPrefix: needs.keyPrefix, machine: needs.machineId, store: needs.storeKind,
+    leader: snapshot.leader?.machine ?? null, revision: snapshot.revision,
+  };
+}
