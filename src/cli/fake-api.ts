@@ -72,7 +72,7 @@ async function answer(scene: Scene, request: IncomingMessage, response: ServerRe
     machines: () => ({ revision, machines: cluster.machines }),
     info: () => ({ version: '2.0.0', keyPrefix: api.keyPrefix, machine: cluster.machines[0]?.id ?? '', store: 'etcd', leader: null, revision }),
   };
-  if (resource === 'events') return stream(scene, url, response);
+  if (resource === 'events') return stream(scene, url.searchParams.has('from') || 'from' in body, response);
   if (name === '') return send(response, 200, lists[resource]?.() ?? {});
   const unit = cluster.units.get(name);
   if (unit === undefined) throw new FakeRefusal(404, 'UNIT_NOT_FOUND', `no unit ${name}`);
@@ -90,14 +90,14 @@ function sortedUnits(cluster: FakeCluster): readonly (FakeCluster['units'] exten
 }
 
 /** Streams the present state, then every change; with `from` only changes. */
-function stream({ api, streams }: Scene, url: URL, response: ServerResponse): void {
+function stream({ api, streams }: Scene, isResumed: boolean, response: ServerResponse): void {
   const { cluster } = api;
   const write = (revision: number, { kind, ...data }: EventView): void => {
     response.write(`id: ${revision}\nevent: ${kind}\ndata: ${JSON.stringify(data)}\n\n`);
   };
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   response.write(': welcome\n\n');
-  if (!url.searchParams.has('from')) for (const event of cluster.present()) write(cluster.revision, event);
+  if (!isResumed) for (const event of cluster.present()) write(cluster.revision, event);
   write(cluster.revision, { kind: 'current' });
   streams.add(response);
   cluster.listeners.add(write);

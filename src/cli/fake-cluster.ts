@@ -44,10 +44,10 @@ const rank = { inactive: 0, loaded: 1, launched: 2 } as const;
 export class FakeCluster {
   revision = 1;
   machines: MachineView[] = [...fakeMachines];
-  readonly units = new Map<string, FakeUnit>();
-  readonly assignments = new Map<string, Map<string, AssignmentView>>();
-  readonly statuses = new Map<string, Map<string, StatusView>>();
-  readonly listeners = new Set<(revision: number, event: EventView) => void>();
+  readonly units: Map<string, FakeUnit> = new Map();
+  readonly assignments: Map<string, Map<string, AssignmentView>> = new Map();
+  readonly statuses: Map<string, Map<string, StatusView>> = new Map();
+  readonly listeners: Set<(revision: number, event: EventView) => void> = new Set();
 
   apply(request: ApplyRequest): ApplyAnswer {
     this.revision += 1;

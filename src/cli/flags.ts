@@ -65,27 +65,30 @@ const sign: FlagSpec = toggle('sign', 'Deprecated: has no effect');
 
 const replace: FlagSpec = toggle('replace', 'Replace units that exist with other content');
 
-/** Flags shared by several verbs. */
-export const verbFlags = {
-  table(fields: string, valid: readonly string[]): readonly FlagSpec[] {
-    return [
-      word('fields', fields, `Columns to print, separated by commas; there are ${valid.join(', ')}`),
-      toggle('full', 'Do not shorten ids and hashes', 'l'),
-      toggle('no-legend', 'Leave out the line of column headings'),
-      outputFlag,
-    ];
-  },
-  output: [outputFlag],
-  submit: [replace, sign],
-  launch: [blockAttempts, noBlock, replace, sign],
-  wait: [blockAttempts, noBlock],
-  status: [outputFlag, toggle('no-block', 'Accepted for scripts of fleet 1.0: has no effect'),
-    word('ssh-port', '22', 'Accepted for scripts of fleet 1.0: no SSH is needed')],
-  journal: [
-    toggle('follow', 'Go on with new lines as they come', 'f'),
-    { name: 'lines', short: 'n', kind: 'integer', fallback: '10', text: 'How many of the newest lines to print' },
-    { name: 'output', short: 'o', kind: 'text', fallback: 'short', text: 'Format of the lines, as journalctl names them: short, cat, json ...' },
-    word('ssh-port', '22', 'Accepted for scripts of fleet 1.0: no SSH is needed'),
-    toggle('sudo', 'Accepted for scripts of fleet 1.0: has no effect'),
-  ],
-} as const satisfies Record<string, readonly FlagSpec[] | ((fields: string, valid: readonly string[]) => readonly FlagSpec[])>;
+/** Flags of the verbs that print a table, with the fields it shows and those there are. */
+export function tableFlags(fields: string, valid: readonly string[]): readonly FlagSpec[] {
+  return [
+    word('fields', fields, `Columns to print, separated by commas; there are ${valid.join(', ')}`),
+    toggle('full', 'Do not shorten ids and hashes', 'l'),
+    toggle('no-legend', 'Leave out the line of column headings'),
+    outputFlag,
+  ];
+}
+
+/** Flags of verbs, by what the verbs do. */
+export const outputFlags: readonly FlagSpec[] = [outputFlag];
+export const submitFlags: readonly FlagSpec[] = [replace, sign];
+export const launchFlags: readonly FlagSpec[] = [blockAttempts, noBlock, replace, sign];
+export const waitFlags: readonly FlagSpec[] = [blockAttempts, noBlock];
+export const statusFlags: readonly FlagSpec[] = [
+  outputFlag,
+  toggle('no-block', 'Accepted for scripts of fleet 1.0: has no effect'),
+  word('ssh-port', '22', 'Accepted for scripts of fleet 1.0: no SSH is needed'),
+];
+export const journalFlags: readonly FlagSpec[] = [
+  toggle('follow', 'Go on with new lines as they come', 'f'),
+  { name: 'lines', short: 'n', kind: 'integer', fallback: '10', text: 'How many of the newest lines to print' },
+  { name: 'output', short: 'o', kind: 'text', fallback: 'short', text: 'Format of the lines, as journalctl names them: short, cat, json ...' },
+  word('ssh-port', '22', 'Accepted for scripts of fleet 1.0: no SSH is needed'),
+  toggle('sudo', 'Accepted for scripts of fleet 1.0: has no effect'),
+];

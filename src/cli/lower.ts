@@ -56,7 +56,7 @@ export async function findExisting(session: Session): Promise<Result<readonly Un
   const read = readUnitArguments(session.words);
   if (!read.ok) return read;
   const { units } = await session.client.units(session.environment.interrupted);
-  const { found } = pickUnits(read.value, units);
+  const { found } = pickUnits(read.value, units, (unit) => unit.desired !== 'inactive');
   if (found.length > 0) return success(found);
   complain(session, 'Units not found in registry');
   return success(null);

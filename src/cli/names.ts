@@ -61,13 +61,18 @@ export interface NamedUnits<Unit> {
   readonly missing: readonly string[];
 }
 
-/** Picks the units that arguments name from those that exist. */
-export function pickUnits<Unit extends { readonly name: string }>(words: readonly UnitArgument[], units: readonly Unit[]): NamedUnits<Unit> {
+/**
+ * Picks the units that arguments name from those that exist. A pattern takes only units that `isMeant` says the verb is about: with
+ * "stop app@*" nobody means the template app@.service.
+ */
+export function pickUnits<Unit extends { readonly name: string }>(
+  words: readonly UnitArgument[], units: readonly Unit[], isMeant: (unit: Unit) => boolean = () => true,
+): NamedUnits<Unit> {
   const byName = new Map(units.map((unit) => [unit.name, unit]));
   const found = new Map<string, Unit>();
   const missing: string[] = [];
   for (const argument of words) {
-    const named = argument.kind === 'unit' ? [byName.get(argument.name)] : units.filter((unit) => argument.matches(unit.name));
+    const named = argument.kind === 'unit' ? [byName.get(argument.name)] : units.filter((unit) => argument.matches(unit.name) && isMeant(unit));
     const existing = named.filter((unit) => unit !== undefined);
     if (existing.length === 0) missing.push(argument.kind === 'unit' ? argument.name : argument.text);
     for (const unit of existing) found.set(unit.name, unit);

@@ -62,7 +62,7 @@ function nameUnits(words: readonly UnitArgument[], units: readonly UnitView[]): 
       named.set(argument.name, argument);
       continue;
     }
-    const { found } = pickUnits([argument], units);
+    const { found } = pickUnits([argument], units, (unit) => !unit.template);
     if (found.length === 0) return failure('UNIT_NOT_FOUND', `no file and no submitted unit matches "${argument.text}"`);
     for (const unit of found) named.set(unit.name, { kind: 'unit', folder: '', name: unit.name as UnitName });
   }

@@ -227,10 +227,12 @@ describe('an event stream', () => {
     await assert.rejects(readItems(client([text]), 1), (error) => error instanceof ApiError && error.reason === 'REQUEST_INVALID');
   });
 
-  test('names no units in the request when there are too many for a URL', async () => {
-    const { text, asked } = await serveStreams([frame(1, 'current')]);
-    const names = Array.from({ length: 1_000 }, (_, index) => `unit-${index}.service`);
-    for await (const item of client([text]).events({ units: names }, never)) if (item.kind === 'event') break;
-    assert.deepEqual(asked, ['/fleet/v2/events?']);
+  test('names many units in a body, and none when there are more than a body may hold', async () => {
+    const { text, asked } = await serveStreams([frame(1, 'current'), frame(1, 'current')]);
+    for (const count of [1_000, 1_001]) {
+      const names = Array.from({ length: count }, (_, index) => `unit-${index}.service`);
+      for await (const item of client([text]).events({ units: names, atLeast: 3 }, never)) if (item.kind === 'event') break;
+    }
+    assert.deepEqual(asked, ['/fleet/v2/events', '/fleet/v2/events?at-least=3']);
   });
 });

@@ -20,8 +20,10 @@ const idleMsMax = 35_000;
 /** How long no endpoint may answer before the reader gives up: longer than a restart of fleetd or a change of the etcd leader. */
 const outageMsMax = 30_000;
 
-/** Unit names put into the request; with more the API sends all units and the reader's owner picks. Keeps the URL below 8 KiB. */
-const unitFilterMax = 24;
+/** Unit names put into the path of a request, which stays below 8 KiB with them; more of them go into a body. */
+const pathUnitsMax = 24;
+/** Unit names a body may hold (the API's limit); with more the API sends all units, and the reader's owner picks. */
+const bodyUnitsMax = 1_000;
 
 /** What to hear. */
 export interface EventsQuery {
@@ -80,7 +82,7 @@ async function* readOnce(
   needs: EventsNeeds, from: { readonly query: EventsQuery; readonly progress: Progress }, signal: AbortSignal,
 ): AsyncGenerator<StreamItem> {
   const { query, progress } = from;
-  const call: Call = { method: 'GET', path: eventsPath(query, progress), changes: false };
+  const call = eventsCall(query, progress);
   const answer = await needs.caller.open(call, signal);
   if (answer.message.statusCode !== 200) throw await readError(answer, call, signal);
   const read = createSseReader();
@@ -101,17 +103,22 @@ async function* readOnce(
 }
 
 /**
- * The path of the request. A broken stream goes on after the last revision that is known to be complete: the events of one
- * revision share an id, so the newest one may have been cut in the middle.
+ * The request. A broken stream goes on after the last revision that is known to be complete: the events of one revision
+ * share an id, so the newest one may have been cut in the middle.
  */
-function eventsPath(query: EventsQuery, progress: Progress): string {
+function eventsCall(query: EventsQuery, progress: Progress): Call {
+  const { kinds = [], units = [], atLeast } = query;
+  const begin: { readonly from?: number; readonly atLeast?: number } = progress.isCurrent ? { from: progress.complete } : atLeast === undefined ? {} : { atLeast };
+  if (units.length > pathUnitsMax && units.length <= bodyUnitsMax) {
+    const body = JSON.stringify({ units, ...(kinds.length === 0 ? {} : { kinds }), ...begin });
+    return { method: 'POST', path: '/fleet/v2/events', body, changes: false };
+  }
   const parameters = new URLSearchParams();
-  for (const kind of query.kinds ?? []) parameters.append('kind', kind);
-  const units = query.units ?? [];
-  if (units.length <= unitFilterMax) for (const unit of units) parameters.append('unit', unit);
-  if (progress.isCurrent) parameters.set('from', String(progress.complete));
-  else if (query.atLeast !== undefined) parameters.set('at-least', String(query.atLeast));
-  return `/fleet/v2/events?${parameters.toString()}`;
+  for (const kind of kinds) parameters.append('kind', kind);
+  if (units.length <= pathUnitsMax) for (const unit of units) parameters.append('unit', unit);
+  if (begin.from !== undefined) parameters.set('from', String(begin.from));
+  if (begin.atLeast !== undefined) parameters.set('at-least', String(begin.atLeast));
+  return { method: 'GET', path: `/fleet/v2/events?${parameters.toString()}`, changes: false };
 }
 
 function toItem(frame: SseFrame): { readonly kind: 'event'; readonly revision: number; readonly event: EventView } {

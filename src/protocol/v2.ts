@@ -13,6 +13,7 @@
  * GET  /fleet/v2/status/NAME        -> StatusReport  one block per machine
  * GET  /fleet/v2/journal/NAME       -> text/plain, chunked; ?lines=N&follow=true&output=short&machine=ID
  * GET  /fleet/v2/events             -> text/event-stream; ?unit=NAME… ?kind=unit… ?from=REVISION | ?at-least=REVISION
+ * POST /fleet/v2/events             -> the same; {"units":[…],"kinds":[…],"from":N,"atLeast":N} for more names than a path holds
  * GET  /fleet/v2/info               -> InfoView     who answers, and for which cluster
  * Errors: {"error":{"code":404,"reason":"UNIT_NOT_FOUND","message":"…"}} with the HTTP status of the reason.
  */

@@ -15,7 +15,7 @@ export async function run(session: Session): Promise<number> {
   const { machines } = list;
   const code = printTable(session, { json: machines, table: (options) => printColumns(machineColumns, machines, options) });
   if (machines.some((machine) => machine.store === 'embedded')) {
-    complain(session, 'NOTE: embedded store: one machine only; set etcd_servers in fleet.conf to let others join');
+    complain(session, 'NOTE: embedded store: one machine only, no other can join; set etcd_servers in fleet.conf for a cluster');
   }
   return code;
 }

@@ -21,7 +21,7 @@ export async function run(session: Session): Promise<number> {
     return exitCodes.failed;
   }
   const { units } = await session.client.units(session.environment.interrupted);
-  const { found, missing } = pickUnits(read.value, units);
+  const { found, missing } = pickUnits(read.value, units, (unit) => unit.desired !== 'inactive');
   const [firstMissing] = missing;
   if (firstMissing !== undefined) {
     // fleet 1.0's sentence, though restart never creates a unit.

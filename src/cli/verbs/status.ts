@@ -39,7 +39,7 @@ export async function run(session: Session): Promise<number> {
 async function namesOf(session: Session, words: readonly UnitArgument[]): Promise<readonly string[]> {
   if (words.every((word) => word.kind === 'unit')) return words.map((word) => word.name);
   const { units } = await session.client.units(session.environment.interrupted);
-  const { found, missing } = pickUnits(words, units);
+  const { found, missing } = pickUnits(words, units, (unit) => unit.machines.length > 0);
   return [...found.map((unit) => unit.name), ...missing];
 }
 
