@@ -27,6 +27,8 @@ const ended = runFleetctl(process.argv.slice(2), {
   readFile: (path) => readFile(path),
   fileExists: (path) => access(path).then(() => true, () => false),
   connect: createClient,
+  // Loaded only when asked for: gRPC and the API double the time fleetctl takes to start.
+  openEtcdDriver: async (options, signal) => (await import('./fleetctl/etcd-driver.ts')).openEtcdDriver(options, signal),
 });
 // No top-level await: the bundle of the built executable is CommonJS.
 ended.then((code) => { process.exitCode = code; }, (error: unknown) => {

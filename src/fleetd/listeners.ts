@@ -4,7 +4,7 @@
  * a socket file that a dead fleetd left is replaced, one that a living fleetd serves is a failure.
  */
 import { chmod, unlink } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo, type ListenOptions } from 'node:net';
 import { isLoopback } from '../api/loopback.ts';
 import { failure, success, type Result } from '../core/failure.ts';
@@ -28,11 +28,12 @@ export interface Listeners {
 }
 
 /** Opens all of them. A passed socket that may not be served is closed with a log line; a configured one is a failure. */
-export async function openListeners(plan: ListenPlan, answer: RequestListener, log: Log): Promise<Result<Listeners>> {
+export async function openListeners(plan: ListenPlan, attach: (server: Server) => void, log: Log): Promise<Result<Listeners>> {
   const servers: Server[] = [];
   const urls: string[] = [];
   for (const socket of plan.passed) {
-    const server = createServer(answer);
+    const server = createServer();
+    attach(server);
     await listening(server, { fd: socket.descriptor });
     const url = urlOf(server);
     if (!plan.insecure && !servesSafely(server)) {
@@ -45,7 +46,8 @@ export async function openListeners(plan: ListenPlan, answer: RequestListener, l
     urls.push(url);
   }
   for (const address of plan.addresses) {
-    const server = createServer(answer);
+    const server = createServer();
+    attach(server);
     const opened = await openAddress(server, address, plan.insecure);
     if (!opened.ok) {
       await Promise.all(servers.map(closed));

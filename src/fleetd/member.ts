@@ -18,6 +18,9 @@ import type { Store } from '../store/store.ts';
 import { openMemory } from './memory.ts';
 import type { FleetdPlan, MemberPlan } from './plan.ts';
 
+/** How long units may take to stop when fleetd leaves: below TimeoutStopSec= of fleet.service. */
+const stopTimeoutMs = 80_000;
+
 export interface MemberNeeds {
   readonly plan: FleetdPlan;
   readonly store: Store;
@@ -63,7 +66,7 @@ export async function openMember(member: MemberPlan, needs: MemberNeeds): Promis
       const served = open.run(runnerStop.signal);
       try {
         const { onStop, config } = plan;
-        await runAgent({ store, runner: open.runner, facts, clock, random, log, memory, report, onStop, ttlMs: config.agentTtlMs }, signal);
+        await runAgent({ store, runner: open.runner, facts, clock, random, log, memory, report, onStop, ttlMs: config.agentTtlMs, stopTimeoutMs }, signal);
       } finally {
         runnerStop.abort();
         await served;

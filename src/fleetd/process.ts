@@ -86,7 +86,7 @@ async function serve({ plan, life, tools, store: { store, kind } }: Parts): Prom
     reports: new Map<string, () => unknown>([['engine', () => engineReport], ...members.map(({ plan: { id }, report }) => [`agent ${id}`, () => report] as const)]),
   }, background.signal);
   await api.app.ready();
-  const listeners = await openListeners({ passed: plan.passed, addresses: plan.listen, insecure: plan.config.apiInsecure }, api.app.routing, log);
+  const listeners = await openListeners({ passed: plan.passed, addresses: plan.listen, insecure: plan.config.apiInsecure }, api.attach, log);
   if (!listeners.ok) {
     background.abort();
     return listeners;

@@ -33,6 +33,10 @@ export interface Cluster {
 }
 
 let shared: Promise<Cluster> | null = null;
+let takeDown: (() => Promise<void>) | null = null;
+
+// At the top of the module, so that it belongs to the run and not to the test that asked first.
+after(() => takeDown?.());
 
 /** The shared cluster, emptied of units. */
 export async function cluster(): Promise<Cluster> {
@@ -47,13 +51,13 @@ const configuration = (address: string): string => [
 ].join('\n');
 
 async function bootCluster(): Promise<Cluster> {
-  const lab = await openLab({ name: 'ft', gateway: '10.58.0.1', cacheDirectory: labCache(process.env) });
+  const lab = await openLab({ name: process.env['FLEET_TEST_LAB'] ?? 'ft', gateway: '10.58.0.1', cacheDirectory: labCache(process.env) });
   const etcd = await startEtcd(lab);
-  after(async () => {
+  takeDown = async () => {
     etcd.child.kill('SIGKILL');
     await lab.close();
     await rm(etcd.directory, { recursive: true, force: true });
-  });
+  };
   const unit = (name: string): Promise<string> => readFile(join(root, 'packaging/systemd', name), 'utf8');
   const [service, socket] = await Promise.all([unit('fleet.service'), unit('fleet.socket')]);
   const machines = await lab.boot(members.map((member) => ({
