@@ -82,7 +82,8 @@ if (process.argv.includes('--greet')) {
   show();
 } else {
   const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  // A terminal and npm may each send the signal: once is enough, and the second one must not cut the stopping short.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
   const ended = await runFleetd(await plan(), {
     signal: stop.signal,
     onReady() {
