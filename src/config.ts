@@ -153,6 +153,9 @@ const ignoredOptions: readonly string[] = [
   'engine_reconcile_interval', 'enable_grpc', 'disable_watches', 'verify_units', 'authorized_keys_file',
 ];
 
+/** The names of all options as the file has them: those that do something, and those of fleet 1.0 that are only accepted. */
+export const optionNames: { readonly read: readonly string[]; readonly ignored: readonly string[] } = { read: Object.keys(options), ignored: ignoredOptions };
+
 /** Where configuration comes from: the file's text (null when there is none) and the process environment. */
 export interface ConfigSources {
   readonly file: { readonly name: string; readonly text: string } | null;
