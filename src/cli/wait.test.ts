@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { FleetClient } from '../client/client.ts';
+import { Unreachable } from '../client/errors.ts';
 import type { StreamItem } from '../client/events.ts';
 import { createManualClock } from '../lib/manual-clock.ts';
 import type { ManualClock } from '../lib/manual-clock.ts';
@@ -50,7 +51,7 @@ interface Stage {
   interrupt(): void;
 }
 
-function stage(goals: readonly Goal[], options: { readonly limitMs?: number; readonly explain?: Partial<Explanation> } = {}): Stage {
+function stage(goals: readonly Goal[], options: { readonly limitMs?: number; readonly explain?: Partial<Explanation> | Error } = {}): Stage {
   const clock = createManualClock();
   const lines: string[] = [];
   const queue: StreamItem[] = [];
@@ -70,8 +71,11 @@ function stage(goals: readonly Goal[], options: { readonly limitMs?: number; rea
       });
     }
   }
-  const explanation: Explanation = { name: '', summary: 'it fits nowhere', state: 'unplaced', machines: [], ...options.explain };
-  const client = { events, explain: async (name: string) => ({ ...explanation, name }) } as unknown as FleetClient;
+  const explain = async (name: string): Promise<Explanation> => {
+    if (options.explain instanceof Error) throw options.explain;
+    return { name, summary: 'it fits nowhere', state: 'unplaced', machines: [], ...options.explain };
+  };
+  const client = { events, explain } as unknown as FleetClient;
   const needs: WaitNeeds = {
     client, clock, atLeast: 1, limitMs: options.limitMs ?? null,
     onNote: (note) => lines.push(`note ${note}`),
@@ -188,6 +192,15 @@ describe('a wait for units', () => {
     assert.deepEqual(lines, ['note a: no engine leads']);
     interrupt();
     await assert.rejects(done, /interrupted/);
+  });
+
+  test('outlives an API that cannot say why just now', async () => {
+    const { tell, clock, lines } = stage([goal('a')], { explain: new Unreachable('cannot reach it') });
+    await tell(unit('a'), current);
+    await clock.advance(4_000);
+    await tell(assigned('a'), status('a'));
+    await clock.advance(100);
+    assert.deepEqual(lines, ['note a: cannot reach it', 'a reached on aaaa']);
   });
 
   test('says now and then what it waits for', async () => {

@@ -5,6 +5,7 @@
  * when it still runs a moment later.
  */
 import type { FleetClient } from '../client/client.ts';
+import { ApiError, Unreachable } from '../client/errors.ts';
 import { assert } from '../core/failure.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createBell } from '../lib/wakeups.ts';
@@ -188,7 +189,7 @@ class Waiting {
     const unassigned = this.#unassigned();
     let areHopeless = true;
     for (const { goal } of unassigned.slice(0, explainedMax)) {
-      const explanation = await this.#needs.client.explain(goal.name, signal);
+      const explanation = await this.#reasons(goal.name, signal);
       const isHopeless = explanation?.state === 'unplaced';
       areHopeless &&= isHopeless;
       if (isHopeless) await this.#end({ kind: 'unplaced', goal, explanation });
@@ -196,6 +197,17 @@ class Waiting {
     }
     if (!areHopeless) return;
     for (const { goal } of unassigned.slice(explainedMax)) await this.#end({ kind: 'unplaced', goal, explanation: null });
+  }
+
+  /** Why a unit is on no machine. That nobody can say so now is no reason to give up: how long to put up with that, the stream decides. */
+  async #reasons(name: string, signal: AbortSignal): Promise<Explanation | null> {
+    try {
+      return await this.#needs.client.explain(name, signal);
+    } catch (error) {
+      const isPassing = error instanceof Unreachable || (error instanceof ApiError && error.status >= 500);
+      if (!isPassing) throw error;
+      return { name, state: 'unknown', summary: error.message, machines: [] };
+    }
   }
 
   /** Ends the wait: units on no machine with the reasons for that, all others with what they lack. */
@@ -208,10 +220,11 @@ class Waiting {
 
   #note(nowMs: number): void {
     this.#notedMs = nowMs;
-    const [first] = this.#pending.values();
+    // What units on no machine wait for is said when their reasons are asked for.
+    const [first, ...others] = [...this.#pending.values()].filter(({ standing }) => standing?.state !== 'unassigned');
     if (first === undefined) return;
-    const others = this.#pending.size === 1 ? '' : ` (and ${this.#pending.size - 1} more)`;
-    this.#say(`${first.goal.name}: ${first.standing?.why ?? 'the cluster has not told its state yet'}${others}`);
+    const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+    this.#say(`${first.goal.name}: ${first.standing?.why ?? 'the cluster has not told its state yet'}${more}`);
   }
 
   #say(note: string): void {
