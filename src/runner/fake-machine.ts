@@ -91,7 +91,8 @@ export function rebootFakeMachine(machine: FakeMachineState): void {
 export function newFakeUnit(machine: FakeMachineState, rendered: RenderedUnit): FakeUnit {
   return {
     rendered, known: rendered, script: machine.behaviours.get(rendered.name) ?? null, restart: notStarted,
-    active: 'inactive', sub: 'dead', sinceMs: 0, result: 'success', exitStatus: null, succeeded: false, restarts: 0, mainPid: 0, next: null, startAfterStop: false,
+    active: 'inactive', sub: 'dead', sinceMs: 0, result: 'success', exitStatus: null, succeeded: false, restarts: 0,
+    mainPid: 0, next: null, startAfterStop: false,
   };
 }
 

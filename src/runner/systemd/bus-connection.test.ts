@@ -170,14 +170,14 @@ test('a peer that never authenticates, or is not there, is unavailable within a 
 
 test('a link connects again when its connection is lost, and says that everything may have changed', () =>
   withPeer({}, async (peer, clock) => {
-    let connections = 0;
+    let doubts = 0;
     const ending = new AbortController();
     const lines: string[] = [];
     const link = createBusLink([{ path: `${peer.path}-absent`, direct: true }, { path: peer.path, direct: true }], {
       clock, random: seededRandom(1), log: createLog('runner', 'info', (line) => lines.push(line)),
       onSignal: () => undefined,
-      onConnected: () => {
-        connections += 1;
+      onDoubt: () => {
+        doubts += 1;
       },
     });
     const running = link.run(ending.signal);
@@ -197,7 +197,7 @@ test('a link connects again when its connection is lost, and says that everythin
     await peer.received(3);
     peer.answer(peer.calls[2] ?? first(peer), 'back');
     assert.deepEqual(await again, ['back']);
-    assert.equal(connections, 2);
+    assert.equal(doubts, 3, 'connected, lost, connected again');
     assert.equal(lines.length, 1);
     assert.match(lines[0] ?? '', /the connection was closed; connecting again until it works/);
     ending.abort();
@@ -207,7 +207,7 @@ test('a link connects again when its connection is lost, and says that everythin
 test('a call made while there is no connection gives up after a bounded time, saying why there is none', async () => {
   const clock = createManualClock();
   const link = createBusLink([{ path: '/nonexistent/bus', direct: true }], {
-    clock, random: seededRandom(1), log: createLog('runner', 'error', () => undefined), onSignal: () => undefined, onConnected: () => undefined,
+    clock, random: seededRandom(1), log: createLog('runner', 'error', () => undefined), onSignal: () => undefined, onDoubt: () => undefined,
   });
   const ending = new AbortController();
   const running = link.run(ending.signal);

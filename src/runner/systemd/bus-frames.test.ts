@@ -12,7 +12,8 @@ const signalBytes = codec.marshall({
 });
 const replyBytes = codec.marshall({ type: frameTypes.reply, serial: 8, replySerial: 3 });
 const errorBytes = codec.marshall({
-  type: frameTypes.error, serial: 9, replySerial: 4, errorName: 'org.freedesktop.systemd1.NoSuchUnit', signature: 's', body: ['Unit ü not loaded.'],
+  type: frameTypes.error, serial: 9, replySerial: 4, errorName: 'org.freedesktop.systemd1.NoSuchUnit',
+  signature: 's', body: ['Unit ü not loaded.'],
 });
 
 function readInChunks(bytes: Buffer, sizes: readonly number[]): readonly BusFrame[] {

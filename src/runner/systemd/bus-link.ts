@@ -1,7 +1,7 @@
 /**
  * A connection to systemd that comes back: run() keeps one open, trying its addresses in order, and tells when it is new.
- * Promises: at most one connection at a time; a call made while there is none waits a bounded time for one; onConnected()
- * is called after each (re)connect, because what was missed is unknown.
+ * Promises: at most one connection at a time; a call made while there is none waits a bounded time for one; onDoubt() is called
+ * when a connection is lost and when there is a new one: nothing heard before is sure any more.
  */
 import { createBackoff } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -21,7 +21,7 @@ export interface BusLinkNeeds {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly onConnected: () => void;
+  readonly onDoubt: () => void;
   readonly onSignal: (frame: BusFrame) => void;
 }
 
@@ -55,7 +55,7 @@ export function createBusLink(addresses: readonly BusAddress[], needs: BusLinkNe
     const close = (): void => connection.close();
     signal.addEventListener('abort', close, { once: true });
     current = connection;
-    needs.onConnected();
+    needs.onDoubt();
     for (const waiter of waiters) waiter(connection);
     try {
       if (signal.aborted) close();
@@ -63,6 +63,7 @@ export function createBusLink(addresses: readonly BusAddress[], needs: BusLinkNe
     } finally {
       signal.removeEventListener('abort', close);
       current = null;
+      needs.onDoubt();
     }
   };
 
@@ -114,9 +115,13 @@ async function nextConnection(
   return connection;
 }
 
-const bus = { destination: 'org.freedesktop.DBus', path: '/org/freedesktop/DBus', interface: 'org.freedesktop.DBus' } as const;
+const bus = {
+  destination: 'org.freedesktop.DBus', path: '/org/freedesktop/DBus', interface: 'org.freedesktop.DBus',
+} as const;
 const systemd = {
-  destination: 'org.freedesktop.systemd1', path: '/org/freedesktop/systemd1', interface: 'org.freedesktop.systemd1.Manager',
+  destination: 'org.freedesktop.systemd1',
+  path: '/org/freedesktop/systemd1',
+  interface: 'org.freedesktop.systemd1.Manager',
 } as const;
 
 /** On a message bus: says hello and asks for systemd's signals, with one match because a connection may have few. */

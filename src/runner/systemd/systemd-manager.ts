@@ -70,7 +70,8 @@ export function typeInterface(name: UnitName): string {
 
 /** The object path of a unit: all but letters and digits escaped, a leading digit too (sd_bus_path_encode(3)). */
 export function unitObjectPath(name: UnitName): string {
-  const escaped = name.replace(/[^A-Za-z0-9]|^\d/g, (character) => `_${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  const escaped = name.replace(/[^A-Za-z0-9]|^\d/g,
+    (character) => `_${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
   return `${managerPath}/unit/${escaped}`;
 }
 
@@ -84,8 +85,9 @@ export function createSystemdManager(link: BusLink): SystemdManager {
   const call = (member: string, signature: string, body: readonly unknown[]) => (signal: AbortSignal) =>
     link.call({ destination, path: managerPath, interface: managerInterface, member, signature, body }, signal);
   const get = async (path: string, { interface: of, property }: UnitProperty, signal: AbortSignal): Promise<unknown> => {
-    const [value] = await link.call(
-      { destination, path, interface: 'org.freedesktop.DBus.Properties', member: 'Get', signature: 'ss', body: [of, property] }, signal);
+    const [value] = await link.call({
+      destination, path, interface: 'org.freedesktop.DBus.Properties', member: 'Get', signature: 'ss', body: [of, property],
+    }, signal);
     return variantValue(value);
   };
   const forget = async (answer: Promise<unknown>): Promise<void> => {

@@ -397,6 +397,7 @@ if (present) {
       await start(unit.name);
       const before = await until(unit.name, ({ active }) => active === 'active');
       await execute('systemctl', ['stop', 'dbus.socket', 'dbus.service']);
+      await assert.rejects(runner.observe(signal), RunnerUnavailable, 'what is not known is not made up');
       await assert.rejects(runner.stop([unit.name], signal), RunnerUnavailable);
       assert.ok(processIsAlive(before.mainPid));
       await execute('systemctl', ['start', 'dbus.socket', 'dbus.service']);

@@ -69,7 +69,7 @@ export async function openSystemdRunner(options: SystemdRunnerOptions, needs: Sy
   const memories = await openUnitMemories({ units: unitsDirectory, memories: join(stateDirectory, 'units') });
   const records = await openRunRecords(join(stateDirectory, 'records'));
   const link = createBusLink(options.addresses ?? systemdAddresses(user ? userRuntimeDirectory : ''), {
-    ...needs, onConnected: () => watch.onConnected(), onSignal: (frame) => watch.onSignal(frame),
+    ...needs, onDoubt: () => watch.onDoubt(), onSignal: (frame) => watch.onSignal(frame),
   });
   const manager = createSystemdManager(link);
   const watch = createUnitWatch({
@@ -137,14 +137,14 @@ function createUnitRunner(parts: RunnerParts): UnitRunner {
       signal.throwIfAborted();
       const problems = createUnitProblems();
       const known = names.filter((name) => memories.get(name) !== undefined).map((name) => ({ name }));
-      // Before the stop: a unit that has stopped must never look as if it had ended by itself.
-      await problems.forEach(known, async ({ name }) => {
-        await memories.change(name, { restart: notStarted });
-        watch.tell(name);
-      });
       await problems.forAll(known, async ({ name }) => {
         watch.expect(name, 'stop');
         await manager.stopUnit(name, signal).catch(unlessNotLoaded);
+      });
+      // Afterwards: a stop that did not reach systemd is asked for again as long as the unit counts as started.
+      await problems.forEach(known, async ({ name }) => {
+        await memories.change(name, { restart: notStarted });
+        watch.tell(name);
       });
       return problems.list();
     },

@@ -47,11 +47,12 @@ export function createUnitInspector(options: { readonly user: boolean }): UnitIn
       return { text: text === '' ? tool.complaint() : text, exitStatus };
     },
     async *journal(query, signal) {
-      assert(Number.isInteger(query.lines) && query.lines >= 0 && query.lines <= limits.journalLinesMax, 'the caller bounds the lines');
+      const { lines } = query;
+      assert(Number.isInteger(lines) && lines >= 0 && lines <= limits.journalLinesMax, 'the caller bounds the lines');
       assert(journalOutputs.has(query.output), 'the caller checks the output');
       const unit = options.user ? '--user-unit' : '--unit';
       const tool = run('journalctl', [
-        '--no-pager', '--quiet', `--lines=${String(query.lines)}`, `--output=${query.output}`,
+        '--no-pager', '--quiet', `--lines=${String(lines)}`, `--output=${query.output}`,
         ...(query.follow ? ['--follow'] : []), `${unit}=${checked(query.name)}`,
       ], signal);
       yield* tool.lines;

@@ -116,7 +116,9 @@ async function plan(unit: RenderedUnit, runs: boolean, { memories, records, dire
 }
 
 /** The restart generation of a unit that is given other files. */
-async function restartAfter(before: UnitMemory | undefined, runs: boolean, files: ReadonlyMap<string, string>): Promise<number> {
+async function restartAfter(
+  before: UnitMemory | undefined, runs: boolean, files: ReadonlyMap<string, string>,
+): Promise<number> {
   // What runs after its memory was lost is left alone when it runs these very files; what nobody started, its socket did.
   const isOutdated = runs && (before === blankMemory ? !await areOnDisk(files) : before?.restart !== notStarted);
   return isOutdated ? outdated : notStarted;
@@ -141,7 +143,8 @@ async function refuseTaken(loadings: readonly Loading[], { needs, problems }: Lo
     }
   }
   // An instance may come from the machine's own template; fleet keeps off those that run.
-  const instances = problems.fine(loadings).filter(({ name, before }) => before === undefined && owners.templateOf(name) !== null);
+  const instances = problems.fine(loadings)
+    .filter(({ name, before }) => before === undefined && owners.templateOf(name) !== null);
   if (instances.length === 0) return;
   for (const row of await needs.manager.listUnitsByNames(instances.map(({ name }) => name), signal)) {
     if (row.active !== 'inactive') problems.add(row.name, nameTaken(row.name, row.name, owners.templateOf(row.name) ?? ''));
@@ -167,7 +170,8 @@ async function link(loadings: readonly Loading[], { needs, problems }: LoadConte
   const reinstalled = loadings.filter(({ before }) => before?.installed === true);
   await problems.together(reinstalled, (some) => manager.disableUnitFiles(some.map(({ name }) => name), signal));
   await problems.together(loadings, (some) => manager.linkUnitFiles(paths(some), signal));
-  await problems.together(loadings.filter(({ facts }) => facts.installs), (some) => manager.enableUnitFiles(paths(some), signal));
+  const installing = loadings.filter(({ facts }) => facts.installs);
+  await problems.together(installing, (some) => manager.enableUnitFiles(paths(some), signal));
 }
 
 /** Removes what was staged and not used, and all of a new unit that could not be loaded. */

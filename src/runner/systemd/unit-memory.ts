@@ -122,7 +122,7 @@ async function readMemory(path: string): Promise<UnitMemory> {
 function isUnitMemory(value: unknown): value is UnitMemory {
   if (typeof value !== 'object' || value === null) return false;
   const { hash, renderedHash, restart, needsReload, installed, oneshot, dropIns } = value as Record<string, unknown>;
-  return typeof hash === 'string' && typeof renderedHash === 'string' && Number.isInteger(restart) && typeof needsReload === 'boolean' &&
-    typeof installed === 'boolean' && typeof oneshot === 'boolean' &&
+  return [hash, renderedHash].every((text) => typeof text === 'string') && Number.isInteger(restart) &&
+    [needsReload, installed, oneshot].every((flag) => typeof flag === 'boolean') &&
     Array.isArray(dropIns) && dropIns.every((dropIn) => typeof dropIn === 'string');
 }

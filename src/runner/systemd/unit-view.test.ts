@@ -8,7 +8,9 @@ import { createFrameReader, frameTypes } from './bus-frames.ts';
 import type { BusFrame } from './bus-frames.ts';
 import { unitInterface, unitObjectPath } from './systemd-manager.ts';
 import { factsOf } from './unit-facts.ts';
-import { decodeSignals, hearAnswers, hearProperties, hearRow, isDown, lacksProperties, observationOf, unknownView, wantedProperties } from './unit-view.ts';
+import {
+  decodeSignals, hearAnswers, hearProperties, hearRow, isDown, lacksProperties, observationOf, unknownView, wantedProperties,
+} from './unit-view.ts';
 import type { UnitView } from './unit-view.ts';
 
 const app = 'app.service' as UnitName;

@@ -142,11 +142,14 @@ export function isUnlinked(view: UnitView): boolean {
 
 export function observationOf(name: UnitName, memory: UnitMemory, view: UnitView): Observation {
   const starting = isStarting(view);
-  const succeeded = memory.oneshot &&
-    (view.active === 'inactive' ? !starting && view.record?.succeeded === true : view.active === 'active' && view.sub === 'exited');
+  const ranToItsEnd = view.active === 'inactive'
+    ? !starting && view.record?.succeeded === true
+    : view.active === 'active' && view.sub === 'exited';
+  const succeeded = memory.oneshot && ranToItsEnd;
   const known = {
     // A unit whose link somebody removed is loaded again when nothing says it is loaded.
-    name, hash: memory.hash, renderedHash: isUnlinked(view) ? '' : memory.renderedHash, restart: memory.restart, load: view.load, sub: view.sub, succeeded,
+    name, hash: memory.hash, renderedHash: isUnlinked(view) ? '' : memory.renderedHash, restart: memory.restart,
+    load: view.load, sub: view.sub, succeeded,
     needsReload: memory.needsReload,
   };
   if (view.active === 'inactive') {

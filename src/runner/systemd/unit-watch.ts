@@ -1,7 +1,8 @@
 /**
  * Follows systemd's signals about our units, and keeps a view of each.
- * Promises: when nothing changed a look costs no call; systemd is asked only for what no signal has told, everything again
- * after a reconnect; memory is bounded by the number of our units, however many signals come.
+ * Promises: when nothing changed a look costs no call; systemd is asked only for what no signal has told; without a connection
+ * nothing is known, and with a new one everything is asked for again; memory is bounded by the number of our units, however
+ * many signals come.
  */
 import type { UnitName } from '../../core/unit-name.ts';
 import { BusError } from './bus-connection.ts';
@@ -12,7 +13,9 @@ import { inParallel } from '../in-parallel.ts';
 import type { RunRecord } from './run-record.ts';
 import { managerInterface, unitObjectPath } from './systemd-manager.ts';
 import type { SystemdManager } from './systemd-manager.ts';
-import { decodeSignals, forget, hearAnswers, hearProperties, hearRow, isStarting, lacksProperties, needsRow, unknownView, wantedProperties } from './unit-view.ts';
+import {
+  decodeSignals, forget, hearAnswers, hearProperties, hearRow, isStarting, lacksProperties, needsRow, unknownView, wantedProperties,
+} from './unit-view.ts';
 import type { UnitView } from './unit-view.ts';
 
 export interface UnitWatchNeeds {
@@ -36,8 +39,8 @@ export interface UnitWatch {
   changes(signal: AbortSignal): AsyncIterable<readonly UnitName[]>;
   /** Takes a signal from the connection. */
   onSignal(frame: BusFrame): void;
-  /** A new connection: nothing is known. */
-  onConnected(): void;
+  /** The connection was lost, or is new: nothing is known. */
+  onDoubt(): void;
 }
 
 export function createUnitWatch(needs: UnitWatchNeeds): UnitWatch {
@@ -104,7 +107,7 @@ export function createUnitWatch(needs: UnitWatchNeeds): UnitWatch {
         else onManagerSignal(frame);
       }
     },
-    onConnected() {
+    onDoubt() {
       for (const view of views.values()) forget(view);
       tellAll();
     },
@@ -112,7 +115,8 @@ export function createUnitWatch(needs: UnitWatchNeeds): UnitWatch {
 }
 
 /** What a signal of the manager means for the view of the unit it names. */
-const managerSignals: Readonly<Record<string, (body: readonly unknown[]) => { unit: UnitName; take: (view: UnitView) => void }>> = {
+type ManagerSignal = (body: readonly unknown[]) => { readonly unit: UnitName; readonly take: (view: UnitView) => void };
+const managerSignals: Readonly<Record<string, ManagerSignal>> = {
   JobNew: ([, job, unit]) => ({
     unit: unit as UnitName,
     take(view) {
@@ -140,7 +144,9 @@ const managerSignals: Readonly<Record<string, (body: readonly unknown[]) => { un
 };
 
 /** Asks systemd for what the signals have not told. Throws RunnerUnavailable when it does not answer. */
-async function bringUpToDate(views: ReadonlyMap<UnitName, UnitView>, needs: UnitWatchNeeds, signal: AbortSignal): Promise<void> {
+async function bringUpToDate(
+  views: ReadonlyMap<UnitName, UnitView>, needs: UnitWatchNeeds, signal: AbortSignal,
+): Promise<void> {
   const decodeAll = (): void => {
     for (const view of views.values()) decodeSignals(view);
   };
