@@ -88,6 +88,7 @@ export class FakeCluster {
       machine: id, address: status.address, exitStatus: status.active === 'active' ? 0 : 3,
       text: `* ${name}\n     Loaded: ${status.load}\n     Active: ${status.active} (${status.sub})\n`,
     }));
+    if (blocks.length === 0) throw new FakeRefusal(409, 'UNIT_NOT_LOADED', `unit ${name} is on no machine; explain tells why`);
     return { name, blocks };
   }
 

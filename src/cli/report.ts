@@ -72,7 +72,7 @@ async function tellFailure(session: Session, outcome: Exclude<Outcome, { kind: '
       }
       return;
     case 'unplaced':
-      complain(session, `Unit ${goal.name} fits on no machine: ${outcome.explanation?.summary ?? `"fleetctl explain ${goal.name}" says why`}`);
+      complain(session, `Unit ${goal.name} is on no machine: ${outcome.explanation?.summary ?? `"fleetctl explain ${goal.name}" says why`}`);
       for (const machine of outcome.explanation?.machines ?? []) complain(session, `  ${machineLabel(machine)}: ${machine.why}`);
       return;
     case 'superseded':

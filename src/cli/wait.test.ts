@@ -185,8 +185,11 @@ describe('a wait for units', () => {
     assert.deepEqual(lines, ['a unplaced']);
   });
 
+  const possible: Partial<Explanation> = {
+    summary: 'no engine leads', machines: [{ id: machine, address: '10.0.0.1', verdict: 'possible', why: 'it has no units' }] };
+
   test('goes on, saying why once, when a unit is on no machine for want of a decision', async () => {
-    const { tell, clock, lines, interrupt, done } = stage([goal('a')], { explain: { state: 'unknown', summary: 'no engine leads' } });
+    const { tell, clock, lines, interrupt, done } = stage([goal('a')], { explain: possible });
     await tell(unit('a'), current);
     await clock.advance(9_500);
     assert.deepEqual(lines, ['note a: no engine leads']);

@@ -190,7 +190,8 @@ class Waiting {
     let areHopeless = true;
     for (const { goal } of unassigned.slice(0, explainedMax)) {
       const explanation = await this.#reasons(goal.name, signal);
-      const isHopeless = explanation?.state === 'unplaced';
+      // Where a machine is possible only a decision is missing: that of an engine that is about to lead, for example.
+      const isHopeless = explanation?.state === 'unplaced' && explanation.machines.every(({ verdict }) => verdict !== 'possible');
       areHopeless &&= isHopeless;
       if (isHopeless) await this.#end({ kind: 'unplaced', goal, explanation });
       else this.#say(`${goal.name}: ${explanation?.summary ?? 'it does not exist'}`);

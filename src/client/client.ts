@@ -41,7 +41,7 @@ export interface FleetClient {
   machines(signal: AbortSignal): Promise<MachineList>;
   /** Null when there is no such unit. */
   explain(name: string, signal: AbortSignal): Promise<Explanation | null>;
-  /** Null when there is no such unit. */
+  /** Null when there is no such unit; without blocks when it is on no machine. */
   status(name: string, signal: AbortSignal): Promise<StatusReport | null>;
   /** Pieces of text as they come; ends when the journal does, never by itself with `follow`. */
   journal(query: JournalQuery, signal: AbortSignal): AsyncIterable<string>;
@@ -61,14 +61,19 @@ export interface ClientOptions {
   readonly log: Log;
 }
 
-/** An answer, or null when the API says that the unit does not exist. Other errors are thrown on. */
-async function orNull<T>(answer: Promise<T>): Promise<T | null> {
+/** An answer, or `otherwise` when the API refuses with a certain reason. Other errors are thrown on. */
+async function unlessRefused<T, Other>(answer: Promise<T>, reason: string, otherwise: Other): Promise<T | Other> {
   try {
     return await answer;
   } catch (error) {
-    if (error instanceof ApiError && error.reason === 'UNIT_NOT_FOUND') return null;
+    if (error instanceof ApiError && error.reason === reason) return otherwise;
     throw error;
   }
+}
+
+/** An answer, or null when the unit does not exist. */
+function orNull<T>(answer: Promise<T>): Promise<T | null> {
+  return unlessRefused(answer, 'UNIT_NOT_FOUND', null);
 }
 
 function get(path: string): Call {
@@ -104,7 +109,8 @@ export function createClient(options: ClientOptions): FleetClient {
     statuses: (signal) => caller.json<StatusList>(get('/fleet/v2/statuses'), signal),
     machines: (signal) => caller.json<MachineList>(get('/fleet/v2/machines'), signal),
     explain: (name, signal) => orNull(caller.json<Explanation>(get(`/fleet/v2/explain/${escaped(name)}`), signal)),
-    status: (name, signal) => orNull(caller.json<StatusReport>(get(`/fleet/v2/status/${escaped(name)}`), signal)),
+    status: (name, signal) => orNull(
+      unlessRefused(caller.json<StatusReport>(get(`/fleet/v2/status/${escaped(name)}`), signal), 'UNIT_NOT_LOADED', { name, blocks: [] })),
     journal,
     events: (query, signal) => readEvents({ caller, clock: options.clock, random: options.random }, query, signal),
     close: async () => undefined,
