@@ -64,6 +64,10 @@ export interface SimCluster {
   readonly store: MemoryStore;
   readonly log: readonly string[];
   machine(id: string, metadata?: Record<string, string>): SimMachine;
+  /** All machines made so far. */
+  machines(): readonly SimMachine[];
+  /** Calls `listener` after every change of the store. */
+  onChange(listener: () => void): void;
   /** Submits a unit, or changes what is wanted of it; without text it keeps its file. */
   want(name: string, desired: DesiredState, text?: string): Promise<void>;
   restart(name: string): Promise<void>;
@@ -92,10 +96,17 @@ export async function createCluster(seed: number = 1): Promise<SimCluster> {
   const mirror = createMirror({ store, clock, random: seededRandom(seed), log: createLog('watcher', 'info', (line) => log.push(line)) });
   const mirroring = mirror.run(ending.signal);
   await clock.settle();
+  const machines: SimMachine[] = [];
   return {
     clock, store, log,
     ...createOperator(world, mirror),
-    machine: (id, metadata = {}) => createMachine(world, id as MachineId, metadata),
+    machine(id, metadata = {}): SimMachine {
+      const machine = createMachine(world, id as MachineId, metadata);
+      machines.push(machine);
+      return machine;
+    },
+    machines: () => machines,
+    onChange: (listener) => void mirror.subscribe(listener),
     snapshot: mirror.snapshot,
     machinesOf: (name) => [...assignmentsOf(mirror.snapshot(), name as UnitName).keys()],
     status: (machine, name) => mirror.snapshot().statuses.get(machine as MachineId)?.get(name as UnitName),

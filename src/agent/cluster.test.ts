@@ -92,6 +92,18 @@ describe('a cluster', () => {
     await cluster.until(() => cluster.machinesOf('app.service').length === 1);
   });
 
+  test('a leader that renews its lease but gets nothing else done gives up, and another engine leads', async () => {
+    let isStuck = false;
+    const stuck = cluster.machine('aaa').start(({ verb }) => (isStuck && verb === 'commit' ? { fails: 'before' } : {}));
+    await cluster.until(() => stuck.engine.role === 'leading');
+    const other = cluster.machine('bbb').start();
+    await cluster.until(() => other.agent.presence.state === 'present');
+    isStuck = true;
+    await cluster.want('app.service', 'launched', sleeper);
+    await cluster.until(() => other.engine.role === 'leading', 300_000);
+    await cluster.until(() => cluster.machinesOf('app.service').length === 1);
+  });
+
   test('a killed and restarted fleetd touches no unit and takes its lease and its leadership up again', async () => {
     const machine = cluster.machine('aaa');
     cluster.machine('bbb').start();

@@ -13,7 +13,7 @@ import { isStoreTrouble, keepLease } from '../store/lease-keeper.ts';
 import type { FollowBatch } from '../store/mirror.ts';
 import { LeaseExpired } from '../store/store.ts';
 import type { Revision } from '../store/store.ts';
-import { decideUntilOver } from './passes.ts';
+import { decideUntilOver, untilStuck } from './passes.ts';
 import type { EngineNeeds } from './passes.ts';
 import { resign, winTerm } from './term.ts';
 import type { Term } from './term.ts';
@@ -94,7 +94,7 @@ async function vacancy({ mirror, machine, clock }: EngineNeeds, { bell, mayInher
   }
 }
 
-/** Leads until the lease expires, another engine has the leader key, or the signal is aborted. */
+/** Leads until the lease expires, another engine has the leader key, nothing gets done, or the signal is aborted. */
 async function lead(needs: EngineNeeds, { term, bell }: { term: Term; bell: Bell }, signal: AbortSignal): Promise<void> {
   const { report, log, clock } = needs;
   Object.assign(report, { role: 'leading', roleSinceMs: clock.uptimeMs(), terms: report.terms + 1 });
@@ -103,6 +103,7 @@ async function lead(needs: EngineNeeds, { term, bell }: { term: Term; bell: Bell
     await untilFirstEnds([
       (over) => keepLease(needs, term.held, over),
       (over) => decideUntilOver(needs, { term, bell }, over),
+      (over) => untilStuck(needs, term, over),
     ], signal);
   } finally {
     Object.assign(report, { role: 'following', roleSinceMs: clock.uptimeMs() });

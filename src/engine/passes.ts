@@ -25,13 +25,23 @@ const firstRetryMs = 50;
 const longestRetryMs = 2_000;
 /** How often a leader whose mirror is not current looks again: its becoming so rings no bell. */
 const lookAgainMs = 500;
-/** The longest a leader sleeps without looking whether there is anything to do; costs no request. */
+/** The longest a leader sleeps without a pass; costs no request. */
 const idleMs = 60_000;
 
 export interface EngineNeeds extends TermNeeds {
   /** Follows the store; run by whoever made it. */
   readonly mirror: Mirror;
   readonly report: EngineReport;
+}
+
+/**
+ * Ends when the leader has got nothing done for long, though its lease lives: cut off from watching, say. Another engine may
+ * be better off.
+ */
+export async function untilStuck({ clock, ttlMs, log }: TermNeeds, term: Term, signal: AbortSignal): Promise<void> {
+  const stuckMs = 2 * idleMs + ttlMs;
+  while (clock.uptimeMs() - term.doneAtMs < stuckMs) await clock.sleep(ttlMs, signal);
+  log.warning('this leader cannot get anything done, giving up the leadership', { sinceMs: clock.uptimeMs() - term.doneAtMs });
 }
 
 interface Leading {
@@ -62,6 +72,7 @@ export async function decideUntilOver(needs: EngineNeeds, leading: Leading, sign
       continue;
     }
     backoff.reset();
+    term.doneAtMs = clock.uptimeMs();
     const dueMs = unused.nextMs(clock.uptimeMs()) ?? idleMs;
     await waitAtMost(bell, { clock, limitMs: Math.min(idleMs, Math.max(dueMs, lookAgainMs)) }, signal);
   }

@@ -35,6 +35,8 @@ export interface Term {
   revision: Revision;
   /** A commit of this term got no answer, and may still take effect under the present guard. */
   inDoubt: boolean;
+  /** Clock.uptimeMs() when a pass last found or made everything as decided. */
+  doneAtMs: number;
 }
 
 /** How long an engine waits for the store's answer to one request: it may ask again before its lease is in doubt. */
@@ -53,7 +55,7 @@ export async function winTerm(needs: TermNeeds, seen: Revision | 0, signal: Abor
     // Also when the commit was not answered: should it have happened, the key goes with its lease.
     if (won?.committed !== true) await endLease(needs, held.lease, resignMs);
   }
-  return won.committed ? { held, leader, revision: won.revision, inDoubt: false } : null;
+  return won.committed ? { held, leader, revision: won.revision, inDoubt: false, doneAtMs: needs.clock.uptimeMs() } : null;
 }
 
 /** The guard that fences the commits of a term. */

@@ -1,0 +1,163 @@
+/**
+ * What an agent does: scenarios as text (testdata/plan-agent).
+ *
+ * The words of a scenario:
+ *   assigned NAME [loaded] [restart=N] [file=TEXT]            TEXT stands for the content of the unit file; "one" unless said
+ *   seen NAME ACTIVE [restart=N] [file=TEXT] [needs-reload]   what the runner observes; restart is 0 unless said
+ *   withheld NAME|TEXT, finished NAME, no-file TEXT           the file is not at hand
+ * The answer repeats the plan after its steps were carried out by a machine on which everything works, until nothing is left to do.
+ */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { describe, test } from 'node:test';
+import { goldenTests } from '../../../test/golden.ts';
+import { notStarted, outdated } from '../unit.ts';
+import type { Assignment, FileHash } from '../unit.ts';
+import type { UnitName } from '../unit-name.ts';
+import { planAgent } from './plan-agent.ts';
+import type { AgentView, UnitOnMachine } from './plan-agent.ts';
+import { renderUnit } from './render.ts';
+import type { Step } from './step.ts';
+
+interface World {
+  readonly assignments: Map<UnitName, Assignment>;
+  readonly texts: Map<FileHash, string>;
+  readonly missing: Map<FileHash, string>;
+  readonly observations: Map<UnitName, UnitOnMachine>;
+  readonly withheld: Set<UnitName | FileHash>;
+  readonly finished: Set<UnitName>;
+}
+
+const hashOf = (text: string): FileHash => createHash('sha1').update(text).digest('hex') as FileHash;
+
+const facts = (words: readonly string[]): Record<string, string> => Object.fromEntries(words.map((word): [string, string] => {
+  const [key = '', value = 'yes'] = word.split('=', 2);
+  return [key, value];
+}));
+
+function assignmentOf(words: readonly string[]): Assignment {
+  const { loaded, restart = '0', file = 'one' } = facts(words);
+  return {
+    hash: hashOf(file), desired: loaded === undefined ? 'launched' : 'loaded', restart: Number(restart), ports: {}, why: '', assignedAtMs: 0,
+  };
+}
+
+const rows: Readonly<Record<string, (world: World, words: readonly string[]) => void>> = {
+  assigned(world, [name = '', ...words]) {
+    world.assignments.set(name as UnitName, assignmentOf(words));
+    const { file = 'one' } = facts(words);
+    world.texts.set(hashOf(file), file);
+  },
+  seen(world, [name = '', active = '', ...words]) {
+    const { restart = '0', file = 'one', 'needs-reload': needsReload } = facts(words);
+    const assignment = assignmentOf([`file=${file}`]);
+    world.observations.set(name as UnitName, {
+      hash: assignment.hash, renderedHash: renderUnit(name as UnitName, assignment, file).renderedHash, restart: Number(restart),
+      active, sub: '', needsReload: needsReload !== undefined,
+    });
+  },
+  withheld(world, [subject = '']) {
+    world.withheld.add(subject.includes('.') ? subject as UnitName : hashOf(subject));
+  },
+  finished: (world, [name = '']) => void world.finished.add(name as UnitName),
+  'no-file'(world, [file = '']) {
+    world.texts.delete(hashOf(file));
+    world.missing.set(hashOf(file), file);
+  },
+};
+
+function readWorld(question: readonly string[]): World {
+  const world: World = {
+    assignments: new Map(), texts: new Map(), missing: new Map(), observations: new Map(), withheld: new Set(), finished: new Set(),
+  };
+  for (const line of question.filter((each) => each.trim() !== '')) {
+    const [row = '', ...words] = line.trim().split(/\s+/);
+    const read = rows[row];
+    assert.ok(read, `"${line}" begins with a word that scenarios know`);
+    read(world, words);
+  }
+  return world;
+}
+
+function say(step: Step, world: World): string {
+  switch (step.kind) {
+    case 'fetch':
+      return `fetch the file "${world.missing.get(step.hash) ?? step.hash}": ${step.why}`;
+    case 'reload':
+      return `reload: ${step.why}`;
+    case 'start':
+    case 'restart':
+      return `${step.kind} ${step.unit} as ${String(step.restart)}: ${step.why}`;
+    case 'load':
+    case 'stop':
+    case 'unload':
+      return `${step.kind} ${step.unit}: ${step.why}`;
+  }
+}
+
+/** What a step does on a machine where everything works at once, but stopping takes until the next plan. */
+function carryOut(world: World, step: Step): void {
+  const put = (name: UnitName, change: Partial<UnitOnMachine>): void => {
+    const before = world.observations.get(name) ?? {
+      hash: '' as FileHash, renderedHash: '', restart: notStarted, active: 'inactive', sub: '', needsReload: false,
+    };
+    world.observations.set(name, { ...before, ...change });
+  };
+  switch (step.kind) {
+    case 'fetch':
+      world.texts.set(step.hash, world.missing.get(step.hash) ?? '');
+      return;
+    case 'load': {
+      const isUp = world.observations.get(step.unit)?.active === 'active';
+      const { hash, renderedHash } = step.rendered;
+      return put(step.unit, { hash, renderedHash, restart: isUp ? outdated : notStarted, needsReload: isUp });
+    }
+    case 'unload':
+      world.observations.delete(step.unit);
+      return;
+    case 'stop':
+      return put(step.unit, { restart: notStarted, active: world.observations.get(step.unit)?.active === 'active' ? 'deactivating' : 'inactive' });
+    case 'reload':
+      for (const name of world.observations.keys()) put(name, { needsReload: false });
+      return;
+    case 'start':
+    case 'restart':
+      assert.equal(world.observations.get(step.unit)?.needsReload, false, `${step.unit} is not started from an old file`);
+      return put(step.unit, { restart: step.restart, active: 'active' });
+  }
+}
+
+function answer(question: readonly string[]): string {
+  const world = readWorld(question);
+  const plans: string[] = [];
+  for (let round = 0; round < 10; round += 1) {
+    const steps = planAgent(world satisfies AgentView);
+    const isStopping = [...world.observations.values()].some(({ active }) => active === 'deactivating');
+    if (steps.length === 0 && !isStopping) return plans.length === 0 ? 'nothing to do' : plans.join('\nthen\n');
+    for (const [name, seen] of world.observations) {
+      if (seen.active === 'deactivating') world.observations.set(name, { ...seen, active: 'inactive' });
+    }
+    plans.push(steps.length === 0 ? 'nothing to do yet' : steps.map((step) => say(step, world)).join('\n'));
+    for (const step of steps) carryOut(world, step);
+  }
+  return `${plans.join('\nthen\n')}\nNEVER SETTLED`;
+}
+
+describe('an agent plans', () => {
+  goldenTests(new URL('../testdata/plan-agent/', import.meta.url), answer);
+});
+
+describe('a rendering', () => {
+  const name = 'app.service' as UnitName;
+
+  test('is the same for the same file, whatever else the assignment says', () => {
+    const one = renderUnit(name, assignmentOf(['restart=1']), 'one');
+    assert.deepEqual(renderUnit(name, assignmentOf(['loaded', 'restart=7']), 'one'), one);
+    assert.equal(one.text, 'one');
+    assert.deepEqual(one.dropIns, {});
+  });
+
+  test('keeps its hash from version to version, so that a new fleetd restarts nothing', () => {
+    assert.equal(renderUnit(name, assignmentOf([]), 'one').renderedHash, createHash('sha256').update('["one",[]]').digest('hex'));
+  });
+});

@@ -1,0 +1,48 @@
+/** Decisions become commits that every store takes, each guarded by what it was decided on. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { limits } from '../core/limits.ts';
+import type { MachineId } from '../core/machine.ts';
+import type { AssignmentContent, Decision } from '../core/schedule/decision.ts';
+import type { FileHash } from '../core/unit.ts';
+import type { UnitName } from '../core/unit-name.ts';
+import type { Revision } from '../store/store.ts';
+import { commitsOf, packCommits } from './commits.ts';
+import type { Part } from './commits.ts';
+
+const leader = { key: 'leader', modRevision: 7 as Revision };
+const content: AssignmentContent = { hash: 'h' as FileHash, desired: 'launched', restart: 0, ports: {}, why: 'it fits' };
+const [unit, aaa, bbb] = ['a.service' as UnitName, 'aaa' as MachineId, 'bbb' as MachineId];
+const commitOf = (decision: Decision): ReturnType<typeof commitsOf>[number] | undefined =>
+  commitsOf([decision], { leader, revisionOf: (key) => key.length as Revision, nowMs: 5 })[0];
+
+test('a move takes the old assignment away and gives the new one in one commit, while unit and machine are as they were', () => {
+  const commit = commitOf({ kind: 'move', unit, why: '', from: aaa, machine: bbb, content });
+  assert.deepEqual(commit?.guards, [leader, { key: 'units/a.service', modRevision: 15 }, { key: 'machines/bbb', modRevision: 12 }]);
+  assert.deepEqual(commit.changes.map(({ kind, key }) => `${kind} ${key}`), ['delete assignments/aaa/a.service', 'put assignments/bbb/a.service']);
+});
+
+test('an update keeps the moment since when the unit is there', () => {
+  const commit = commitOf({ kind: 'update', unit, why: '', machine: aaa, content, before: { ...content, assignedAtMs: 3 } });
+  const [change] = commit?.changes ?? [];
+  assert.equal(change?.kind === 'put' ? JSON.parse(change.value).assignedAtMs : undefined, 3);
+});
+
+const parts: fc.Arbitrary<Part[]> = fc.array(fc.record({
+  guards: fc.uniqueArray(fc.record({ key: fc.constantFrom('g1', 'g2', 'g3'), modRevision: fc.constant(1 as Revision) }), { selector: ({ key }) => key }),
+  changes: fc.array(fc.record({ kind: fc.constant('put' as const), key: fc.constant('k'), value: fc.integer({ min: 0, max: 60_000 }).map((size) => 'x'.repeat(size)) }), { minLength: 1, maxLength: 2 }),
+}), { maxLength: 200 });
+
+test('commits keep every change, in order, under their guards, within the limits of the store', () => {
+  fc.assert(fc.property(parts, (given) => {
+    const commits = packCommits(given, leader);
+    assert.deepEqual(commits.flatMap(({ changes }) => changes), given.flatMap(({ changes }) => changes));
+    for (const { guards, changes } of commits) {
+      assert.deepEqual(guards[0], leader);
+      assert.ok(guards.length + changes.length <= limits.storeOpsPerCommitMax);
+      const bytes = changes.reduce((sum, change) => sum + (change.kind === 'put' ? change.value.length : 0), 0);
+      assert.ok(bytes <= limits.storeBytesPerCommitMax);
+    }
+  }), { numRuns: 100 });
+});
