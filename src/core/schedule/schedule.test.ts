@@ -98,7 +98,7 @@ const rows: Rows = {
   machine: (world, [id = '', ...metadata]) => addMachine(world, id, pairs(metadata)),
   unit: (world, [name = '', desired = 'launched', ...more], section) => {
     const facts = pairs(more);
-    const lines = facts['file'] === 'wrong' ? ['Matadata=x=y'] : section;
+    const lines = facts['file'] === 'wrong' ? ['Global=true', 'MachineID=aaa'] : section;
     addUnit(world, name, { desired: desired as DesiredState, section: lines, restart: Number(facts['restart'] ?? 0) });
     if (facts['file'] === 'missing') {
       const unit = world.units.get(name as UnitName);
