@@ -1,12 +1,14 @@
 /**
  * fleetd: runs on every machine of the cluster.
  * Promises: wrong usage or configuration is one line on stderr and exit 2 or 1, with nothing started; SIGTERM and SIGINT end it in order with
- * exit 0; systemd hears when it is ready and that it lives.
+ * exit 0; SIGHUP reads the configuration again and interrupts nothing; systemd hears when it is ready and that it lives.
  */
 import { openNotifier, type Notifier } from './host/notify.ts';
-import { createLog } from './lib/log.ts';
+import { createLog, type Log } from './lib/log.ts';
+import { createBell, type Bell } from './lib/wakeups.ts';
 import { version } from './lib/version.ts';
-import { loadConfig, planFor, readCommandLine } from './fleetd/configuration.ts';
+import { liveSettings, loadConfig, planFor, readCommandLine } from './fleetd/configuration.ts';
+import type { LiveSettings } from './fleetd/plan.ts';
 import { runFleetd } from './fleetd/process.ts';
 
 async function run(argv: readonly string[]): Promise<number> {
@@ -28,11 +30,45 @@ async function run(argv: readonly string[]): Promise<number> {
       stop.abort();
     });
   }
+  const hangup = createBell();
+  process.on('SIGHUP', () => hangup.wake());
   const watchdog = feedWatchdog(notifier);
-  const ended = await runFleetd(plan.value, { signal: stop.signal, onReady: () => notifier.ready() });
+  const reload = { configFile: asked.value.configFile, notifier, log: createLog('config', 'info', (line) => process.stderr.write(`${line}\n`)) };
+  const ended = await runFleetd(plan.value, {
+    signal: stop.signal,
+    onReady(_urls, apply) {
+      notifier.ready();
+      // A SIGHUP that came before is not lost: the bell has rung.
+      void reloadOn(hangup, { ...reload, apply }, stop.signal);
+    },
+  });
   clearInterval(watchdog);
   notifier.close();
   return ended.ok ? 0 : complain(ended.failure.message, 1);
+}
+
+interface Reload {
+  readonly configFile: string | null;
+  readonly notifier: Notifier;
+  readonly log: Log;
+  readonly apply: (settings: LiveSettings) => void;
+}
+
+/** Reads the configuration again whenever the bell rings; a wrong one is said and the old one stays. Ends with the signal. */
+async function reloadOn(hangup: Bell, { configFile, notifier, log, apply }: Reload, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    try {
+      await hangup.wait(signal);
+    } catch {
+      return; // Aborted: fleetd ends.
+    }
+    notifier.reloading();
+    log.info('Reloading configuration');
+    const config = await loadConfig(configFile, process.env);
+    if (config.ok) apply(await liveSettings(config.value));
+    else log.error(`${config.failure.message}; the configuration stays as it was`);
+    notifier.ready();
+  }
 }
 
 /** Tells systemd three times in each watchdog interval that the event loop turns (sd_watchdog_enabled(3)). */

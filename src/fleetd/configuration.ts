@@ -12,7 +12,7 @@ import { defaultRouteAddress, systemdIsRunning } from '../host/facts.ts';
 import { readBootId, readHostname, readMachineId } from '../host/identity.ts';
 import { keeperPath } from '../host/native.ts';
 import { stopOrRestart } from './job-type.ts';
-import { defaultDirectories, defaultSocket, type FleetdPlan, type MemberPlan } from './plan.ts';
+import { defaultDirectories, defaultSocket, type FleetdPlan, type LiveSettings, type MemberPlan } from './plan.ts';
 
 const defaultConfigFile = '/etc/fleet/fleet.conf';
 
@@ -53,6 +53,15 @@ export async function loadConfig(configFile: string | null, environment: NodeJS.
   });
 }
 
+/** What of `config` a running fleetd takes over without a restart. */
+export async function liveSettings(config: Config): Promise<LiveSettings> {
+  return { address: await addressOf(config), metadata: config.metadata, verbosity: config.verbosity };
+}
+
+async function addressOf(config: Config): Promise<string> {
+  return config.publicIp === '' ? defaultRouteAddress() : config.publicIp;
+}
+
 /** Works out the machine this fleetd is. */
 export async function planFor(config: Config, environment: NodeJS.ProcessEnv): Promise<Result<FleetdPlan>> {
   const runtimeDirectory = defaultDirectories(process.getuid?.() === 0, environment).runtime;
@@ -62,7 +71,7 @@ export async function planFor(config: Config, environment: NodeJS.ProcessEnv): P
   const runner = config.runner === 'auto' ? (systemdIsRunning() ? 'systemd' : 'supervisor') : config.runner;
   const member: MemberPlan = {
     id: id.value, hostname: readHostname(), bootId: await readBootId(), metadata: config.metadata, runner,
-    address: config.publicIp === '' ? await defaultRouteAddress() : config.publicIp,
+    address: await addressOf(config),
     unitsDirectory: resolve(config.unitsDirectory), stateDirectory: join(runtimeDirectory, 'state'), dataDirectory,
   };
   const passed = takePassedSockets(environment, process.pid);

@@ -11,12 +11,13 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { version } from '../lib/version.ts';
+import { createBell } from '../lib/wakeups.ts';
 import type { UnitInspector, UnitRunner } from '../runner/runner.ts';
 import { openSupervisorRunner } from '../runner/supervisor/supervisor-runner.ts';
 import { openSystemdRunner } from '../runner/systemd/systemd-runner.ts';
 import type { Store } from '../store/store.ts';
 import { openMemory } from './memory.ts';
-import type { FleetdPlan, MemberPlan } from './plan.ts';
+import type { FleetdPlan, LiveSettings, MemberPlan } from './plan.ts';
 
 /** How long units may take to stop when fleetd leaves: below TimeoutStopSec= of fleet.service. */
 const stopTimeoutMs = 80_000;
@@ -36,6 +37,8 @@ export interface Member {
   readonly plan: MemberPlan;
   readonly inspector: UnitInspector;
   readonly report: AgentReport;
+  /** The machine's record follows the settings at once; units that fit it no more are the engine's matter. */
+  apply(settings: LiveSettings): void;
   /** Runs until `signal` is aborted and the agent has left its units or kept them. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -52,21 +55,29 @@ export async function openMember(member: MemberPlan, needs: MemberNeeds): Promis
   const memory = await openMemory(join(member.dataDirectory, 'agent'));
   const report = createAgentReport();
   const startedAtMs = clock.nowMs();
+  const refresh = createBell();
+  let live: Pick<LiveSettings, 'address' | 'metadata'> = member;
   const facts = (): MachineRecord => ({
-    id: member.id, publicIp: member.address, hostname: member.hostname, metadata: member.metadata, version, bootId: member.bootId,
-    capacity: readCapacity(), peer: needs.peer === null ? null : { address: member.address, ...needs.peer },
+    id: member.id, publicIp: live.address, hostname: member.hostname, metadata: live.metadata, version, bootId: member.bootId,
+    capacity: readCapacity(), peer: needs.peer === null ? null : { address: live.address, ...needs.peer },
     runner: member.runner, store: needs.storeKind, startedAtMs,
   });
   return {
     plan: member,
     inspector: open.inspector,
     report,
+    apply(settings) {
+      live = settings;
+      refresh.wake();
+    },
     async run(signal) {
       const runnerStop = new AbortController();
       const served = open.run(runnerStop.signal);
       try {
         const { onStop, config } = plan;
-        await runAgent({ store, runner: open.runner, facts, clock, random, log, memory, report, onStop, ttlMs: config.agentTtlMs, stopTimeoutMs }, signal);
+        await runAgent({
+          store, runner: open.runner, facts, refresh, clock, random, log, memory, report, onStop, ttlMs: config.agentTtlMs, stopTimeoutMs,
+        }, signal);
       } finally {
         runnerStop.abort();
         await served;

@@ -22,6 +22,11 @@ export interface MemberPlan {
   readonly dataDirectory: string;
 }
 
+/** What SIGHUP changes while everything goes on. */
+export interface LiveSettings extends Pick<MemberPlan, 'address' | 'metadata'> {
+  readonly verbosity: number;
+}
+
 export interface FleetdPlan {
   readonly config: Config;
   readonly members: readonly [MemberPlan, ...MemberPlan[]];

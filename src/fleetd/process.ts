@@ -24,27 +24,32 @@ import { openMember, type Member } from './member.ts';
 import { openMemory } from './memory.ts';
 import { openStore, type OpenStore } from './open-store.ts';
 import { openPeerPort, type PeerPort } from './peer-port.ts';
-import type { FleetdPlan } from './plan.ts';
+import type { FleetdPlan, LiveSettings } from './plan.ts';
 
 /** What the outside wants of a fleetd, and hears of it. */
 export interface FleetdLife {
   /** Aborted when fleetd is to end. */
   readonly signal: AbortSignal;
-  /** Called once the API answers and the store has been heard. */
-  onReady(urls: readonly string[]): void;
+  /** Called once the API answers and the store has been heard; `apply` changes what SIGHUP may change, without an interruption. */
+  onReady(urls: readonly string[], apply: (settings: LiveSettings) => void): void;
 }
 
 interface Tools {
   readonly clock: Clock;
   readonly random: Random;
   readonly logFor: (component: string) => Log;
+  readonly setVerbosity: (verbosity: number) => void;
 }
 
 /** Runs until the life's signal is aborted and everything has ended; a failure when it could not begin. */
 export async function runFleetd(plan: FleetdPlan, life: FleetdLife): Promise<Result<void>> {
-  const level = plan.config.verbosity > 0 ? 'debug' : 'info';
-  const logFor = (component: string): Log => createLog(component, level, (line) => process.stderr.write(`${line}\n`));
-  const tools: Tools = { clock: systemClock, random: { next: Math.random }, logFor };
+  let { verbosity } = plan.config;
+  const logFor = (component: string): Log =>
+    createLog(component, () => (verbosity > 0 ? 'debug' : 'info'), (line) => process.stderr.write(`${line}\n`));
+  const tools: Tools = {
+    clock: systemClock, random: { next: Math.random }, logFor,
+    setVerbosity(wanted) { verbosity = wanted; },
+  };
   for (const option of plan.config.ignored) logFor('config').info(`the option ${option} of fleet 1.0 does nothing here`);
   const store = await openStore(plan.config, { ...tools, log: logFor('store') });
   if (!store.ok) return store;
@@ -101,7 +106,10 @@ async function serve({ plan, life, tools, store: { store, kind } }: Parts): Prom
   const agents = members.map((member) => member.run(agentsStop.signal));
   const broken = Promise.all([...loops, ...agents]).then(() => undefined);
   log.info(`fleetd ${version} answers on ${listeners.value.urls.join(', ')}`, { machine: first });
-  life.onReady(listeners.value.urls);
+  life.onReady(listeners.value.urls, (settings) => {
+    tools.setVerbosity(settings.verbosity);
+    for (const member of members) member.apply(settings);
+  });
   try {
     await Promise.race([aborted(life.signal), broken]);
   } finally {

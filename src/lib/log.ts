@@ -16,11 +16,11 @@ export interface Log {
   debug(message: string, fields?: LogFields): void;
 }
 
-/** A log that calls `write` with each line at or above `level`: "LEVEL component: message key=value". */
-export function createLog(component: string, level: LogLevel, write: (line: string) => void): Log {
+/** A log that calls `write` with each line at or above `level` (as it is then): "LEVEL component: message key=value". */
+export function createLog(component: string, level: LogLevel | (() => LogLevel), write: (line: string) => void): Log {
   const order: readonly LogLevel[] = ['error', 'warning', 'info', 'debug'];
   const at = (wanted: LogLevel) => (message: string, fields: LogFields = {}): void => {
-    if (order.indexOf(wanted) > order.indexOf(level)) return;
+    if (order.indexOf(wanted) > order.indexOf(typeof level === 'string' ? level : level())) return;
     const facts = Object.entries(fields).map(([key, value]) => ` ${key}=${String(value)}`).join('');
     write(`${wanted.toUpperCase()} ${component}: ${message}${facts}`);
   };
