@@ -1,8 +1,9 @@
 /**
  * The cluster the functional tests share: four real systemd machines as in the user's document, one real etcd, the built executables.
- * Promises: booted once for all files of a run, taken down at its end; every test begins with no unit in the cluster.
+ * Promises: booted once for all files of a run, taken down at its end; every test begins with all machines in the cluster and no unit.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -22,8 +23,19 @@ export const members = [
   { name: 'm82', id: 'e3583575125c30bdf50d4473544f7eba', address: '10.58.9.82' },
 ] as const;
 
+/** The store of the cluster, with the troubles it can have. */
+export interface Etcd {
+  /** It neither answers nor refuses, until resume(). */
+  pause(): void;
+  resume(): void;
+  /** Ends it as a crash does; start() brings it back with its data. */
+  crash(): Promise<void>;
+  start(): Promise<void>;
+}
+
 export interface Cluster {
   readonly lab: Lab;
+  readonly etcd: Etcd;
   readonly machines: readonly Machine[];
   machine(name: (typeof members)[number]['name']): Machine;
   /** Runs the built fleetctl on the first machine. */
@@ -42,6 +54,7 @@ after(() => takeDown?.());
 export async function cluster(): Promise<Cluster> {
   shared ??= bootCluster();
   const ready = await shared;
+  await allPresent(ready);
   await empty(ready);
   return ready;
 }
@@ -54,7 +67,7 @@ async function bootCluster(): Promise<Cluster> {
   const lab = await openLab({ name: process.env['FLEET_TEST_LAB'] ?? 'ft', gateway: '10.58.0.1', cacheDirectory: labCache(process.env) });
   const etcd = await startEtcd(lab);
   takeDown = async () => {
-    etcd.child.kill('SIGKILL');
+    await etcd.crash();
     await lab.close();
     await rm(etcd.directory, { recursive: true, force: true });
   };
@@ -74,7 +87,7 @@ async function bootCluster(): Promise<Cluster> {
   const first = machines[0];
   if (first === undefined) throw new Error('no machine was booted');
   const made: Cluster = {
-    lab, machines,
+    lab, machines, etcd,
     machine(name) {
       const found = machines.find((machine) => machine.name === name);
       if (found === undefined) throw new Error(`no machine ${name}`);
@@ -83,18 +96,38 @@ async function bootCluster(): Promise<Cluster> {
     fleetctl: (...args) => first.exec(['sh', '-c', 'cd /root && exec fleetctl "$@"', 'sh', ...args]),
     sh: (script) => first.sh(`cd /root; ${script}`),
   };
-  await until(async () => (await made.fleetctl('list-machines', '--no-legend')).stdout.trim().split('\n').length === members.length,
-    async () => `all machines are in the cluster: ${(await first.exec(['journalctl', '-u', 'fleet', '-n', '50', '--no-pager'])).stdout}`, 60_000);
+  await allPresent(made);
   return made;
 }
 
-async function startEtcd(lab: Lab): Promise<{ readonly child: ChildProcess; readonly directory: string }> {
+async function allPresent(made: Cluster): Promise<void> {
+  await until(async () => (await made.fleetctl('list-machines', '--no-legend')).stdout.trim().split('\n').length === members.length,
+    async () => `all machines are in the cluster: ${await made.sh('fleetctl list-machines; journalctl -u fleet -n 50 --no-pager')}`, 60_000);
+}
+
+async function startEtcd(lab: Lab): Promise<Etcd & { readonly directory: string }> {
   const directory = await mkdtemp(join(tmpdir(), 'fleet-etcd-'));
   const [program = '', ...args] = [...lab.inHub, 'etcd', '--data-dir', directory, '--listen-client-urls', 'http://10.58.0.1:2379',
     '--advertise-client-urls', 'http://10.58.0.1:2379', '--listen-peer-urls', 'http://127.0.0.1:2380', '--log-level', 'error'];
-  const child = spawn(program, args, { stdio: 'ignore' });
-  await until(async () => (await run([...lab.inHub, 'curl', '-sf', 'http://10.58.0.1:2379/health'])).stdout.includes('true'), 'etcd is healthy');
-  return { child, directory };
+  let child: ChildProcess | null = null;
+  const etcd = {
+    directory,
+    pause: () => void child?.kill('SIGSTOP'),
+    resume: () => void child?.kill('SIGCONT'),
+    async crash() {
+      if (child === null) return;
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
+      await gone;
+      child = null;
+    },
+    async start() {
+      child = spawn(program, args, { stdio: 'ignore' });
+      await until(async () => (await run([...lab.inHub, 'curl', '-sf', 'http://10.58.0.1:2379/health'])).stdout.includes('true'), 'etcd is healthy');
+    },
+  };
+  await etcd.start();
+  return etcd;
 }
 
 async function empty(made: Cluster): Promise<void> {

@@ -1,0 +1,75 @@
+/** Units for the functional tests, and questions about them asked of the machines themselves and not of fleet. */
+import assert from 'node:assert/strict';
+import { members, type Cluster } from './cluster.ts';
+import { until } from './lab/command.ts';
+import type { Machine } from './lab/machine.ts';
+
+/** A service that runs until it is stopped. */
+export const sleeper = (placement = ''): string => `[Service]\nExecStart=/bin/sleep infinity\n\n[X-Fleet]\n${placement}\n`;
+
+/** Writes a unit file where fleetctl finds it. */
+export async function writeUnit({ sh }: Cluster, name: string, text: string): Promise<void> {
+  await sh(`cat >'${name}' <<'UNIT'\n${text}UNIT`);
+}
+
+/** Writes and starts; the start has to succeed. */
+export async function startUnit(cluster: Cluster, name: string, text: string): Promise<void> {
+  await writeUnit(cluster, name, text);
+  const started = await cluster.fleetctl('start', name);
+  assert.equal(started.code, 0, started.stderr + started.stdout);
+}
+
+/** Instances 1 to 4 of spread@.service, which the engine puts on the least loaded machine: one on each. */
+export async function startOneOnEachMachine(cluster: Cluster): Promise<ReadonlyMap<string, Machine>> {
+  await writeUnit(cluster, 'spread@.service', sleeper());
+  const started = await cluster.fleetctl('start', 'spread@{1..4}.service');
+  assert.equal(started.code, 0, started.stderr + started.stdout);
+  const places = await placesOf(cluster);
+  assert.equal(new Set(places.values()).size, members.length, 'each machine has one');
+  return places;
+}
+
+/** Where list-units says that units are active. */
+export async function placesOf({ fleetctl, machines }: Cluster): Promise<ReadonlyMap<string, Machine>> {
+  const { stdout } = await fleetctl('list-units', '--no-legend', '--full', '--fields=unit,machine,active');
+  const places = new Map<string, Machine>();
+  for (const line of stdout.split('\n')) {
+    const [unit = '', place = '', active] = line.split(/\t+/);
+    const machine = machines.find(({ id }) => place.startsWith(id));
+    if (machine !== undefined && active === 'active') places.set(unit, machine);
+  }
+  return places;
+}
+
+/** The unit on `machine`, of units that are one on each. */
+export function unitOn(places: ReadonlyMap<string, Machine>, machine: Machine): string {
+  const found = [...places].find(([, place]) => place === machine);
+  assert(found, `no unit on ${machine.name}`);
+  return found[0];
+}
+
+/** The main process of a unit as systemd there knows it; 0 when it does not run. */
+export async function mainPid(machine: Machine, unit: string): Promise<number> {
+  return Number(await machine.sh(`systemctl show -P MainPID '${unit}'`));
+}
+
+/** The main processes of all units, by unit and machine. */
+export async function mainPids(places: ReadonlyMap<string, Machine>): Promise<readonly string[]> {
+  return Promise.all([...places].map(async ([unit, machine]) => `${unit} ${machine.name} ${await mainPid(machine, unit)}`));
+}
+
+/** The ids list-machines shows. */
+export async function machineIds({ fleetctl }: Cluster): Promise<readonly string[]> {
+  return (await fleetctl('list-machines', '--no-legend', '--full', '--fields=machine')).stdout.trim().split('\n');
+}
+
+/** Waits for a line of fleetd's journal on `machine` that was written after `cursor`. */
+export async function logged(machine: Machine, cursor: string, line: RegExp): Promise<void> {
+  const read = (): Promise<string> => machine.sh(`journalctl -q -u fleet -o cat --no-pager --after-cursor='${cursor}'`);
+  await until(async () => line.test(await read()), async () => `${machine.name} logs ${String(line)}: ${await read()}`, 30_000);
+}
+
+/** Where the journal of `machine` ends now. */
+export async function journalCursor(machine: Machine): Promise<string> {
+  return (await machine.sh('journalctl -n 0 --show-cursor --no-pager')).replace(/^[^]*-- cursor: /, '').trim();
+}
