@@ -3,7 +3,7 @@
  * Promises: a unit of the machine is never shadowed; links and files of our own are never taken for the machine's.
  */
 import { readdir, readlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { UnitName } from '../../core/unit-name.ts';
 import { inParallel } from '../in-parallel.ts';
 
@@ -44,7 +44,7 @@ async function foreignNames(directory: string, ownDirectory: string): Promise<re
   const foreign = await inParallel(units, async (entry) => {
     if (!entry.isSymbolicLink()) return true;
     const target = await readlink(join(directory, entry.name)).catch(() => '');
-    return !target.startsWith(ownDirectory);
+    return dirname(target) !== resolve(ownDirectory);
   });
   return units.filter((_, index) => foreign[index]).map((entry) => entry.name);
 }

@@ -3,12 +3,13 @@
  * Promises: the contract of runner.ts; nothing polls; trouble with systemd or its bus is RunnerUnavailable within a bounded
  * time, and never touches a unit.
  */
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import type { UnitName } from '../../core/unit-name.ts';
 import { notStarted } from '../../core/unit.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
+import { RunnerUnavailable } from '../runner.ts';
 import type { Observation, RunnerProblem, StartRequest, UnitInspector, UnitRunner } from '../runner.ts';
 import { BusError } from './bus-connection.ts';
 import type { BusAddress } from './bus-connection.ts';
@@ -63,9 +64,15 @@ export function systemdAddresses(userRuntimeDirectory: string): readonly BusAddr
   ];
 }
 
-/** Opens the directories; connects only when run() runs. Throws when a directory cannot be made. */
+/**
+ * Opens the directories; connects only when run() runs. Throws when a directory cannot be made, RunnerUnavailable when a user's
+ * instance is wanted and nobody knows where it is.
+ */
 export async function openSystemdRunner(options: SystemdRunnerOptions, needs: SystemdRunnerNeeds): Promise<SystemdRunner> {
   const { user, userRuntimeDirectory, unitsDirectory, stateDirectory } = options;
+  if (user && !isAbsolute(userRuntimeDirectory)) {
+    throw new RunnerUnavailable('XDG_RUNTIME_DIR is not set: the user\'s systemd can only be found from within a session of the user');
+  }
   const memories = await openUnitMemories({ units: unitsDirectory, memories: join(stateDirectory, 'units') });
   const records = await openRunRecords(join(stateDirectory, 'records'));
   const link = createBusLink(options.addresses ?? systemdAddresses(user ? userRuntimeDirectory : ''), {
