@@ -2,14 +2,18 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { generateKeyPairSync } from 'node:crypto';
+import { createServer as createSecureServer } from 'node:https';
 import { createServer as createRawServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, describe, test } from 'node:test';
+import { pemOf, selfSignedCertificate } from '../api/peer/certificate.ts';
 import { createLog } from '../lib/log.ts';
 import { seededRandom } from '../lib/random.ts';
 import { systemClock } from '../lib/system-clock.ts';
+import type { TlsTexts } from './call.ts';
 import { createClient } from './client.ts';
 import type { FleetClient } from './client.ts';
 import { parseEndpoint } from './endpoint.ts';
@@ -48,9 +52,9 @@ function endpoint(text: string): Endpoint {
   return reading.endpoint;
 }
 
-function client(endpoints: readonly string[], timeoutMs: number = 3_000): FleetClient {
+function client(endpoints: readonly string[], timeoutMs: number = 3_000, tls: TlsTexts = {}): FleetClient {
   const log = createLog('test', 'error', () => undefined);
-  return createClient({ endpoints: endpoints.map(endpoint), timeoutMs, tls: {}, clock: systemClock, random: seededRandom(1), log });
+  return createClient({ endpoints: endpoints.map(endpoint), timeoutMs, tls, clock: systemClock, random: seededRandom(1), log });
 }
 
 const json = (response: ServerResponse, status: number, body: object): void => {
@@ -140,6 +144,24 @@ describe('a call', () => {
     assert.deepEqual([await one.unit('a/../b', never), await one.unitFile('x', never), await one.explain('x', never), await one.status('x', never)], [null, null, null, null]);
     assert.equal(asked[0], '/fleet/v2/units/a%2F..%2Fb');
   });
+});
+
+/** A key and a certificate for "localhost", as PEM. */
+function identity(): { readonly key: string; readonly cert: string } {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const cert = pemOf(selfSignedCertificate({ publicKey, privateKey, commonName: 'localhost', serial: Uint8Array.of(1), notBeforeMs: 0 }));
+  return { key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string, cert };
+}
+
+test('over https both sides can demand a certificate, and a wrong one is told in one line', async () => {
+  const [server, person] = [identity(), identity()];
+  const listener = createSecureServer({ ...server, ca: person.cert, requestCert: true, rejectUnauthorized: true }, (_, response) => json(response, 200, units));
+  await new Promise<void>((resolve) => { listener.listen(0, 'localhost', resolve); });
+  closers.push(() => { listener.closeAllConnections(); listener.close(); });
+  const at = [`https://localhost:${(listener.address() as AddressInfo).port}`];
+  assert.deepEqual(await client(at, 3_000, { ca: server.cert, ...person }).units(never), units);
+  await assert.rejects(client(at).units(never), /cannot reach https:.*self-signed certificate.*; check --ca-file, --cert-file and --key-file$/);
+  await assert.rejects(client(at, 3_000, { ca: server.cert }).units(never), /cannot reach https:/);
 });
 
 describe('a journal', () => {
