@@ -5,6 +5,7 @@
  */
 import { runAgent } from '../src/agent/agent.ts';
 import type { OnStop } from '../src/agent/agent.ts';
+import type { AgentMemory } from '../src/agent/memory.ts';
 import { createAgentReport } from '../src/agent/report.ts';
 import type { AgentReport } from '../src/agent/report.ts';
 import type { ClusterSnapshot } from '../src/core/cluster.ts';
@@ -93,7 +94,8 @@ export async function createCluster(seed: number = 1): Promise<SimCluster> {
   const log: string[] = [];
   const ending = new AbortController();
   const world: World = { clock, store, seed, log, ending: ending.signal, running: new Set() };
-  const mirror = createMirror({ store, clock, random: seededRandom(seed), log: createLog('watcher', 'info', (line) => log.push(line)) });
+  const watcherLog = createLog('watcher', 'info', (line) => log.push(line));
+  const mirror = createMirror({ store, clock, random: seededRandom(seed), log: watcherLog });
   const mirroring = mirror.run(ending.signal);
   await clock.settle();
   const machines: SimMachine[] = [];
@@ -159,9 +161,13 @@ function createOperator({ store, clock }: World, mirror: Mirror): Pick<SimCluste
       const parsed = parseUnitFile(text);
       if (!parsed.ok) throw new Error(parsed.failure.message);
       const hash = hashUnitFile(parsed.value);
-      return [{ kind: 'put', key: keys.unitFile(hash), value: printUnitFile(parsed.value) }, put(name as UnitName, before, { desired, hash })];
+      const file: CommitChange = { kind: 'put', key: keys.unitFile(hash), value: printUnitFile(parsed.value) };
+      return [file, put(name as UnitName, before, { desired, hash })];
     }),
-    restart: (name) => change(name as UnitName, (before) => [put(name as UnitName, before, { restart: (before?.restart ?? 0) + 1 })]),
+    restart: (name) => change(name as UnitName, (before) => {
+      const restart = (before?.restart ?? 0) + 1;
+      return [put(name as UnitName, before, { restart })];
+    }),
     destroy: (name) => change(name as UnitName, () => [{ kind: 'delete', key: keys.unit(name as UnitName) }]),
   };
 }
@@ -188,7 +194,8 @@ interface Starting {
 function startFleetd(world: World, { machine, faultOf, number }: Starting): SimFleetd {
   const { clock, store } = world;
   const random = seededRandom(world.seed + [...machine.id].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), number));
-  const log = createLog(`${machine.id}#${String(number)}`, 'info', (line) => world.log.push(`${String(clock.uptimeMs())} ${line}`));
+  const writeLine = (line: string): void => void world.log.push(`${String(clock.uptimeMs())} ${line}`);
+  const log = createLog(`${machine.id}#${String(number)}`, 'info', writeLine);
   const client = store.client(faultOf);
   const ending = new AbortController();
   const stop = AbortSignal.any([ending.signal, world.ending]);
@@ -197,7 +204,8 @@ function startFleetd(world: World, { machine, faultOf, number }: Starting): SimF
   let onStop: OnStop = 'keep';
   const facts = (): MachineRecord => ({
     id: machine.id, publicIp: `ip-${machine.id}`, hostname: machine.id, metadata: { ...machine.metadata }, version: '2',
-    bootId: machine.bootId, capacity: { cpus: 1, memoryBytes: 1 }, peer: null, runner: 'supervisor', store: 'embedded', startedAtMs,
+    bootId: machine.bootId, capacity: { cpus: 1, memoryBytes: 1 }, peer: null, runner: 'supervisor', store: 'embedded',
+    startedAtMs,
   });
   const [agent, engine] = [createAgentReport(), createEngineReport()];
   const mirror = createMirror({ store: client, clock, random, log });
@@ -206,8 +214,8 @@ function startFleetd(world: World, { machine, faultOf, number }: Starting): SimF
   const work = Promise.all([
     runEngine({ store: client, mirror, machine: machine.id, clock, random, log, ttlMs, report: engine }, stop),
     runAgent({
-      store: client, runner, facts, clock, random, log, ttlMs, memory: memoryOf(machine.disk), onStop: () => Promise.resolve(onStop),
-      stopTimeoutMs, report: agent, refresh,
+      store: client, runner, facts, clock, random, log, ttlMs, memory: memoryOf(machine.disk),
+      onStop: () => Promise.resolve(onStop), stopTimeoutMs, report: agent, refresh,
     }, stop),
   ]).then(() => mirroring.abort());
   const ended = Promise.all([work, mirror.run(mirroring.signal)]).then(() => undefined);
@@ -227,7 +235,7 @@ function startFleetd(world: World, { machine, faultOf, number }: Starting): SimF
   };
 }
 
-function memoryOf(disk: Map<string, string>): { read(name: string): Promise<string | null>; write(name: string, text: string): Promise<void> } {
+function memoryOf(disk: Map<string, string>): AgentMemory {
   return {
     read: (name) => Promise.resolve(disk.get(name) ?? null),
     write(name, text): Promise<void> {

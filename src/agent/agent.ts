@@ -35,7 +35,7 @@ const longestRetryMs = 10_000;
 /** How long the question whether to leave may take; without an answer units are left alone. */
 const onStopMsMax = 5_000;
 
-/** What becomes of units and membership when fleetd stops: `leave` stops the units and leaves the cluster, `keep` touches neither. */
+/** What becomes of this machine when fleetd stops: `leave` stops its units and leaves the cluster, `keep` touches neither. */
 export type OnStop = 'leave' | 'keep';
 
 export interface AgentNeeds {
@@ -128,7 +128,8 @@ async function askOnStop({ clock, log, onStop }: AgentNeeds): Promise<OnStop> {
   try {
     return await withDeadline({ clock, limitMs: onStopMsMax }, onStop);
   } catch (error) {
-    log.warning(`cannot find out whether to leave the cluster, leaving units alone: ${error instanceof Error ? error.message : String(error)}`);
+    const why = error instanceof Error ? error.message : String(error);
+    log.warning(`cannot find out whether to leave the cluster, leaving units alone: ${why}`);
     return 'keep';
   }
 }

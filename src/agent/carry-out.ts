@@ -4,7 +4,7 @@
  */
 import type { Step, StepKind, StepOf } from '../core/reconcile/step.ts';
 import type { FileHash } from '../core/unit.ts';
-import type { UnitRunner } from '../runner/runner.ts';
+import type { StartRequest, UnitRunner } from '../runner/runner.ts';
 import type { Subject } from './problems.ts';
 
 /** Something that could not be done, and why. */
@@ -54,10 +54,12 @@ function executorsOf({ runner, fetchFiles }: StepNeeds): Executors {
       await runner.reload(signal);
       return [];
     },
-    start: async (steps, signal) => toProblems(await runner.start(steps.map(({ unit, restart }) => ({ name: unit, restart })), signal)),
-    restart: async (steps, signal) => toProblems(await runner.restart(steps.map(({ unit, restart }) => ({ name: unit, restart })), signal)),
+    start: async (steps, signal) => toProblems(await runner.start(steps.map(requestOf), signal)),
+    restart: async (steps, signal) => toProblems(await runner.restart(steps.map(requestOf), signal)),
   };
 }
+
+const requestOf = ({ unit, restart }: StepOf<'start' | 'restart'>): StartRequest => ({ name: unit, restart });
 
 /** Runs of steps of one kind. */
 function batchesOf(steps: readonly Step[]): readonly (readonly Step[])[] {

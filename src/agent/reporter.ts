@@ -98,7 +98,9 @@ export function createReporter(needs: ReporterNeeds): Reporter {
 }
 
 /** What an earlier process of this machine has written under the lease; entries of other leases are about to go. */
-async function readWritten({ store, clock, machine }: ReporterNeeds, { leaseId }: Holding, signal: AbortSignal): Promise<Written> {
+async function readWritten(
+  { store, clock, machine }: ReporterNeeds, { leaseId }: Holding, signal: AbortSignal,
+): Promise<Written> {
   const deadline = { clock, limitMs: answerMsMax, signal };
   const { entries } = await withDeadline(deadline, (late) => store.list(keys.statusesOf(machine), late));
   const own = entries.filter((entry) => entry.leaseId === leaseId && parseKey(entry.key)?.kind === 'status');

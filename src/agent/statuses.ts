@@ -1,6 +1,6 @@
 /**
  * What a machine reports of its units: what the runner observes, with what fleet itself could not do.
- * Promises: a status says what is, never what was asked for; a unit that is assigned and that nothing can be done for is reported, too.
+ * Promises: a status says what is, never what was asked for; an assigned unit that nothing can be done for is reported, too.
  */
 import type { Assignment, FileHash, UnitStatus } from '../core/unit.ts';
 import { notStarted } from '../core/unit.ts';

@@ -31,7 +31,9 @@ export function createUnitFiles(needs: { readonly store: Store; readonly clock: 
       const deadline = { clock: needs.clock, limitMs: fetchMsMax, signal };
       const { entries } = await withDeadline(deadline, (late) => needs.store.list(key, late));
       const entry = entries.find((each) => each.key === key);
-      if (entry === undefined) return { subject: hash, why: `its unit file ${hash.slice(0, 7)} is not in the store; submit it again` };
+      if (entry === undefined) {
+        return { subject: hash, why: `its unit file ${hash.slice(0, 7)} is not in the store; submit it again` };
+      }
       texts.set(hash, entry.value);
       return null;
     } catch (error) {

@@ -29,9 +29,12 @@ test('an update keeps the moment since when the unit is there', () => {
   assert.equal(change?.kind === 'put' ? JSON.parse(change.value).assignedAtMs : undefined, 3);
 });
 
+const guards = fc.record({ key: fc.constantFrom('g1', 'g2', 'g3'), modRevision: fc.constant(1 as Revision) });
+const values = fc.integer({ min: 0, max: 60_000 }).map((size) => 'x'.repeat(size));
+const puts = fc.record({ kind: fc.constant('put' as const), key: fc.constant('k'), value: values });
 const parts: fc.Arbitrary<Part[]> = fc.array(fc.record({
-  guards: fc.uniqueArray(fc.record({ key: fc.constantFrom('g1', 'g2', 'g3'), modRevision: fc.constant(1 as Revision) }), { selector: ({ key }) => key }),
-  changes: fc.array(fc.record({ kind: fc.constant('put' as const), key: fc.constant('k'), value: fc.integer({ min: 0, max: 60_000 }).map((size) => 'x'.repeat(size)) }), { minLength: 1, maxLength: 2 }),
+  guards: fc.uniqueArray(guards, { selector: ({ key }) => key }),
+  changes: fc.array(puts, { minLength: 1, maxLength: 2 }),
 }), { maxLength: 200 });
 
 test('commits keep every change, in order, under their guards, within the limits of the store', () => {

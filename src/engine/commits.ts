@@ -38,7 +38,8 @@ export function packCommits(parts: readonly Part[], leader: Guard): readonly Com
     const last = commits.at(-1);
     const fresh = part.guards.filter(({ key }) => last?.guards.has(key) !== true).length;
     const operations = last === undefined ? 0 : last.guards.size + last.changes.length + fresh + part.changes.length;
-    const fits = last !== undefined && operations <= limits.storeOpsPerCommitMax && last.bytes + bytes <= limits.storeBytesPerCommitMax;
+    const fits = last !== undefined && operations <= limits.storeOpsPerCommitMax
+      && last.bytes + bytes <= limits.storeBytesPerCommitMax;
     const into = fits ? last : { guards: new Map([[leader.key, leader]]), changes: [], bytes: 0 };
     if (!fits) commits.push(into);
     for (const guard of part.guards) into.guards.set(guard.key, guard);
@@ -57,7 +58,10 @@ function partOf(decision: Decision, { revisionOf, nowMs }: CommitNeeds): Part {
     ({ kind: 'put', key: keys.assignment(decision.machine, decision.unit), value: encodeRecord(assignment) });
   switch (decision.kind) {
     case 'assign':
-      return { guards: [unit, guardOf(keys.machine(decision.machine))], changes: [put({ ...decision.content, assignedAtMs: nowMs })] };
+      return {
+        guards: [unit, guardOf(keys.machine(decision.machine))],
+        changes: [put({ ...decision.content, assignedAtMs: nowMs })],
+      };
     case 'move':
       return {
         guards: [unit, guardOf(keys.machine(decision.machine))],
@@ -72,5 +76,7 @@ function partOf(decision: Decision, { revisionOf, nowMs }: CommitNeeds): Part {
 
 function bytesOf({ guards, changes }: Part): number {
   const keysBytes = guards.reduce((sum, { key }) => sum + key.length, 0);
-  return changes.reduce((sum, change) => sum + change.key.length + (change.kind === 'put' ? Buffer.byteLength(change.value) : 0), keysBytes);
+  const bytesOfChange = (change: CommitChange): number =>
+    change.key.length + (change.kind === 'put' ? Buffer.byteLength(change.value) : 0);
+  return changes.reduce((sum, change) => sum + bytesOfChange(change), keysBytes);
 }

@@ -25,7 +25,7 @@ const lookAgainMs = 500;
 
 export type { EngineNeeds } from './passes.ts';
 
-/** Takes part in the election and decides while it leads. Resolves when the signal is aborted, having resigned; rejects on a bug. */
+/** Takes part in the election and decides while it leads. Resolves, having resigned, once aborted; rejects on a bug. */
 export async function runEngine(needs: EngineNeeds, signal: AbortSignal): Promise<void> {
   const bell = createBell();
   const unsubscribe = needs.mirror.subscribe((batch) => {
@@ -80,7 +80,9 @@ interface Waiting {
 }
 
 /** Waits until nobody leads, as far as the mirror knows; answers with the leader key's revision to take over from. */
-async function vacancy({ mirror, machine, clock }: EngineNeeds, { bell, mayInherit }: Waiting, signal: AbortSignal): Promise<Revision | 0> {
+async function vacancy(
+  { mirror, machine, clock }: EngineNeeds, { bell, mayInherit }: Waiting, signal: AbortSignal,
+): Promise<Revision | 0> {
   for (;;) {
     const isCurrent = mirror.freshness().current;
     if (isCurrent) {

@@ -26,7 +26,7 @@ export interface EngineReport {
 
 export function createEngineReport(): EngineReport {
   return {
-    role: 'following', roleSinceMs: 0, terms: 0, passes: 0, lastPassMs: 0, decisions: { assign: 0, update: 0, move: 0, unassign: 0 },
-    commits: 0, refusedCommits: 0, unansweredCommits: 0, filesDeleted: 0, lastPlan: null,
+    role: 'following', roleSinceMs: 0, terms: 0, passes: 0, lastPassMs: 0,
+    decisions: { assign: 0, update: 0, move: 0, unassign: 0 }, commits: 0, refusedCommits: 0, unansweredCommits: 0, filesDeleted: 0, lastPlan: null,
   };
 }

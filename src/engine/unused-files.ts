@@ -1,6 +1,6 @@
 /**
  * Unit files that no unit and no assignment uses any more.
- * Promises: a file is deleted only after it was unused for a while, and only if nobody put it again meanwhile (every submit does).
+ * Promises: a file is deleted only after it was unused for a while, and only if nobody put it again (every submit does).
  * Nothing is deleted while a record cannot be read: it may use the file.
  */
 import type { ClusterSnapshot } from '../core/cluster.ts';

@@ -114,7 +114,8 @@ function planLaunched(name: UnitName, { restart }: Assignment, seen: UnitOnMachi
 function neededReload(view: AgentView, steps: readonly Step[]): readonly Step[] {
   const stale = steps.find((step) =>
     (step.kind === 'start' || step.kind === 'restart') && view.observations.get(step.unit)?.needsReload === true);
-  return stale === undefined ? [] : [{ kind: 'reload', why: 'the manager has read an older file of a unit that is to be started' }];
+  if (stale === undefined) return [];
+  return [{ kind: 'reload', why: 'the manager has read an older file of a unit that is to be started' }];
 }
 
 /** The steps with one fetch, not several, for a file that units share. */

@@ -44,6 +44,12 @@ function decideUnit(pass: Pass, name: UnitName): readonly Decision[] {
   return decisions;
 }
 
+/** A unit with what a person wants of it. */
+interface WantedUnit {
+  readonly name: UnitName;
+  readonly record: UnitRecord;
+}
+
 function unwantedWhy(record: UnitRecord | undefined): string {
   if (record === undefined) return 'the unit was destroyed';
   return record.desired === 'inactive' ? 'the unit is wanted inactive' : 'a template itself does not run';
@@ -62,7 +68,7 @@ function homesOf(pass: Pass, name: UnitName, held: readonly Held[]): ReadonlySet
   return homes;
 }
 
-function contentOf(pass: Pass, { name, record }: { name: UnitName; record: UnitRecord }, why: string): AssignmentContent {
+function contentOf(pass: Pass, { name, record }: WantedUnit, why: string): AssignmentContent {
   const [first] = pass.held.get(name) ?? [];
   // A file that cannot be used does not replace one that runs.
   const hash = pass.fileless.has(name) && first !== undefined ? first.assignment.hash : record.hash;
@@ -70,18 +76,21 @@ function contentOf(pass: Pass, { name, record }: { name: UnitName; record: UnitR
   return { hash, desired, restart: record.restart, ports: {}, why };
 }
 
-function assignOf(pass: Pass, { name, record, machine }: { name: UnitName; record: UnitRecord; machine: MachineId }): Decision {
+function assignOf(pass: Pass, { name, record, machine }: WantedUnit & { readonly machine: MachineId }): Decision {
   const why = comesWhy(pass, name, machine);
   return { kind: 'assign', unit: name, why, machine, content: contentOf(pass, { name, record }, why) };
 }
 
-function moveOf(pass: Pass, move: { name: UnitName; record: UnitRecord; from: Held; to: MachineId }): Decision {
+function moveOf(pass: Pass, move: WantedUnit & { readonly from: Held; readonly to: MachineId }): Decision {
   const { name, record, from, to } = move;
   const isGone = !pass.ledger.places.has(from.machine);
-  const goes = isGone ? `its machine ${shortMachineId(from.machine)} is gone` : pass.goes.get(name)?.get(from.machine) ?? 'it has another machine';
+  const goes = isGone
+    ? `its machine ${shortMachineId(from.machine)} is gone`
+    : pass.goes.get(name)?.get(from.machine) ?? 'it has another machine';
   const comes = comesWhy(pass, name, to);
   return {
-    kind: 'move', unit: name, why: `${goes}; ${comes}`, from: from.machine, machine: to, content: contentOf(pass, { name, record }, comes),
+    kind: 'move', unit: name, why: `${goes}; ${comes}`, from: from.machine, machine: to,
+    content: contentOf(pass, { name, record }, comes),
   };
 }
 
@@ -89,7 +98,7 @@ function comesWhy(pass: Pass, name: UnitName, machine: MachineId): string {
   return pass.comes.get(name)?.get(machine) ?? 'the machine fits';
 }
 
-function updateOf(pass: Pass, { name, record }: { name: UnitName; record: UnitRecord }, { machine, assignment }: Held): readonly Decision[] {
+function updateOf(pass: Pass, { name, record }: WantedUnit, { machine, assignment }: Held): readonly Decision[] {
   const content: AssignmentContent = {
     ...contentOf(pass, { name, record }, assignment.why), ports: assignment.ports,
     ...(pass.fileless.has(name) ? { hash: assignment.hash } : {}),

@@ -12,7 +12,7 @@ export type AssignmentContent = Omit<Assignment, 'assignedAtMs'>;
 interface DecisionArgs {
   /** A unit that was on no machine gets one. */
   assign: { readonly machine: MachineId; readonly content: AssignmentContent };
-  /** A unit stays where it is, but is wanted otherwise: another file, state or restart generation. `before` is what it replaces. */
+  /** A unit stays where it is and is wanted otherwise: another file, state or restart generation than `before`. */
   update: { readonly machine: MachineId; readonly content: AssignmentContent; readonly before: Assignment };
   /** A unit changes its machine: both in one commit, so that it never has two. */
   move: { readonly from: MachineId; readonly machine: MachineId; readonly content: AssignmentContent };

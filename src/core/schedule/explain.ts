@@ -74,7 +74,9 @@ function summarise(pass: Pass, asked: Asked): Summary {
 function summariseUnwanted(pass: Pass, { name, record, held }: Asked): Summary {
   const still = held.map((one) => one.machine).concat(machinesReporting(pass.snapshot, name));
   const [machine] = still;
-  if (machine !== undefined) return { state: 'stopping', summary: `it is to stop, and ${describeMachine(pass, machine)} still has it` };
+  if (machine !== undefined) {
+    return { state: 'stopping', summary: `it is to stop, and ${describeMachine(pass, machine)} still has it` };
+  }
   if (record === undefined) return { state: 'unknown', summary: 'the cluster has no unit of this name' };
   return { state: 'inactive', summary: 'nobody asked for it to run: it is only submitted' };
 }
@@ -111,7 +113,9 @@ function summariseOn(pass: Pass, name: UnitName, { machine, assignment }: Held):
   }
   const status = snapshot.statuses.get(machine)?.get(name);
   const since = new Date(assignment.assignedAtMs).toISOString();
-  if (status === undefined) return { state: 'starting', summary: `it was placed on ${where} at ${since}, which has not reported yet` };
+  if (status === undefined) {
+    return { state: 'starting', summary: `it was placed on ${where} at ${since}, which has not reported yet` };
+  }
   return describeStatus(status, assignment.desired, where);
 }
 
@@ -153,7 +157,14 @@ function summariseGlobal(pass: Pass, { name, held }: Asked): Summary {
   return next === undefined ? { state: 'running', summary: count } : { state: next.state, summary: `${count}; ${next.summary}` };
 }
 
-function refusalsOf(pass: Pass, unit: PlannedUnit): readonly { readonly id: MachineId; readonly why: string; readonly full: string }[] {
+/** A machine that does not take a unit: why in short, and in full. */
+interface RefusingMachine {
+  readonly id: MachineId;
+  readonly why: string;
+  readonly full: string;
+}
+
+function refusalsOf(pass: Pass, unit: PlannedUnit): readonly RefusingMachine[] {
   const group = groupOf(pass, unit);
   return [...pass.ledger.places].flatMap(([id, at]) => {
     const refusal = groupRefusal(pass, group, at);

@@ -46,7 +46,7 @@ const hasMachineId: Filter = ({ section: { machineId } }, { machine }) =>
 const hasBootId: Filter = ({ section: { machineBootId } }, { machine }) =>
   machineBootId === null || machineBootId === machine.bootId
     ? null
-    : { why: `needs boot id ${shortMachineId(machineBootId)}`, detail: `the machine has boot id ${shortMachineId(machine.bootId)}` };
+    : { why: `needs boot id ${shortMachineId(machineBootId)}`, detail: `the machine has ${shortMachineId(machine.bootId)}` };
 
 /** MachineMetadata: every requirement must hold; a requirement holds when one of its alternatives does. */
 const hasMetadata: Filter = (unit, { machine }) => {

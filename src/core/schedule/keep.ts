@@ -57,5 +57,6 @@ function newestFirst(pass: Pass): readonly Standing[] {
     }
   }
   return standing.sort((left, right) =>
-    right.sinceMs - left.sinceMs || compareText(right.unit.name, left.unit.name) || compareText(right.at.machine.id, left.at.machine.id));
+    right.sinceMs - left.sinceMs || compareText(right.unit.name, left.unit.name)
+    || compareText(right.at.machine.id, left.at.machine.id));
 }

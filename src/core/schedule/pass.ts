@@ -79,7 +79,7 @@ export function isWanted(name: UnitName, record: UnitRecord | undefined): boolea
 }
 
 /** Notes why a unit comes to or goes from a machine. */
-export function note(notes: Map<UnitName, Map<MachineId, string>>, at: { unit: UnitName; machine: MachineId }, why: string): void {
+export function note(notes: Pass['comes'], at: { readonly unit: UnitName; readonly machine: MachineId }, why: string): void {
   const ofUnit = notes.get(at.unit);
   if (ofUnit === undefined) notes.set(at.unit, new Map([[at.machine, why]]));
   else ofUnit.set(at.machine, why);
@@ -119,7 +119,8 @@ function untouchedUnits(snapshot: ClusterSnapshot, held: ReadonlyMap<UnitName, r
   if (machines.size === 0) return untouched;
   for (const [name, ofUnit] of held) {
     const there = ofUnit.find(({ machine }) => machines.has(machine));
-    if (there !== undefined && !untouched.has(name)) untouched.set(name, `the record of its machine ${there.machine} cannot be read`);
+    if (there === undefined || untouched.has(name)) continue;
+    untouched.set(name, `the record of its machine ${there.machine} cannot be read`);
   }
   return untouched;
 }

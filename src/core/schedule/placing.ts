@@ -98,7 +98,8 @@ export function groupRefusal(pass: Pass, group: readonly PlannedUnit[], at: Plac
   for (const unit of group) {
     refusal = refusalOf(unit, at, context);
     if (refusal !== null) {
-      refusal = { why: `${unit.name}, one of ${String(group.length)} units that share a machine: ${refusal.why}`, detail: refusal.detail };
+      const member = `${unit.name}, one of ${String(group.length)} units that share a machine`;
+      refusal = { why: `${member}: ${refusal.why}`, detail: refusal.detail };
       break;
     }
     place(pass.ledger, at, unit);

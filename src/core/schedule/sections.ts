@@ -18,7 +18,9 @@ export function createSectionReader(): SectionReader {
   const read = new WeakMap<KnownFile, Map<UnitName, Result<FleetSection>>>();
   return (files, name, hash) => {
     const known = files.get(hash);
-    if (known === undefined) return failure('UNIT_FILE_INVALID', `the store has no unit file ${hash.slice(0, 7)}; submit ${name} again`);
+    if (known === undefined) {
+      return failure('UNIT_FILE_INVALID', `the store has no unit file ${hash.slice(0, 7)}; submit ${name} again`);
+    }
     let sections = read.get(known);
     if (sections === undefined) read.set(known, sections = new Map());
     let section = sections.get(name);
