@@ -8,6 +8,7 @@ import { expandSpecifiers } from '../../src/core/specifiers.ts';
 import { parseUnitFile } from '../../src/core/unit-file.ts';
 import { parseUnitName, unitTypes, type UnitName } from '../../src/core/unit-name.ts';
 import { verifyUnitFile } from '../../src/core/verify.ts';
+import { refusedDirectives, serviceDirectives, unitDirectives } from '../../src/runner/supervisor/directives.ts';
 
 const root = join(import.meta.dirname, '../..');
 const text = readFileSync(join(root, 'docs/unit-files.md'), 'utf8');
@@ -55,4 +56,13 @@ test('the specifiers stand for what docs/unit-files.md says', () => {
     const [, specifiers = '', , values = ''] = row.split('|');
     assert.deepEqual(inCode(specifiers).map((each) => expandSpecifiers(each, { name })), inCode(values).map((value) => ({ ok: true, value })), row);
   }
+});
+
+test('docs/unit-files.md has every option the supervisor honours or refuses, and no other', () => {
+  const section = /\n## Without systemd\n(.*?)\n## /s.exec(text)?.[1] ?? '';
+  const named = (part: string): readonly string[] => [...part.matchAll(/`([A-Z]\w+)(?:=yes)?`/g)].map(([, name = '']) => name).toSorted();
+  const table = [...section.matchAll(/^\| [a-z]+ \| .* \|$/gm)].join('\n');
+  assert.deepEqual(named(/^Honoured in `\[Unit\]`: (.*?)\. /ms.exec(section)?.[1] ?? ''), Object.keys(unitDirectives).toSorted());
+  assert.deepEqual(named(table), Object.keys(serviceDirectives).toSorted());
+  assert.deepEqual(named(/^A unit with (.*?) is refused/ms.exec(section)?.[1] ?? ''), Object.keys(refusedDirectives).toSorted());
 });
