@@ -9,9 +9,10 @@ import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readConfig } from '../src/config.ts';
+import { success, type Result } from '../src/core/failure.ts';
 import type { MachineId } from '../src/core/machine.ts';
 import { readBootId } from '../src/host/identity.ts';
-import { keeperPath } from '../src/host/native.ts';
+import { findKeeper } from '../src/fleetd/configuration.ts';
 import { runFleetd } from '../src/fleetd/process.ts';
 import type { FleetdPlan, MemberPlan } from '../src/fleetd/plan.ts';
 
@@ -31,12 +32,14 @@ function served(): Promise<boolean> {
   });
 }
 
-async function plan(): Promise<FleetdPlan> {
+async function plan(): Promise<Result<FleetdPlan>> {
   const config = readConfig({
     file: { name: 'npm start', text: 'store=embedded\nrunner=supervisor\npeer_listen=\non_stop=leave' }, environment: {},
     defaults: { dataDirectory: join(home, 'data'), unitsDirectory: join(home, 'units') },
   });
-  if (!config.ok) throw new Error(config.failure.message);
+  if (!config.ok) return config;
+  const keeper = await findKeeper(join(home, 'data'));
+  if (!keeper.ok) return keeper;
   const bootId = await readBootId();
   const member = (number: number): MemberPlan => {
     const at = join(home, `machine-${number}`);
@@ -46,10 +49,10 @@ async function plan(): Promise<FleetdPlan> {
       unitsDirectory: join(at, 'units'), stateDirectory: join(at, 'state'), dataDirectory: join(at, 'data'),
     };
   };
-  return {
+  return success({
     config: config.value, members: [member(1), member(2), member(3)], passed: [], listen: [socket, apiAddress],
-    keeper: await keeperPath({ dataDirectory: join(home, 'data') }), onStop: () => Promise.resolve('leave'),
-  };
+    keeper: keeper.value, onStop: () => Promise.resolve('leave'),
+  });
 }
 
 /** Tables of what runs, and how to go on. */
@@ -84,7 +87,8 @@ if (process.argv.includes('--greet')) {
   const stop = new AbortController();
   // A terminal and npm may each send the signal: once is enough, and the second one must not cut the stopping short.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
-  const ended = await runFleetd(await plan(), {
+  const planned = await plan();
+  const ended = !planned.ok ? planned : await runFleetd(planned.value, {
     signal: stop.signal,
     onReady() {
       const args = ['--disable-warning=ExperimentalWarning', fileURLToPath(import.meta.url), '--greet'];

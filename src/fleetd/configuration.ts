@@ -10,7 +10,7 @@ import { failure, success, type Result } from '../core/failure.ts';
 import { takePassedSockets } from '../host/activation.ts';
 import { defaultRouteAddress, systemdIsRunning } from '../host/facts.ts';
 import { readBootId, readHostname, readMachineId } from '../host/identity.ts';
-import { keeperPath } from '../host/native.ts';
+import { KeeperUnavailable, keeperPath } from '../host/native.ts';
 import { stopOrRestart } from './job-type.ts';
 import { defaultDirectories, defaultSocket, type FleetdPlan, type LiveSettings, type MemberPlan } from './plan.ts';
 
@@ -76,9 +76,20 @@ export async function planFor(config: Config, environment: NodeJS.ProcessEnv): P
   };
   const passed = takePassedSockets(environment, process.pid);
   const listen = config.listen.length > 0 ? config.listen : passed.length > 0 ? [] : [defaultSocket(runtimeDirectory)];
-  const keeper = await keeperPath({ dataDirectory });
+  const keeper = await findKeeper(dataDirectory);
+  if (!keeper.ok) return keeper;
   return success({
-    config, members: [member], passed, listen, keeper,
+    config, members: [member], passed, listen, keeper: keeper.value,
     onStop: async () => (config.onStop === 'auto' ? stopOrRestart(environment, runner) : config.onStop),
   });
+}
+
+/** The keeper's path, or the one line that says why there is none. */
+export async function findKeeper(dataDirectory: string): Promise<Result<string>> {
+  try {
+    return success(await keeperPath({ dataDirectory }));
+  } catch (error) {
+    if (!(error instanceof KeeperUnavailable)) throw error;
+    return failure('CONFIG_INVALID', error.message);
+  }
 }

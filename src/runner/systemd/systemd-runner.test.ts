@@ -217,13 +217,13 @@ if (present) {
   promise("a unit of the machine's own is refused, not shadowed", async ({ runner, signal }) => {
     await writeFile('/run/systemd/system/fleet-test-own@.service', contractTexts.sleeper);
     await execute('systemctl', ['start', 'fleet-test-own@x.service']);
-    const alias = sleeper('fleet-test-alias.service', '\n[Install]\nAlias=ssh.service\n');
+    const alias = sleeper('fleet-test-alias.service', '\n[Install]\nAlias=debug-shell.service\n');
     const problems = await runner.load(
-      [sleeper('ssh.service'), alias, sleeper('fleet-test-own@x.service'), sleeper('fleet-test-fine.service')], signal);
-    assert.deepEqual(problems.map(({ name }) => name).sort(), [alias.name, 'fleet-test-own@x.service', 'ssh.service'].sort());
-    assert.match(problems[0]?.why ?? '', /^the name is taken on this machine by \/\S+\/ssh\.service, .*choose another name/);
+      [sleeper('debug-shell.service'), alias, sleeper('fleet-test-own@x.service'), sleeper('fleet-test-fine.service')], signal);
+    assert.deepEqual(problems.map(({ name }) => name).sort(), [alias.name, 'fleet-test-own@x.service', 'debug-shell.service'].sort());
+    assert.match(problems[0]?.why ?? '', /^the name is taken on this machine by \/\S+\/debug-shell\.service, .*choose another name/);
     assert.deepEqual([...(await runner.observe(signal)).keys()], ['fleet-test-fine.service']);
-    assert.match(await output('systemctl', 'show', '--property=FragmentPath', 'ssh.service'), /=(\/usr)?\/lib\//);
+    assert.match(await output('systemctl', 'show', '--property=FragmentPath', 'debug-shell.service'), /=(\/usr)?\/lib\//);
     await execute('systemctl', ['stop', 'fleet-test-own@x.service']);
     await rm('/run/systemd/system/fleet-test-own@.service');
   });

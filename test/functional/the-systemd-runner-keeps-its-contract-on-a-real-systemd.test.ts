@@ -1,0 +1,22 @@
+/** The runner's own suite needs systemd as process 1 and breaks things on purpose, so it gets a machine of its own. */
+import assert from 'node:assert/strict';
+import { dirname } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { cluster } from './cluster.ts';
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+test('the systemd runner keeps its contract on a real systemd', async () => {
+  const { lab } = await cluster();
+  const [machine] = await lab.boot([
+    { name: 'mrun', id: 'f1ee7000000000000000000000000001', address: '10.58.9.99', binds: [[root, '/root/fleet', 'ro']] },
+  ]);
+  assert.ok(machine);
+  const ended = await machine.exec(
+    ['sh', '-c', 'cd /root/fleet && exec node_modules/.bin/node --disable-warning=ExperimentalWarning --test src/runner/systemd/systemd-runner.test.ts'],
+    { env: { FLEET_TEST_SYSTEMD: '1' }, timeoutMs: 240_000 });
+  await machine.destroy();
+  assert.equal(ended.code, 0, ended.stdout.slice(-8_000) + ended.stderr.slice(-2_000));
+  assert.match(ended.stdout, /^ℹ fail 0$/m);
+});
