@@ -129,7 +129,8 @@ static void end_stream(size_t at) {
     free(stream->identifier);
     free(stream->line);
     free(stream);
-    streams[at] = streams[--stream_count];
+    stream_count--;
+    memmove(&streams[at], &streams[at + 1], (stream_count - at) * sizeof streams[0]);
 }
 
 int journal_pipe(const char *identifier) {
@@ -181,14 +182,18 @@ size_t journal_polls(struct pollfd *polls) {
     return stream_count;
 }
 
+/* Older pipes first: what is ready at the same time was mostly written in that order. */
 void journal_read(const struct pollfd *polls, size_t count) {
-    for (size_t i = count; i-- > 0;) {
-        if (polls[i].revents == 0 || i >= stream_count || streams[i]->fd != polls[i].fd) continue;
-        if (!read_stream(streams[i])) end_stream(i);
+    for (size_t i = 0, at = 0; i < count && at < stream_count; i++) {
+        if (streams[at]->fd != polls[i].fd) continue;
+        if (polls[i].revents != 0 && !read_stream(streams[at])) end_stream(at);
+        else at++;
     }
 }
 
 void journal_drain(void) {
-    for (size_t i = stream_count; i-- > 0;)
-        if (!read_stream(streams[i])) end_stream(i);
+    for (size_t at = 0; at < stream_count;) {
+        if (read_stream(streams[at])) at++;
+        else end_stream(at);
+    }
 }

@@ -161,7 +161,8 @@ void state_save(struct service *service) {
     struct text state = {0};
     char *target = format_text("../../states/%s", service->name);
     write_state(service, &state);
-    if (replace_file(target, "state.new", &state)) {
+    /* Without its directory the unit was unloaded, and nobody wants to know. */
+    if (replace_file(target, "state.new", &state) || errno == ENOENT) {
         service->dirty = false;
     } else {
         if (service->save_again_us == 0) journal_note(3, "%s: The state cannot be written: %s", service->name, strerror(errno));

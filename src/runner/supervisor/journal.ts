@@ -1,6 +1,7 @@
 /**
  * The journal that a keeper writes for its unit, read as journalctl(1) would show it.
- * Promises: lines are never torn; following misses nothing when the file is rotated; memory stays bounded.
+ * Promises: lines are never torn; following misses nothing when the file is rotated, unless a reader is so slow that what it
+ * has not read yet is rotated away; memory stays bounded.
  */
 import { watch } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -172,13 +173,13 @@ async function readNext(directory: string, position: JournalPosition): Promise<N
   }
 }
 
-/** The rest of the file that was being read when it was rotated; nothing when it was rotated away. */
+/** What comes before the newest file: the rest of the older one, or all of it when the file that was being read is gone. */
 async function readRotated(directory: string, position: JournalPosition): Promise<NextLines> {
   const older = await open(join(directory, 'journal.1'), 'r').catch(absent);
   if (older === null) return { lines: [], end: position };
   try {
     const { ino } = await older.stat();
-    return ino === position.inode ? await readWhole(older, position) : { lines: [], end: position };
+    return await readWhole(older, ino === position.inode ? position : { inode: ino, bytes: 0 });
   } finally {
     await older.close();
   }

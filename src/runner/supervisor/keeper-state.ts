@@ -109,15 +109,29 @@ export type Seen =
 
 /** Reads a state file and judges it. A unit that is up needs a living keeper; without one its keeper was killed. */
 export async function readSeen(path: string, boot: string): Promise<Seen> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  let text = await readStateText(path);
+  for (;;) {
+    const state = parseKeeperState(text);
+    if (state === null) return { kind: 'never-started' };
+    if (state.boot !== boot) return { kind: 'other-boot', state };
+    if (!isUp(state)) return { kind: 'ended', state };
+    if (await keeperLives(state)) return { kind: 'kept', state };
+    // It may have ended in order after its state was read: it writes the outcome first. Each round needs a keeper that
+    // came and went meanwhile, so there are few.
+    const newer = await readStateText(path);
+    if (newer === text) return { kind: 'keeper-lost', state };
+    text = newer;
+  }
+}
+
+async function readStateText(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';
     throw error;
   });
-  const state = parseKeeperState(text);
-  if (state === null) return { kind: 'never-started' };
-  if (state.boot !== boot) return { kind: 'other-boot', state };
-  if (!isUp(state)) return { kind: 'ended', state };
-  const process = await lookAtProcess(state.keeperPid);
-  const lives = process !== null && process.startTicks === state.keeperStart && process.state !== 'Z';
-  return { kind: lives ? 'kept' : 'keeper-lost', state };
+}
+
+async function keeperLives({ keeperPid, keeperStart }: KeeperState): Promise<boolean> {
+  const process = await lookAtProcess(keeperPid);
+  return process !== null && process.startTicks === keeperStart && process.state !== 'Z';
 }
