@@ -13,11 +13,11 @@ import type { Mirror } from '../../store/mirror.ts';
 import { DeadlineExceeded, inTime, withDeadline } from '../deadline.ts';
 import { writeText } from '../text-stream.ts';
 import { describePresent } from './describe-changes.ts';
-import type { EventHistory } from './event-history.ts';
+import type { EventHistory, Recent } from './event-history.ts';
 import { frameOf, passes, type EventFilter } from './filter.ts';
 
 const heartbeatMs = 15_000;
-/** The present state is written in pieces of about this many characters. */
+/** Events are written in pieces of about this many characters: what a stream holds for a slow reader. */
 const pieceCharacters = 65_536;
 
 export interface EventStreamNeeds {
@@ -44,8 +44,7 @@ export async function streamEvents(needs: EventStreamNeeds, { query, out }: { re
     for (;;) {
       const recent = history.after(revision);
       if (recent === null) return log.warning('an event stream is closed: its reader fell too far behind, or the store was put back; it begins again');
-      const text = recent.frames.filter((frame) => passes(query.filter, frame)).map((frame) => frame.text).join('');
-      if (text !== '') await writeText(out, text, { clock, signal });
+      await writePieces(out, textsOf(recent, query.filter), { clock, signal });
       revision = recent.revision;
       const hasRung = await inTime(withDeadline({ clock, limitMs: heartbeatMs, signal }, (limited) => bell.wait(limited)));
       if (!hasRung) await writeText(out, ': alive\n\n', { clock, signal });
@@ -61,13 +60,27 @@ export async function streamEvents(needs: EventStreamNeeds, { query, out }: { re
 /** Writes everything there is, then `current`; returns the revision it was at. */
 async function writePresent({ mirror, sections, clock }: EventStreamNeeds, { filter, out }: { readonly filter: EventFilter; readonly out: Writable }, signal: AbortSignal): Promise<number> {
   const snapshot = mirror.snapshot();
+  const { revision } = snapshot;
+  function* texts(): Generator<string> {
+    for (const event of describePresent({ snapshot, sections }, (head) => passes(filter, head))) yield frameOf(event, revision);
+    yield frameOf({ kind: 'current' }, revision);
+  }
+  await writePieces(out, texts(), { clock, signal });
+  return revision;
+}
+
+function* textsOf({ frames }: Recent, filter: EventFilter): Generator<string> {
+  for (const frame of frames) if (passes(filter, frame)) yield frame.text;
+}
+
+/** Writes texts, several at a time, at the pace of the reader. */
+async function writePieces(out: Writable, texts: Iterable<string>, pace: { readonly clock: Clock; readonly signal: AbortSignal }): Promise<void> {
   let piece = '';
-  for (const event of describePresent({ snapshot, sections }, (head) => passes(filter, head))) {
-    piece += frameOf(event, snapshot.revision);
+  for (const text of texts) {
+    piece += text;
     if (piece.length < pieceCharacters) continue;
-    await writeText(out, piece, { clock, signal });
+    await writeText(out, piece, pace);
     piece = '';
   }
-  await writeText(out, piece + frameOf({ kind: 'current' }, snapshot.revision), { clock, signal });
-  return snapshot.revision;
+  if (piece !== '') await writeText(out, piece, pace);
 }
