@@ -10,7 +10,8 @@ import { version } from './lib/version.ts';
 
 const interruption = new AbortController();
 // The second signal finds no listener and ends the process at once.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interruption.abort(new Error(`ended by ${signal}`)));
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => interruption.abort(new Error(`ended by ${signal}`)));
 // Whoever reads the output may stop reading (`| head`): that is no fault of the command.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
@@ -25,13 +26,25 @@ const ended = runFleetctl(process.argv.slice(2), {
   random: { next: Math.random },
   interrupted: interruption.signal,
   readFile: (path) => readFile(path),
-  fileExists: (path) => access(path).then(() => true, () => false),
+  fileExists: (path) =>
+    access(path).then(
+      () => true,
+      () => false,
+    ),
   connect: createClient,
   // Loaded only when asked for: gRPC and the API double the time fleetctl takes to start.
-  openEtcdDriver: async (options, signal) => (await import('./fleetctl/etcd-driver.ts')).openEtcdDriver(options, signal),
+  openEtcdDriver: async (options, signal) =>
+    (await import('./fleetctl/etcd-driver.ts')).openEtcdDriver(options, signal),
 });
 // No top-level await: the bundle of the built executable is CommonJS.
-ended.then((code) => { process.exitCode = code; }, (error: unknown) => {
-  process.stderr.write(`fleetctl: internal error, please report it: ${error instanceof Error ? error.stack : String(error)}\n`);
-  process.exitCode = 1;
-});
+ended.then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    process.stderr.write(
+      `fleetctl: internal error, please report it: ${error instanceof Error ? error.stack : String(error)}\n`,
+    );
+    process.exitCode = 1;
+  },
+);

@@ -56,26 +56,40 @@ test('flags are read in the forms of Go and GNU', () => {
 });
 
 test('a flag means the same wherever it stands among the words', () => {
-  const flag = fc.constantFrom(['--full'], ['-l'], ['-lines=7'], ['-n', '7'], ['--etcd-key-prefix', '/x'], ['--no-block=true']);
+  const flag = fc.constantFrom(
+    ['--full'],
+    ['-l'],
+    ['-lines=7'],
+    ['-n', '7'],
+    ['--etcd-key-prefix', '/x'],
+    ['--no-block=true'],
+  );
   const word = fc.stringMatching(/^[a-z][a-z0-9.@]{0,8}$/);
-  fc.assert(fc.property(fc.array(word, { maxLength: 5 }), flag, fc.nat(5), (words, given, place) => {
-    const at = Math.min(place, words.length);
-    const moved = readCommandLine([...words.slice(0, at), ...given, ...words.slice(at)], specs);
-    const first = readCommandLine([...given, ...words], specs);
-    assert.deepEqual(moved, first);
-    assert.ok(first.ok);
-    assert.deepEqual(first.value.words, words);
-  }));
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 5 }), flag, fc.nat(5), (words, given, place) => {
+      const at = Math.min(place, words.length);
+      const moved = readCommandLine([...words.slice(0, at), ...given, ...words.slice(at)], specs);
+      const first = readCommandLine([...given, ...words], specs);
+      assert.deepEqual(moved, first);
+      assert.ok(first.ok);
+      assert.deepEqual(first.value.words, words);
+    }),
+  );
 });
 
 test('no command line makes the reader throw, and every value it gives has passed its check', () => {
-  const piece = fc.oneof(fc.string(), fc.constantFrom('-n', '--full', '-fln', '--', '--lines=', '-l=', '--request-timeout'));
-  fc.assert(fc.property(fc.array(piece), (argv) => {
-    const result = readCommandLine(argv, specs);
-    if (!result.ok) return assert.ok(!result.failure.message.includes('undefined'));
-    const flags = createFlags(specs, result.value.values);
-    assert.ok(Number.isInteger(flags.number('lines')));
-    assert.ok(flags.number('request-timeout') > 0);
-    return undefined;
-  }));
+  const piece = fc.oneof(
+    fc.string(),
+    fc.constantFrom('-n', '--full', '-fln', '--', '--lines=', '-l=', '--request-timeout'),
+  );
+  fc.assert(
+    fc.property(fc.array(piece), (argv) => {
+      const result = readCommandLine(argv, specs);
+      if (!result.ok) return assert.ok(!result.failure.message.includes('undefined'));
+      const flags = createFlags(specs, result.value.values);
+      assert.ok(Number.isInteger(flags.number('lines')));
+      assert.ok(flags.number('request-timeout') > 0);
+      return undefined;
+    }),
+  );
 });

@@ -1,7 +1,8 @@
 /**
  * Reads a command line: Go's way of writing flags and that of GNU alike.
- * Promises: `--name value`, `--name=value`, `-name=value`, `-n 5`, `-n5` and `-fn5` are understood, before and behind the verb;
- * `--` ends the flags; the last of a repeated flag counts; a slip is answered with one line that says what was probably meant.
+ * Promises: `--name value`, `--name=value`, `-name=value`, `-n 5`, `-n5` and `-fn5` are understood, before and behind
+ * the verb; `--` ends the flags; the last of a repeated flag counts; a slip is answered with one line that says what
+ * was probably meant.
  */
 import { assert, failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
@@ -9,7 +10,9 @@ import { nearest } from '../core/spelling.ts';
 import type { FlagSpec } from './flags.ts';
 
 /** One piece of a command line. */
-type Piece = { readonly kind: 'flag'; readonly spec: FlagSpec; readonly value: string } | { readonly kind: 'word'; readonly text: string };
+type Piece =
+  | { readonly kind: 'flag'; readonly spec: FlagSpec; readonly value: string }
+  | { readonly kind: 'word'; readonly text: string };
 
 /** The flags that were given, with the fallbacks of all others. */
 export interface Flags {
@@ -56,7 +59,8 @@ interface Pieces {
 }
 
 function readPieces(argument: string, next: string | undefined, specs: readonly FlagSpec[]): Result<Pieces> {
-  if (!argument.startsWith('-') || argument === '-') return success({ pieces: [{ kind: 'word', text: argument }], consumed: 1 });
+  if (!argument.startsWith('-') || argument === '-')
+    return success({ pieces: [{ kind: 'word', text: argument }], consumed: 1 });
   const dashes = argument.startsWith('--') ? '--' : '-';
   const [, name = '', inline] = /^([^=]*)(?:=(.*))?$/s.exec(argument.slice(dashes.length)) ?? [];
   const spec = specs.find((candidate) => candidate.name === name || candidate.short === name);
@@ -91,7 +95,8 @@ interface Written {
 }
 
 function readValue(spec: FlagSpec, { written, inline, next }: Written): Result<Pieces> {
-  if (spec.kind === 'switch' && inline === undefined) return success({ pieces: [{ kind: 'flag', spec, value: 'true' }], consumed: 1 });
+  if (spec.kind === 'switch' && inline === undefined)
+    return success({ pieces: [{ kind: 'flag', spec, value: 'true' }], consumed: 1 });
   const value = inline ?? next;
   if (value === undefined) return failure('USAGE_INVALID', `flag needs a value: ${written}=VALUE`);
   const checked = checkValue(spec, value, `flag ${written}`);
@@ -99,9 +104,12 @@ function readValue(spec: FlagSpec, { written, inline, next }: Written): Result<P
   return success({ pieces: [{ kind: 'flag', spec, value: checked.value }], consumed: inline === undefined ? 2 : 1 });
 }
 
-/** Checks the text of a value; `where` names its place for the message. The result is in the one form that Flags reads. */
+/**
+ * Checks the text of a value; `where` names its place for the message. The result is in the one form that Flags reads.
+ */
 export function checkValue(spec: FlagSpec, value: string, where: string): Result<string> {
-  const wrong = (wanted: string): Result<string> => failure('USAGE_INVALID', `invalid value "${value}" for ${where}: must be ${wanted}`);
+  const wrong = (wanted: string): Result<string> =>
+    failure('USAGE_INVALID', `invalid value "${value}" for ${where}: must be ${wanted}`);
   if (spec.choices !== undefined) {
     const choice = spec.choices.find((candidate) => candidate.toLowerCase() === value.toLowerCase());
     return choice === undefined ? wrong(spec.choices.join(' or ')) : success(choice);
@@ -115,12 +123,17 @@ export function checkValue(spec: FlagSpec, value: string, where: string): Result
     case 'integer':
       return /^\d{1,9}$/.test(value) ? success(value) : wrong('a whole number');
     case 'number':
-      return /^(\d{1,9}(\.\d*)?|\.\d+)$/.test(value) && Number(value) > 0 ? success(value) : wrong('a number of seconds greater than 0');
+      return /^(\d{1,9}(\.\d*)?|\.\d+)$/.test(value) && Number(value) > 0
+        ? success(value)
+        : wrong('a number of seconds greater than 0');
   }
 }
 
 function suggestFlag(name: string, specs: readonly FlagSpec[]): string {
-  const near = nearest(name, specs.map((spec) => spec.name));
+  const near = nearest(
+    name,
+    specs.map((spec) => spec.name),
+  );
   return near === null ? '' : `; did you mean --${near}?`;
 }
 

@@ -1,7 +1,7 @@
 /**
  * What the event stream has told so far, by unit.
- * Promises: only units of interest are kept; nothing is said about a unit before the present state was told to its end, or
- * while it is told anew after a break, so that "not there" always means not there.
+ * Promises: only units of interest are kept; nothing is said about a unit before the present state was told to its end,
+ * or while it is told anew after a break, so that "not there" always means not there.
  */
 import type { StreamItem } from '../client/events.ts';
 import type { AssignmentView, StatusView, UnitView } from '../protocol/v2.ts';

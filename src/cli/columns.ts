@@ -22,7 +22,10 @@ export interface UnitFileRow {
 }
 
 /** "2c7d7478.../172.18.0.3", the id whole with `full`, without the address when there is none. */
-export function machineLabel(machine: { readonly id: string; readonly address: string }, full: boolean = false): string {
+export function machineLabel(
+  machine: { readonly id: string; readonly address: string },
+  full: boolean = false,
+): string {
   const id = full ? machine.id : shortMachineId(machine.id);
   return machine.address === '' ? id : `${id}/${machine.address}`;
 }
@@ -65,7 +68,13 @@ export const unitFileFields = 'unit,hash,dstate,state,target';
 export const machineColumns: Columns<MachineView> = {
   machine: (row, full) => (full ? row.id : shortMachineId(row.id)),
   ip: (row) => orDash(row.address),
-  metadata: (row) => orDash(Object.entries(row.metadata).sort(([left], [right]) => (left < right ? -1 : 1)).map(([key, value]) => `${key}=${value}`).join(',')),
+  metadata: (row) =>
+    orDash(
+      Object.entries(row.metadata)
+        .sort(([left], [right]) => (left < right ? -1 : 1))
+        .map(([key, value]) => `${key}=${value}`)
+        .join(','),
+    ),
   hostname: (row) => orDash(row.hostname),
   version: (row) => orDash(row.version),
   runner: (row) => orDash(row.runner),
@@ -82,7 +91,10 @@ export interface TableOptions {
   readonly legend: boolean;
 }
 
-/** The text of a table. Fails with fleet 1.0's sentences when the list of fields is empty or names one that does not exist. */
+/**
+ * The text of a table. Fails with fleet 1.0's sentences when the list of fields is empty or names one that does not
+ * exist.
+ */
 export function printColumns<Row>(columns: Columns<Row>, rows: readonly Row[], options: TableOptions): Result<string> {
   if (options.fields === '') return failure('USAGE_INVALID', 'Must define output format');
   const fields = options.fields.split(',');
@@ -91,7 +103,10 @@ export function printColumns<Row>(columns: Columns<Row>, rows: readonly Row[], o
     const column = Object.hasOwn(columns, field) ? columns[field] : undefined;
     if (column === undefined) {
       const near = nearest(field, Object.keys(columns));
-      return failure('USAGE_INVALID', `Invalid key in output format: "${field}"${near === null ? '' : `; did you mean "${near}"?`}`);
+      return failure(
+        'USAGE_INVALID',
+        `Invalid key in output format: "${field}"${near === null ? '' : `; did you mean "${near}"?`}`,
+      );
     }
     shown.push(column);
   }

@@ -17,9 +17,16 @@ import { defaultEndpoint } from './flags.ts';
 const defaultEtcdEndpoints = 'http://127.0.0.1:2379,http://127.0.0.1:4001';
 
 /** Opens a client as the flags say. Fails when they name no place, or name two that contradict each other. */
-export async function openClient(environment: Environment, flags: Flags, signal: AbortSignal): Promise<Result<FleetClient>> {
+export async function openClient(
+  environment: Environment,
+  flags: Flags,
+  signal: AbortSignal,
+): Promise<Result<FleetClient>> {
   if (flags.text('tunnel') !== '') {
-    return failure('USAGE_INVALID', `--tunnel is not available: forward the port with "ssh -L" to ${flags.text('tunnel')} and name it with --endpoint`);
+    return failure(
+      'USAGE_INVALID',
+      `--tunnel is not available: forward a port to ${flags.text('tunnel')} with "ssh -L" and name it with --endpoint`,
+    );
   }
   const tls = await readTls(environment, flags);
   if (!tls.ok) return tls;
@@ -28,16 +35,23 @@ export async function openClient(environment: Environment, flags: Flags, signal:
   const endpoints = parseEndpoints(await endpointText(environment, flags));
   if (!endpoints.ok) return endpoints;
   const options = { endpoints: endpoints.value, tls: tls.value, timeoutMs: flags.number('request-timeout') * 1_000 };
-  const log = createLog('fleetctl', flags.isOn('debug') ? 'debug' : 'warning', (line) => environment.stderr.write(`${line}\n`));
+  const log = createLog('fleetctl', flags.isOn('debug') ? 'debug' : 'warning', (line) =>
+    environment.stderr.write(`${line}\n`),
+  );
   const client = environment.connect({ ...options, clock: environment.clock, random: environment.random, log });
   if (!flags.given('etcd-key-prefix')) return success(client);
 
   const answer = await keyPrefixOf(client, signal);
-  if (answer !== null && normalisePrefix(answer.keyPrefix) === normalisePrefix(flags.text('etcd-key-prefix'))) return success(client);
+  if (answer !== null && normalisePrefix(answer.keyPrefix) === normalisePrefix(flags.text('etcd-key-prefix')))
+    return success(client);
   await client.close();
   if (!flags.given('endpoint')) return openEtcd(environment, { flags, tls: tls.value }, signal);
   const why = answer === null ? 'does not answer' : `keeps its cluster under "${answer.keyPrefix}"`;
-  return failure('ENDPOINT_INVALID', `${flags.text('endpoint')} ${why}, so it cannot be asked about "${flags.text('etcd-key-prefix')}"; drop one of the two flags`);
+  return failure(
+    'ENDPOINT_INVALID',
+    `${flags.text('endpoint')} ${why}, so it cannot be asked about "${flags.text('etcd-key-prefix')}"; ` +
+      'drop one of the two flags',
+  );
 }
 
 /** The key prefix a fleetd says it has; null when there is no fleetd. */
@@ -52,19 +66,32 @@ async function keyPrefixOf(client: FleetClient, signal: AbortSignal): Promise<{ 
 
 /** `fleet`, `/fleet` and `/fleet/` are the same prefix. */
 export function normalisePrefix(prefix: string): string {
-  return prefix.split('/').filter((part) => part !== '').join('/');
+  return prefix
+    .split('/')
+    .filter((part) => part !== '')
+    .join('/');
 }
 
 async function openEtcd(
-  environment: Environment, how: { readonly flags: Flags; readonly tls: ClientOptions['tls'] }, signal: AbortSignal,
+  environment: Environment,
+  how: { readonly flags: Flags; readonly tls: ClientOptions['tls'] },
+  signal: AbortSignal,
 ): Promise<Result<FleetClient>> {
   const { flags, tls } = how;
   const prefix = flags.text('etcd-key-prefix');
   if (environment.openEtcdDriver === undefined) {
-    return failure('ENDPOINT_UNREACHABLE', `no fleetd with the key prefix "${prefix}" answers, and this fleetctl is built without the etcd driver`);
+    return failure(
+      'ENDPOINT_UNREACHABLE',
+      `no fleetd with the key prefix "${prefix}" answers, and this fleetctl is built without the etcd driver`,
+    );
   }
   const text = flags.given('endpoint') ? flags.text('endpoint') : defaultEtcdEndpoints;
-  const options = { endpoints: splitList(text), keyPrefix: prefix, timeoutMs: flags.number('request-timeout') * 1_000, tls };
+  const options = {
+    endpoints: splitList(text),
+    keyPrefix: prefix,
+    timeoutMs: flags.number('request-timeout') * 1_000,
+    tls,
+  };
   try {
     return success(await environment.openEtcdDriver(options, signal));
   } catch (error) {
@@ -74,7 +101,10 @@ async function openEtcd(
 }
 
 function splitList(text: string): readonly string[] {
-  return text.split(',').map((part) => part.trim()).filter((part) => part !== '');
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
 }
 
 function parseEndpoints(text: string): Result<readonly Endpoint[]> {
@@ -84,7 +114,9 @@ function parseEndpoints(text: string): Result<readonly Endpoint[]> {
     if (!reading.ok) return failure('ENDPOINT_INVALID', reading.why);
     endpoints.push(reading.endpoint);
   }
-  return endpoints.length === 0 ? failure('ENDPOINT_INVALID', '--endpoint names no place; write it as unix:///PATH or http://HOST:PORT') : success(endpoints);
+  return endpoints.length === 0
+    ? failure('ENDPOINT_INVALID', '--endpoint names no place; write it as unix:///PATH or http://HOST:PORT')
+    : success(endpoints);
 }
 
 /** The endpoint of the flags; without one, the socket of this machine's fleetd, or of this user's own. */
@@ -92,7 +124,8 @@ async function endpointText(environment: Environment, flags: Flags): Promise<str
   if (flags.given('endpoint')) return flags.text('endpoint');
   const sockets = ['/var/run/fleet.sock', '/run/fleet.sock'];
   const runtimeFolder = environment.env['XDG_RUNTIME_DIR'];
-  if (!environment.isRoot && runtimeFolder !== undefined && runtimeFolder !== '') sockets.push(`${runtimeFolder}/fleet.sock`);
+  if (!environment.isRoot && runtimeFolder !== undefined && runtimeFolder !== '')
+    sockets.push(`${runtimeFolder}/fleet.sock`);
   for (const socket of sockets) {
     if (await environment.fileExists(socket)) return `unix://${socket}`;
   }
@@ -101,7 +134,11 @@ async function endpointText(environment: Environment, flags: Flags): Promise<str
 
 async function readTls(environment: Environment, flags: Flags): Promise<Result<ClientOptions['tls']>> {
   const texts: Record<string, string> = {};
-  for (const [name, flag] of [['ca', 'ca-file'], ['cert', 'cert-file'], ['key', 'key-file']] as const) {
+  for (const [name, flag] of [
+    ['ca', 'ca-file'],
+    ['cert', 'cert-file'],
+    ['key', 'key-file'],
+  ] as const) {
     const path = flags.text(flag);
     if (path === '') continue;
     try {

@@ -17,7 +17,9 @@ function written({ name, short, kind }: FlagSpec): string {
 
 /** A table of all global flags. */
 function globalTable(): string {
-  const rows = globalFlags.map((flag) => `| ${written(flag)} | ${flag.text} | ${flag.fallback === '' ? '' : `\`${flag.fallback}\``} |`);
+  const rows = globalFlags.map(
+    (flag) => `| ${written(flag)} | ${flag.text} | ${flag.fallback === '' ? '' : `\`${flag.fallback}\``} |`,
+  );
   return ['| flag | meaning | default |', '|---|---|---|', ...rows].join('\n');
 }
 
@@ -27,18 +29,30 @@ function commandTable(): string {
   for (const verb of verbs) {
     for (const flag of verb.flags) {
       const row = `| ${written(flag)} | ${flag.text} |`;
-      rows.set(row, [...rows.get(row) ?? [], `\`${verb.name}\``]);
+      rows.set(row, [...(rows.get(row) ?? []), `\`${verb.name}\``]);
     }
   }
-  const lines = [...rows].sort(([left], [right]) => (left.replace(/^.*?--/, '') < right.replace(/^.*?--/, '') ? -1 : 1));
-  return ['| flag | meaning | commands |', '|---|---|---|', ...lines.map(([row, names]) => `${row} ${names.join(', ')} |`)].join('\n');
+  const lines = [...rows].sort(([left], [right]) =>
+    left.replace(/^.*?--/, '') < right.replace(/^.*?--/, '') ? -1 : 1,
+  );
+  return [
+    '| flag | meaning | commands |',
+    '|---|---|---|',
+    ...lines.map(([row, names]) => `${row} ${names.join(', ')} |`),
+  ].join('\n');
 }
 
 /** Puts the tables behind their marks, in the place of those that stand there. */
 function withTables(text: string): string {
   let filled = text;
-  for (const [mark, table] of [['global', globalTable()], ['commands', commandTable()]] as const) {
-    filled = filled.replace(new RegExp(`<!-- flags: ${mark} -->\\n(\\n*\\|[^\\n]*)*\\n*`), () => `<!-- flags: ${mark} -->\n\n${table}\n\n`);
+  for (const [mark, table] of [
+    ['global', globalTable()],
+    ['commands', commandTable()],
+  ] as const) {
+    filled = filled.replace(
+      new RegExp(`<!-- flags: ${mark} -->\\n(\\n*\\|[^\\n]*)*\\n*`),
+      () => `<!-- flags: ${mark} -->\n\n${table}\n\n`,
+    );
   }
   return filled;
 }
@@ -54,7 +68,8 @@ describe('docs/fleetctl.md', () => {
     const commands = /\n## Commands\n(.*?)\n## /s.exec(readFileSync(path, 'utf8'))?.[1] ?? '';
     const sections = [...commands.matchAll(/\n### (\S+)\n(.*?)(?=\n### |$)/gs)];
     assert.deepEqual(sections.map(([, name]) => name).sort(), verbs.map(({ name }) => name).sort());
-    for (const [, name = '', body = ''] of sections) assert.match(body, new RegExp(`\`\`\`sh\\nfleetctl ${name}`), name);
+    for (const [, name = '', body = ''] of sections)
+      assert.match(body, new RegExp(`\`\`\`sh\\nfleetctl ${name}`), name);
   });
 
   test('names every column of the lists', () => {

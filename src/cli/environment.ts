@@ -40,8 +40,8 @@ export interface Environment {
   /** Makes a client of the HTTP API; nothing is dialled yet. */
   connect(options: ClientOptions): FleetClient;
   /**
-   * Makes a client that works on etcd without any fleetd; absent where that driver is not built in. Rejects, when etcd does not
-   * answer, with an Error whose message is one line for people.
+   * Makes a client that works on etcd without any fleetd; absent where that driver is not built in. Rejects, when etcd
+   * does not answer, with an Error whose message is one line for people.
    */
   readonly openEtcdDriver?: (options: EtcdDriverOptions, signal: AbortSignal) => Promise<FleetClient>;
 }

@@ -1,6 +1,7 @@
 /**
  * A fleetd's API v2 for tests: real HTTP on a real unix socket, a {@link FakeCluster} behind it.
- * Promises: speaks the protocol as protocol/v2.ts has it; keeps what it was asked; can be told to break streams or to refuse.
+ * Promises: speaks the protocol as protocol/v2.ts has it; keeps what it was asked; can be told to break streams or to
+ * refuse.
  */
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
@@ -28,22 +29,32 @@ export async function startFakeApi(socketPath: string): Promise<FakeApi> {
   const server = createServer((request, response) => {
     asked.push(`${request.method ?? ''} ${request.url ?? ''}`);
     answer({ api, streams }, request, response).catch((error: unknown) => {
-      const { status, reason, message } = error instanceof FakeRefusal ? error : new FakeRefusal(500, '', String(error));
+      const { status, reason, message } =
+        error instanceof FakeRefusal ? error : new FakeRefusal(500, '', String(error));
       send(response, status, { error: { code: status, reason, message } });
     });
   });
   const api: FakeApi = {
-    cluster, asked, keyPrefix: '/_coreos.com/fleet', refusal: null,
-    breakStreams: () => { for (const stream of streams) stream.destroy(); },
+    cluster,
+    asked,
+    keyPrefix: '/_coreos.com/fleet',
+    refusal: null,
+    breakStreams: () => {
+      for (const stream of streams) stream.destroy();
+    },
     close: () => stop(server),
   };
-  await new Promise<void>((resolve) => { server.listen(socketPath, resolve); });
+  await new Promise<void>((resolve) => {
+    server.listen(socketPath, resolve);
+  });
   return api;
 }
 
 function stop(server: Server): Promise<void> {
   server.closeAllConnections();
-  return new Promise((resolve) => { server.close(() => resolve()); });
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+  });
 }
 
 interface Scene {
@@ -53,7 +64,9 @@ interface Scene {
 
 function send(response: ServerResponse, status: number, body: object | string): void {
   const isText = typeof body === 'string';
-  response.writeHead(status, { 'content-type': isText ? 'text/plain' : 'application/json' }).end(isText ? body : JSON.stringify(body));
+  response
+    .writeHead(status, { 'content-type': isText ? 'text/plain' : 'application/json' })
+    .end(isText ? body : JSON.stringify(body));
 }
 
 async function answer(scene: Scene, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -62,15 +75,25 @@ async function answer(scene: Scene, request: IncomingMessage, response: ServerRe
   if (api.refusal !== null) throw api.refusal;
   const url = new URL(request.url ?? '/', 'http://fake');
   const [, , , resource = '', name = '', part = ''] = url.pathname.split('/').map(decodeURIComponent);
-  const body = request.method === 'POST' ? JSON.parse(await readText(request)) as object : {};
+  const body = request.method === 'POST' ? (JSON.parse(await readText(request)) as object) : {};
   const { revision } = cluster;
   const lists: Readonly<Record<string, () => object>> = {
     apply: () => cluster.apply(body as ApplyRequest),
     destroy: () => cluster.destroy((body as DestroyRequest).names),
     units: () => ({ revision, units: sortedUnits(cluster) }),
-    statuses: () => ({ revision, statuses: sortedUnits(cluster).flatMap((unit) => [...cluster.statuses.get(unit.name)?.values() ?? []]) }),
+    statuses: () => ({
+      revision,
+      statuses: sortedUnits(cluster).flatMap((unit) => [...(cluster.statuses.get(unit.name)?.values() ?? [])]),
+    }),
     machines: () => ({ revision, machines: cluster.machines }),
-    info: () => ({ version: '2.0.0', keyPrefix: api.keyPrefix, machine: cluster.machines[0]?.id ?? '', store: 'etcd', leader: null, revision }),
+    info: () => ({
+      version: '2.0.0',
+      keyPrefix: api.keyPrefix,
+      machine: cluster.machines[0]?.id ?? '',
+      store: 'etcd',
+      leader: null,
+      revision,
+    }),
   };
   if (resource === 'events') return stream(scene, url.searchParams.has('from') || 'from' in body, response);
   if (name === '') return send(response, 200, lists[resource]?.() ?? {});
@@ -80,12 +103,20 @@ async function answer(scene: Scene, request: IncomingMessage, response: ServerRe
     units: () => (part === 'file' ? unit.text : unit.view),
     explain: () => cluster.explain(name),
     status: () => cluster.status(name),
-    journal: () => `Jan 01 00:00:00 host ${name}[1]: ${url.searchParams.get('output') ?? ''} first of ${url.searchParams.get('lines') ?? ''}\nJan 01 00:00:01 host ${name}[1]: second\n`,
+    journal: () => journalOf(name, url.searchParams),
   };
   return send(response, 200, views[resource]?.() ?? {});
 }
 
-function sortedUnits(cluster: FakeCluster): readonly (FakeCluster['units'] extends Map<string, infer Unit extends { view: object }> ? Unit['view'] : never)[] {
+/** Two lines that show what was asked for. */
+function journalOf(name: string, asked: URLSearchParams): string {
+  const [output, lines] = [asked.get('output') ?? '', asked.get('lines') ?? ''];
+  return [`00:00 host ${name}[1]: ${output} first of ${lines}`, `00:01 host ${name}[1]: second`, ''].join('\n');
+}
+
+function sortedUnits(
+  cluster: FakeCluster,
+): readonly (FakeCluster['units'] extends Map<string, infer Unit extends { view: object }> ? Unit['view'] : never)[] {
   return [...cluster.units.values()].map(({ view }) => view).sort((left, right) => (left.name < right.name ? -1 : 1));
 }
 

@@ -1,13 +1,24 @@
 /**
  * A cluster that lives in one map: what stands behind the fake API of the tests.
- * Promises: units do what their file says in a few words: `/bin/false` fails, `Type=oneshot` runs to its end, MachineMetadata=az=x
- * fits nowhere, Global=true goes everywhere, everything else runs; every change has a revision and is told to listeners.
+ * Promises: units do what their file says in a few words: `/bin/false` fails, `Type=oneshot` runs to its end,
+ * MachineMetadata=az=x fits nowhere, Global=true goes everywhere, everything else runs; every change has a revision and
+ * is told to listeners.
  */
 import { hashUnitFile, lastValue, parseUnitFile, printUnitFile } from '../core/unit-file.ts';
 import { templateOf } from '../core/unit-name.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type {
-  AppliedUnit, ApplyAnswer, ApplyRequest, ApplyUnit, AssignmentView, DestroyAnswer, EventView, Explanation, MachineView, StatusReport, StatusView,
+  AppliedUnit,
+  ApplyAnswer,
+  ApplyRequest,
+  ApplyUnit,
+  AssignmentView,
+  DestroyAnswer,
+  EventView,
+  Explanation,
+  MachineView,
+  StatusReport,
+  StatusView,
   UnitView,
 } from '../protocol/v2.ts';
 
@@ -30,14 +41,24 @@ interface FakeUnit {
 
 function machine(id: string, address: string): MachineView {
   return {
-    id, address, hostname: `host-${id.slice(0, 2)}`, metadata: { region: 'us-west' }, version: '2.0.0', runner: 'systemd', store: 'etcd',
-    units: 0, leader: false, startedAtMs: 0,
+    id,
+    address,
+    hostname: `host-${id.slice(0, 2)}`,
+    metadata: { region: 'us-west' },
+    version: '2.0.0',
+    runner: 'systemd',
+    store: 'etcd',
+    units: 0,
+    leader: false,
+    startedAtMs: 0,
   };
 }
 
 /** The two machines of every fake cluster. */
 export const fakeMachines: readonly MachineView[] = [
-  machine('2c7d7478ba9f8197b5b7a551442f19f7', '172.18.0.3'), machine('99f4004d61afe901b47c4cb4e1f2e0cd', '172.18.0.2')];
+  machine('2c7d7478ba9f8197b5b7a551442f19f7', '172.18.0.3'),
+  machine('99f4004d61afe901b47c4cb4e1f2e0cd', '172.18.0.2'),
+];
 
 const rank = { inactive: 0, loaded: 1, launched: 2 } as const;
 
@@ -66,9 +87,15 @@ export class FakeCluster {
 
   /** The present state as a stream begins with it. */
   present(): readonly EventView[] {
-    const events: EventView[] = [...this.units.values()].map(({ view }) => ({ kind: 'unit', name: view.name, unit: view, present: true }));
+    const events: EventView[] = [...this.units.values()].map(({ view }) => ({
+      kind: 'unit',
+      name: view.name,
+      unit: view,
+      present: true,
+    }));
     for (const [name, machines] of this.assignments) {
-      for (const [id, assignment] of machines) events.push({ kind: 'assignment', name, machine: id, assignment, present: true });
+      for (const [id, assignment] of machines)
+        events.push({ kind: 'assignment', name, machine: id, assignment, present: true });
     }
     for (const [name, machines] of this.statuses) {
       for (const [id, status] of machines) events.push({ kind: 'status', name, machine: id, status, present: true });
@@ -78,17 +105,25 @@ export class FakeCluster {
 
   explain(name: string): Explanation | null {
     if (!this.units.has(name)) return null;
-    const machines = this.machines.map(({ id, address }) => ({ id, address, verdict: 'refused' as const, why: 'its metadata has no az=x' }));
+    const machines = this.machines.map(({ id, address }) => ({
+      id,
+      address,
+      verdict: 'refused' as const,
+      why: 'its metadata has no az=x',
+    }));
     return { name, summary: 'it needs metadata az=x, which no machine has', state: 'unplaced', machines };
   }
 
   status(name: string): StatusReport | null {
     if (!this.units.has(name)) return null;
-    const blocks = [...this.statuses.get(name) ?? []].map(([id, status]) => ({
-      machine: id, address: status.address, exitStatus: status.active === 'active' ? 0 : 3,
+    const blocks = [...(this.statuses.get(name) ?? [])].map(([id, status]) => ({
+      machine: id,
+      address: status.address,
+      exitStatus: status.active === 'active' ? 0 : 3,
       text: `* ${name}\n     Loaded: ${status.load}\n     Active: ${status.active} (${status.sub})\n`,
     }));
-    if (blocks.length === 0) throw new FakeRefusal(409, 'UNIT_NOT_LOADED', `unit ${name} is on no machine; explain tells why`);
+    if (blocks.length === 0)
+      throw new FakeRefusal(409, 'UNIT_NOT_LOADED', `unit ${name} is on no machine; explain tells why`);
     return { name, blocks };
   }
 
@@ -97,35 +132,66 @@ export class FakeCluster {
     const template = templateOf(wish.name as UnitName);
     const given = wish.text === undefined ? null : canonical(wish.text);
     const stored = before?.text ?? (template === null ? undefined : this.units.get(template)?.text);
-    const text = before === undefined ? given ?? stored ?? (wish.templateText === undefined ? undefined : canonical(wish.templateText)) : before.text;
+    const text =
+      before === undefined
+        ? (given ?? stored ?? (wish.templateText === undefined ? undefined : canonical(wish.templateText)))
+        : before.text;
     if (text === undefined) {
-      if (template === null) throw new FakeRefusal(404, 'UNIT_NOT_FOUND', `unable to find Unit(${wish.name}) in Registry or on filesystem`);
-      throw new FakeRefusal(404, 'TEMPLATE_NOT_FOUND',
-        `failed getting Unit(${wish.name}) from template: unable to find template Unit(${template}) in Registry or on filesystem`);
+      if (template === null)
+        throw new FakeRefusal(404, 'UNIT_NOT_FOUND', `unable to find Unit(${wish.name}) in Registry or on filesystem`);
+      throw new FakeRefusal(
+        404,
+        'TEMPLATE_NOT_FOUND',
+        `failed getting Unit(${wish.name}) from template: ` +
+          `unable to find template Unit(${template}) in Registry or on filesystem`,
+      );
     }
     if (wish.name.includes('@.') && rank[request.desired ?? 'inactive'] > 0) {
       throw new FakeRefusal(400, 'UNIT_IS_TEMPLATE', `cannot activate template "${wish.name}"`);
     }
     const isOther = before !== undefined && given !== null && given !== before.text;
-    const mayReplace = request.replace === true && rank[before?.view.desired ?? 'inactive'] <= rank[request.desired ?? 'inactive'];
+    const mayReplace =
+      request.replace === true && rank[before?.view.desired ?? 'inactive'] <= rank[request.desired ?? 'inactive'];
     const isRefused = isOther && request.replace === true && !mayReplace;
     const newText = isOther && mayReplace ? given : text;
-    const desired = isRefused ? before.view.desired : request.desired ?? before?.view.desired ?? 'inactive';
+    const desired = isRefused ? before.view.desired : (request.desired ?? before?.view.desired ?? 'inactive');
     const restart = (before?.view.restart ?? 0) + (request.restart === true && desired === 'launched' ? 1 : 0);
     const hash = hashOf(newText);
-    const isChanged = before === undefined || before.view.hash !== hash || before.view.desired !== desired || before.view.restart !== restart;
+    const isChanged =
+      before === undefined ||
+      before.view.hash !== hash ||
+      before.view.desired !== desired ||
+      before.view.restart !== restart;
     const generation = (before?.view.generation ?? 0) + (isChanged ? 1 : 0);
     const global = newText.includes('Global=true');
     const file = parse(newText);
     const view: UnitView = {
-      name: wish.name, hash, desired, current: global ? null : desired, global, template: wish.name.includes('@.'),
-      description: lastValue(file, 'Unit', 'Description') ?? '', generation, restart,
-      machines: before?.view.machines ?? [], changedAtMs: 0,
+      name: wish.name,
+      hash,
+      desired,
+      current: global ? null : desired,
+      global,
+      template: wish.name.includes('@.'),
+      description: lastValue(file, 'Unit', 'Description') ?? '',
+      generation,
+      restart,
+      machines: before?.view.machines ?? [],
+      changedAtMs: 0,
     };
     this.units.set(wish.name, { view, text: newText });
     if (isChanged) this.#place(wish.name);
     const content = before === undefined ? 'created' : isOther ? (mayReplace ? 'replaced' : 'differs') : 'same';
-    return { name: wish.name, content, before: before?.view.desired ?? null, desired, global, generation, restart, hash, warnings: [] };
+    return {
+      name: wish.name,
+      content,
+      before: before?.view.desired ?? null,
+      desired,
+      global,
+      generation,
+      restart,
+      hash,
+      warnings: [],
+    };
   }
 
   /** What engine and agents do: choose machines, carry out, report. */
@@ -135,11 +201,11 @@ export class FakeCluster {
     const { view, text } = unit;
     if (view.desired === 'inactive') this.#leave(name);
     else if (!text.includes('MachineMetadata=az=x')) {
-      const held = [...this.assignments.get(name)?.keys() ?? []];
+      const held = [...(this.assignments.get(name)?.keys() ?? [])];
       const chosen = view.global ? this.machines.map(({ id }) => id) : held.length > 0 ? held : [this.#leastLoaded()];
       for (const id of chosen) this.#run(unit, id);
     }
-    const machines = [...this.assignments.get(name)?.keys() ?? []];
+    const machines = [...(this.assignments.get(name)?.keys() ?? [])];
     unit.view = { ...view, machines, current: view.global ? null : machines.length === 0 ? 'inactive' : view.desired };
     this.#tell({ kind: 'unit', name, unit: unit.view });
   }
@@ -149,11 +215,24 @@ export class FakeCluster {
     if (desired === 'inactive') return;
     const address = this.machines.find((each) => each.id === id)?.address ?? '';
     const assignment: AssignmentView = { desired, hash, restart, address, why: 'it has the fewest units' };
-    const seen = desired === 'loaded' ? ['inactive', 'dead', 'success', null] as const : outcomeOf(text);
+    const seen = desired === 'loaded' ? (['inactive', 'dead', 'success', null] as const) : outcomeOf(text);
     const [active, sub, result, exitStatus] = seen;
     const status: StatusView = {
-      name, machine: id, address, hash, load: 'loaded', active, sub, sinceMs: 0, result, exitStatus, succeeded: active === 'inactive' && desired === 'launched',
-      restarts: 0, restart: desired === 'loaded' ? -1 : restart, mainPid: 0, problem: '',
+      name,
+      machine: id,
+      address,
+      hash,
+      load: 'loaded',
+      active,
+      sub,
+      sinceMs: 0,
+      result,
+      exitStatus,
+      succeeded: active === 'inactive' && desired === 'launched',
+      restarts: 0,
+      restart: desired === 'loaded' ? -1 : restart,
+      mainPid: 0,
+      problem: '',
     };
     inner(this.assignments, name).set(id, assignment);
     inner(this.statuses, name).set(id, status);
@@ -162,8 +241,10 @@ export class FakeCluster {
   }
 
   #leave(name: string): void {
-    for (const id of this.assignments.get(name)?.keys() ?? []) this.#tell({ kind: 'assignment', name, machine: id, assignment: null });
-    for (const id of this.statuses.get(name)?.keys() ?? []) this.#tell({ kind: 'status', name, machine: id, status: null });
+    for (const id of this.assignments.get(name)?.keys() ?? [])
+      this.#tell({ kind: 'assignment', name, machine: id, assignment: null });
+    for (const id of this.statuses.get(name)?.keys() ?? [])
+      this.#tell({ kind: 'status', name, machine: id, status: null });
     this.assignments.delete(name);
     this.statuses.delete(name);
   }

@@ -29,16 +29,33 @@ export function createFakeTerminal(socketPath: string): FakeTerminal {
   const files = new Map<string, string>();
   const env: Record<string, string> = { FLEETCTL_ENDPOINT: `unix://${socketPath}`, USER: 'core' };
   const clock = createManualClock();
-  const missing = (path: string): Error => Object.assign(new Error(`ENOENT: no such file or directory, open '${path}'`), { code: 'ENOENT' });
+  const missing = (path: string): Error =>
+    Object.assign(new Error(`ENOENT: no such file or directory, open '${path}'`), { code: 'ENOENT' });
   return {
-    files, env, clock,
+    files,
+    env,
+    clock,
     async run(argv: readonly string[], changes: Partial<Environment> = {}): Promise<Ran> {
       let stdout = '';
       let stderr = '';
       const environment: Environment = {
-        env, cwd: '/home', isRoot: true, version: '2.0.0', clock, random: seededRandom(1), interrupted: new AbortController().signal,
-        stdout: { write: (text) => { stdout += text; } },
-        stderr: { write: (text) => { stderr += text; } },
+        env,
+        cwd: '/home',
+        isRoot: true,
+        version: '2.0.0',
+        clock,
+        random: seededRandom(1),
+        interrupted: new AbortController().signal,
+        stdout: {
+          write: (text) => {
+            stdout += text;
+          },
+        },
+        stderr: {
+          write: (text) => {
+            stderr += text;
+          },
+        },
         readFile: async (path) => {
           const text = files.get(path);
           if (text === undefined) throw missing(path);
@@ -62,8 +79,8 @@ export function createFakeTerminal(socketPath: string): FakeTerminal {
 }
 
 /**
- * Lets virtual time pass while a command waits: as fast as the sockets allow, so that no test waits for a real second. Each
- * step is small against every wait of fleetctl, and gives the sockets several turns of the event loop.
+ * Lets virtual time pass while a command waits: as fast as the sockets allow, so that no test waits for a real second.
+ * Each step is small against every wait of fleetctl, and gives the sockets several turns of the event loop.
  */
 async function keepMoving(clock: ManualClock, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {

@@ -33,32 +33,68 @@ export const globalFlags: readonly FlagSpec[] = [
   word('ca-file', '', 'PEM file of the certificate authority that signed the certificate of the API (or of etcd)'),
   word('cert-file', '', 'PEM file of the client certificate shown to the API (or to etcd)'),
   toggle('debug', 'Tell on stderr what is asked of whom'),
-  { ...word('driver', 'API', 'How to reach the cluster: "API" asks a fleetd, "etcd" works on etcd itself'), choices: ['API', 'etcd'] },
-  word('endpoint', defaultEndpoint, 'Where the API listens, or etcd with --driver=etcd; several, separated by commas, are tried in turn'),
+  {
+    ...word('driver', 'API', 'How to reach the cluster: "API" asks a fleetd, "etcd" works on etcd itself'),
+    choices: ['API', 'etcd'],
+  },
+  word(
+    'endpoint',
+    defaultEndpoint,
+    'Where the API listens, or etcd with --driver=etcd; several, separated by commas, are tried in turn',
+  ),
   word('etcd-cafile', '', 'Deprecated: has no effect, use --ca-file'),
   word('etcd-certfile', '', 'Deprecated: has no effect, use --cert-file'),
-  word('etcd-key-prefix', defaultKeyPrefix, 'Key prefix of the cluster in etcd; without an API of that prefix fleetctl asks etcd itself'),
+  word(
+    'etcd-key-prefix',
+    defaultKeyPrefix,
+    'Key prefix of the cluster in etcd; without an API of that prefix fleetctl asks etcd itself',
+  ),
   word('etcd-keyfile', '', 'Deprecated: has no effect, use --key-file'),
   { ...toggle('experimental-api', 'Deprecated: has no effect'), fallback: 'true' },
   toggle('help', 'Show help and exit', 'h'),
   word('key-file', '', 'PEM file of the key of --cert-file'),
-  word('known-hosts-file', '~/.fleetctl/known_hosts', 'Accepted for scripts of fleet 1.0: status and journal need no SSH'),
-  { name: 'request-timeout', kind: 'number', fallback: '3', text: 'Seconds until the answer to a request must have begun' },
-  { name: 'ssh-timeout', kind: 'number', fallback: '10', text: 'Accepted for scripts of fleet 1.0: status and journal need no SSH' },
+  word(
+    'known-hosts-file',
+    '~/.fleetctl/known_hosts',
+    'Accepted for scripts of fleet 1.0: status and journal need no SSH',
+  ),
+  {
+    name: 'request-timeout',
+    kind: 'number',
+    fallback: '3',
+    text: 'Seconds until the answer to a request must have begun',
+  },
+  {
+    name: 'ssh-timeout',
+    kind: 'number',
+    fallback: '10',
+    text: 'Accepted for scripts of fleet 1.0: status and journal need no SSH',
+  },
   word('ssh-username', 'core', 'Accepted for scripts of fleet 1.0: status and journal need no SSH'),
-  { ...toggle('strict-host-key-checking', 'Accepted for scripts of fleet 1.0: status and journal need no SSH'), fallback: 'true' },
+  {
+    ...toggle('strict-host-key-checking', 'Accepted for scripts of fleet 1.0: status and journal need no SSH'),
+    fallback: 'true',
+  },
   word('tunnel', '', 'Not available: refused when given, because commands would go to another cluster than meant'),
   toggle('version', 'Print the version and exit', 'v'),
 ];
 
 const outputFlag: FlagSpec = {
-  name: 'output', short: 'o', kind: 'text', fallback: 'table', choices: ['table', 'json'], text: 'How to print: a table for people, or the JSON of the API',
+  name: 'output',
+  short: 'o',
+  kind: 'text',
+  fallback: 'table',
+  choices: ['table', 'json'],
+  text: 'How to print: a table for people, or the JSON of the API',
 };
 
 const noBlock: FlagSpec = toggle('no-block', 'Return once the request is stored, without waiting for the machines');
 
 const blockAttempts: FlagSpec = {
-  name: 'block-attempts', kind: 'integer', fallback: '0', text: 'Wait at most N times 2 seconds; 0 waits as long as it takes',
+  name: 'block-attempts',
+  kind: 'integer',
+  fallback: '0',
+  text: 'Wait at most N times 2 seconds; 0 waits as long as it takes',
 };
 
 const sign: FlagSpec = toggle('sign', 'Deprecated: has no effect');
@@ -88,7 +124,13 @@ export const statusFlags: readonly FlagSpec[] = [
 export const journalFlags: readonly FlagSpec[] = [
   toggle('follow', 'Go on with new lines as they come', 'f'),
   { name: 'lines', short: 'n', kind: 'integer', fallback: '10', text: 'How many of the newest lines to print' },
-  { name: 'output', short: 'o', kind: 'text', fallback: 'short', text: 'Format of the lines, as journalctl names them: short, cat, json ...' },
+  {
+    name: 'output',
+    short: 'o',
+    kind: 'text',
+    fallback: 'short',
+    text: 'Format of the lines, as journalctl names them: short, cat, json ...',
+  },
   word('ssh-port', '22', 'Accepted for scripts of fleet 1.0: no SSH is needed'),
   toggle('sudo', 'Accepted for scripts of fleet 1.0: has no effect'),
 ];

@@ -54,7 +54,16 @@ export function goalOf(unit: AppliedUnit): Goal {
 
 /** What to wait for after a unit was destroyed: that no machine has it any more. */
 export function goneGoal(name: string): Goal {
-  return { name, hash: '', desired: 'inactive', restart: 0, generation: null, global: false, unchanged: false, nowhereIsFine: true };
+  return {
+    name,
+    hash: '',
+    desired: 'inactive',
+    restart: 0,
+    generation: null,
+    global: false,
+    unchanged: false,
+    nowhereIsFine: true,
+  };
 }
 
 /** Judges a goal by what was seen. */
@@ -80,14 +89,27 @@ export function judge(goal: Goal, seen: SeenUnit): Standing {
 
 function judgeNowhere(goal: Goal): Standing {
   const isFine = goal.desired === 'inactive' || goal.nowhereIsFine || goal.global;
-  return { state: isFine ? 'reached' : 'unassigned', why: isFine ? '' : 'it is on no machine yet', places: [], mayFade: false };
+  return {
+    state: isFine ? 'reached' : 'unassigned',
+    why: isFine ? '' : 'it is on no machine yet',
+    places: [],
+    mayFade: false,
+  };
 }
 
-function judgeOnMachine(goal: Goal, seen: SeenUnit, machine: string): Settlement & { readonly place: Place; readonly mayFade: boolean } {
+function judgeOnMachine(
+  goal: Goal,
+  seen: SeenUnit,
+  machine: string,
+): Settlement & { readonly place: Place; readonly mayFade: boolean } {
   const assignment = seen.assignments.get(machine);
   const status = seen.statuses.get(machine);
   const mayFade = goal.desired === 'launched' && status !== undefined && phaseOf(status) === 'running';
-  return { ...settled(goal, assignment, status), place: { id: machine, address: addressOf(assignment, status) }, mayFade };
+  return {
+    ...settled(goal, assignment, status),
+    place: { id: machine, address: addressOf(assignment, status) },
+    mayFade,
+  };
 }
 
 function addressOf(assignment: AssignmentView | undefined, status: { readonly address: string } | undefined): string {

@@ -14,7 +14,14 @@ export function programHelp(version: string): string {
     ['NAME', indent(['fleetctl - the command line of fleet, the cluster-wide init system'])],
     ['USAGE', indent(['fleetctl [OPTIONS] COMMAND [ARGUMENTS]'])],
     ['VERSION', indent([version])],
-    ['COMMANDS', indent(formatTable(verbs.map((verb) => [verb.name, verb.summary])).trimEnd().split('\n'))],
+    [
+      'COMMANDS',
+      indent(
+        formatTable(verbs.map((verb) => [verb.name, verb.summary]))
+          .trimEnd()
+          .split('\n'),
+      ),
+    ],
     ['OPTIONS', flagLines(globalFlags)],
   ]);
 }
@@ -39,7 +46,12 @@ function indent(lines: readonly string[]): readonly string[] {
   return lines.map((line) => (line === '' ? '' : `\t${line}`));
 }
 
-const kindWords: Readonly<Record<FlagSpec['kind'], string>> = { switch: '', text: ' string', integer: ' int', number: ' float' };
+const kindWords: Readonly<Record<FlagSpec['kind'], string>> = {
+  switch: '',
+  text: ' string',
+  integer: ' int',
+  number: ' float',
+};
 
 /** How a flag is written: "-l, --full", "--lines int". */
 function writtenFlag(flag: FlagSpec): string {

@@ -1,7 +1,7 @@
 /**
  * What stop and unload have in common: take units that exist down to a state, and wait for it.
- * Promises: fleet 1.0's lines and codes: unknown names are passed over, units that are there already are left alone, global units
- * are triggered and not waited for; the last line on stderr names the units that were taken down.
+ * Promises: fleet 1.0's lines and codes: unknown names are passed over, units that are there already are left alone,
+ * global units are triggered and not waited for; the last line on stderr names the units that were taken down.
  */
 import { success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
@@ -43,7 +43,8 @@ export async function lowerUnits(session: Session, lowering: Lowering): Promise<
   if (noBlock) return exitCodes.done;
   const goals = answer.units.filter((unit) => !unit.global).map((unit) => ({ ...goalOf(unit), nowhereIsFine: true }));
   const { exitCode, reached } = await waitAndReport(session, goals, answer.revision);
-  if (exitCode !== exitCodes.interrupted) complain(session, `Successfully ${lowering.done} units [${reached.join(' ')}].`);
+  if (exitCode !== exitCodes.interrupted)
+    complain(session, `Successfully ${lowering.done} units [${reached.join(' ')}].`);
   return exitCode;
 }
 
@@ -63,11 +64,20 @@ export async function findExisting(session: Session): Promise<Result<readonly Un
 }
 
 /** Applies a wish to units that exist, in as many requests as their number needs. */
-export async function applyInParts(session: Session, units: readonly UnitView[], wish: Pick<ApplyRequest, 'desired' | 'restart'>): Promise<ApplyAnswer> {
+export async function applyInParts(
+  session: Session,
+  units: readonly UnitView[],
+  wish: Pick<ApplyRequest, 'desired' | 'restart'>,
+): Promise<ApplyAnswer> {
   const by = session.environment.env['USER'];
   const applied: ApplyAnswer[] = [];
   for (const part of inRequests(units.map(({ name }) => ({ name })))) {
-    applied.push(await session.client.apply({ ...wish, units: part, ...(by === undefined ? {} : { by }) }, session.environment.interrupted));
+    applied.push(
+      await session.client.apply(
+        { ...wish, units: part, ...(by === undefined ? {} : { by }) },
+        session.environment.interrupted,
+      ),
+    );
   }
   return { revision: applied.at(-1)?.revision ?? 0, units: applied.flatMap((answer) => answer.units) };
 }

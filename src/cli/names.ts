@@ -1,6 +1,7 @@
 /**
  * From arguments to units: brace expressions, paths, missing suffixes, patterns.
- * Promises: what a shell would have expanded is expanded; every unit is named once, in the order given; nothing touches files.
+ * Promises: what a shell would have expanded is expanded; every unit is named once, in the order given; nothing touches
+ * files.
  */
 import { expandBraces } from '../core/braces.ts';
 import { failure, success } from '../core/failure.ts';
@@ -62,17 +63,22 @@ export interface NamedUnits<Unit> {
 }
 
 /**
- * Picks the units that arguments name from those that exist. A pattern takes only units that `isMeant` says the verb is about: with
- * "stop app@*" nobody means the template app@.service.
+ * Picks the units that arguments name from those that exist. A pattern takes only units that `isMeant` says the verb is
+ * about: with "stop app@*" nobody means the template app@.service.
  */
 export function pickUnits<Unit extends { readonly name: string }>(
-  words: readonly UnitArgument[], units: readonly Unit[], isMeant: (unit: Unit) => boolean = () => true,
+  words: readonly UnitArgument[],
+  units: readonly Unit[],
+  isMeant: (unit: Unit) => boolean = () => true,
 ): NamedUnits<Unit> {
   const byName = new Map(units.map((unit) => [unit.name, unit]));
   const found = new Map<string, Unit>();
   const missing: string[] = [];
   for (const argument of words) {
-    const named = argument.kind === 'unit' ? [byName.get(argument.name)] : units.filter((unit) => argument.matches(unit.name) && isMeant(unit));
+    const named =
+      argument.kind === 'unit'
+        ? [byName.get(argument.name)]
+        : units.filter((unit) => argument.matches(unit.name) && isMeant(unit));
     const existing = named.filter((unit) => unit !== undefined);
     if (existing.length === 0) missing.push(argument.kind === 'unit' ? argument.name : argument.text);
     for (const unit of existing) found.set(unit.name, unit);

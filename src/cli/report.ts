@@ -1,7 +1,8 @@
 /**
  * Waits for what a command asked for and tells how it went, unit by unit, as it comes.
- * Promises: fleet 1.0's lines on stdout for what was reached; for everything else the reason on stderr: the result and the last
- * log lines of a unit that failed, the verdict of each machine on one that fits nowhere; Ctrl-C ends the wait, not the request.
+ * Promises: fleet 1.0's lines on stdout for what was reached; for everything else the reason on stderr: the result and
+ * the last log lines of a unit that failed, the verdict of each machine on one that fits nowhere; Ctrl-C ends the wait,
+ * not the request.
  */
 import { ApiError, Unreachable } from '../client/errors.ts';
 import { machineLabel } from './columns.ts';
@@ -45,11 +46,17 @@ export async function waitAndReport(session: Session, goals: readonly Goal[], at
     await waitForGoals({ client, clock: environment.clock, atLeast, limitMs, onOutcome, onNote }, goals, signal);
   } catch (error) {
     if (signal.aborted) {
-      complain(session, 'Interrupted: the request stands, only the waiting for it has ended; "fleetctl list-units" shows how it goes on');
+      complain(
+        session,
+        'Interrupted: the request stands, only the wait for it has ended; "fleetctl list-units" shows how it goes on',
+      );
       return { exitCode: exitCodes.interrupted, reached };
     }
     if (!(error instanceof Unreachable)) throw error;
-    complain(session, `Error waiting for units: ${error.message}; the request is stored, "fleetctl list-units" shows how it goes on`);
+    complain(
+      session,
+      `Error waiting for units: ${error.message}; the request is stored, "fleetctl list-units" shows how it goes on`,
+    );
     return { exitCode: exitCodes.failed, reached };
   }
   return { exitCode: failures === 0 ? exitCodes.done : exitCodes.failed, reached };
@@ -61,7 +68,11 @@ function tellReached(session: Session, { goal, places, atOnce }: Outcome & { kin
   for (const place of places) print(session, `Unit ${goal.name} ${goal.desired} on ${machineLabel(place)}`);
 }
 
-async function tellFailure(session: Session, outcome: Exclude<Outcome, { kind: 'reached' }>, withLog: boolean): Promise<void> {
+async function tellFailure(
+  session: Session,
+  outcome: Exclude<Outcome, { kind: 'reached' }>,
+  withLog: boolean,
+): Promise<void> {
   const { goal } = outcome;
   switch (outcome.kind) {
     case 'failed':
@@ -71,10 +82,13 @@ async function tellFailure(session: Session, outcome: Exclude<Outcome, { kind: '
         if (withLog) await tellLog(session, goal.name, place.id);
       }
       return;
-    case 'unplaced':
-      complain(session, `Unit ${goal.name} is on no machine: ${outcome.explanation?.summary ?? `"fleetctl explain ${goal.name}" says why`}`);
-      for (const machine of outcome.explanation?.machines ?? []) complain(session, `  ${machineLabel(machine)}: ${machine.why}`);
+    case 'unplaced': {
+      const why = outcome.explanation?.summary ?? `"fleetctl explain ${goal.name}" says why`;
+      complain(session, `Unit ${goal.name} is on no machine: ${why}`);
+      for (const machine of outcome.explanation?.machines ?? [])
+        complain(session, `  ${machineLabel(machine)}: ${machine.why}`);
       return;
+    }
     case 'superseded':
       return complain(session, `Unit ${goal.name}: ${outcome.why}, so this command no longer waits for it`);
     case 'late': {
@@ -90,7 +104,11 @@ async function tellLog(session: Session, name: string, machine: string): Promise
   try {
     let text = '';
     for await (const chunk of session.client.journal(query, session.environment.interrupted)) text += chunk;
-    for (const line of text.split('\n').filter((each) => each !== '').slice(-logLines)) complain(session, `  ${line}`);
+    for (const line of text
+      .split('\n')
+      .filter((each) => each !== '')
+      .slice(-logLines))
+      complain(session, `  ${line}`);
   } catch (error) {
     if (!(error instanceof ApiError) && !(error instanceof Unreachable)) throw error;
     complain(session, `  (its log cannot be read: ${error.message})`);

@@ -18,7 +18,9 @@ const socketPath = join(folder, 'fleet.sock');
 let api: FakeApi;
 let terminal: FakeTerminal;
 
-before(async () => { api = await startFakeApi(socketPath); });
+before(async () => {
+  api = await startFakeApi(socketPath);
+});
 after(async () => {
   await api.close();
   rmSync(folder, { recursive: true });
@@ -34,11 +36,18 @@ function splitLine(line: string): readonly string[] {
   return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');
 }
 
-const marked = (mark: string, text: string): string => (text === '' ? '' : text.replace(/\n$/, '').split('\n').map((line) => `${mark}> ${line}\n`).join(''));
+const marked = (mark: string, text: string): string =>
+  text === ''
+    ? ''
+    : text
+        .replace(/\n$/, '')
+        .split('\n')
+        .map((line) => `${mark}> ${line}\n`)
+        .join('');
 
 /**
- * Runs a scenario: `$ fleetctl ...` is a command, `$ file PATH` begins a file (lines with `| `), the rest is output. UPDATE_GOLDEN=1
- * rewrites the files; read the difference before you commit it.
+ * Runs a scenario: `$ fleetctl ...` is a command, `$ file PATH` begins a file (lines with `| `), the rest is output.
+ * UPDATE_GOLDEN=1 rewrites the files; read the difference before you commit it.
  */
 async function runScenario(text: string): Promise<string> {
   let shown = '';
@@ -62,7 +71,16 @@ async function runScenario(text: string): Promise<string> {
 }
 
 describe('fleetctl prints what its recorded runs show', () => {
-  for (const name of ['units', 'replace', 'global', 'lists', 'status-and-journal', 'explain', 'wrong-usage', 'verify']) {
+  for (const name of [
+    'units',
+    'replace',
+    'global',
+    'lists',
+    'status-and-journal',
+    'explain',
+    'wrong-usage',
+    'verify',
+  ]) {
     test(name, async () => {
       const path = join(testdata, `${name}.txt`);
       const wanted = readFileSync(path, 'utf8');
@@ -75,14 +93,20 @@ describe('fleetctl prints what its recorded runs show', () => {
 
 test('fleetctl without arguments, help, --help and -h print the same, with the version in it', async () => {
   const expected = { code: 0, stdout: programHelp('2.0.0'), stderr: '' };
-  for (const argv of [[], ['help'], ['--help'], ['-h'], ['--h'], ['help', '--help']]) assert.deepEqual(await terminal.run(argv), expected);
+  for (const argv of [[], ['help'], ['--help'], ['-h'], ['--h'], ['help', '--help']])
+    assert.deepEqual(await terminal.run(argv), expected);
   assert.match(expected.stdout, /^VERSION:\n\t2\.0\.0$/m);
 });
 
 test('every verb prints its own help, whichever way it is asked for', async () => {
   for (const verb of verbs.filter(({ name }) => name !== 'help')) {
     const expected = { code: 0, stdout: verbHelp(verb), stderr: '' };
-    for (const argv of [['help', verb.name], [verb.name, '--help'], ['-h', verb.name]]) assert.deepEqual(await terminal.run(argv), expected);
+    for (const argv of [
+      ['help', verb.name],
+      [verb.name, '--help'],
+      ['-h', verb.name],
+    ])
+      assert.deepEqual(await terminal.run(argv), expected);
   }
 });
 
@@ -107,7 +131,10 @@ test('global flags are read from the environment, and the command line wins', as
   terminal.env['FLEETCTL_REQUEST_TIMEOUT'] = 'soon';
   const slip = await terminal.run(['list-units']);
   assert.equal(slip.code, 2);
-  assert.equal(slip.stderr, 'invalid value "soon" for FLEETCTL_REQUEST_TIMEOUT: must be a number of seconds greater than 0\n');
+  assert.equal(
+    slip.stderr,
+    'invalid value "soon" for FLEETCTL_REQUEST_TIMEOUT: must be a number of seconds greater than 0\n',
+  );
 });
 
 test('flags of verbs are not read from the environment', async () => {
@@ -120,7 +147,10 @@ test('start is one apply and one event stream, whatever the number of units', as
   const { code, stdout } = await terminal.run(['start', 'app@{1..200}.service']);
   assert.equal(code, 0);
   assert.equal(stdout.split('\n').filter((line) => line.includes(' launched on ')).length, 200);
-  assert.deepEqual(api.asked.map((line) => line.replace(/\?.*/, '')), ['POST /fleet/v2/apply', 'POST /fleet/v2/events']);
+  assert.deepEqual(
+    api.asked.map((line) => line.replace(/\?.*/, '')),
+    ['POST /fleet/v2/apply', 'POST /fleet/v2/events'],
+  );
 });
 
 test('an order of more units than one request may name goes in several', async () => {
@@ -135,7 +165,10 @@ test('an order of more units than one request may name goes in several', async (
 test('a wait survives broken streams', async () => {
   terminal.files.set('/home/slow.service', '[Service]\nExecStart=/bin/sleep 1\n[X-Fleet]\nMachineMetadata=az=x\n');
   let breaks = 0;
-  const breaking = setInterval(() => { breaks += 1; api.breakStreams(); }, 1);
+  const breaking = setInterval(() => {
+    breaks += 1;
+    api.breakStreams();
+  }, 1);
   const { stderr, code } = await terminal.run(['start', 'slow']);
   clearInterval(breaking);
   assert.ok(breaks > 0);
@@ -157,7 +190,10 @@ test('Ctrl-C ends the wait with 130 and says that the request stands', async () 
 
 test('a cluster that can never grow is said to be one', async () => {
   api.cluster.machines = api.cluster.machines.slice(0, 1).map((machine) => ({ ...machine, store: 'embedded' }));
-  assert.equal((await terminal.run(['list-machines'])).stderr, 'NOTE: embedded store: one machine only, no other can join; set etcd_servers in fleet.conf for a cluster\n');
+  assert.equal(
+    (await terminal.run(['list-machines'])).stderr,
+    'NOTE: embedded store: one machine only, no other can join; set etcd_servers in fleet.conf for a cluster\n',
+  );
 });
 
 test('what the API complains about is one line with what was tried, exit 1', async () => {
@@ -167,9 +203,15 @@ test('what the API complains about is one line with what was tried, exit 1', asy
     assert.equal(code, 1);
     return stderr;
   };
-  assert.equal(await said(['list-units']), 'Error retrieving list of units from repository: fleet server unable to communicate with etcd\n');
+  assert.equal(
+    await said(['list-units']),
+    'Error retrieving list of units from repository: fleet server unable to communicate with etcd\n',
+  );
   assert.equal(await said(['start', 'x']), 'Error starting units: fleet server unable to communicate with etcd\n');
-  assert.match(await said(['list-machines']), /^Error retrieving list of active machines from fleet API \(fleet server unable .*\)\nPossible issues:\n/);
+  assert.match(
+    await said(['list-machines']),
+    /^Error retrieving list of active machines from fleet API \(fleet server unable .*\)\nPossible issues:\n/,
+  );
 });
 
 describe('--etcd-key-prefix', () => {

@@ -44,7 +44,13 @@ export async function runFleetctl(argv: readonly string[], environment: Environm
     return exitCodes.done;
   }
   try {
-    return await runVerb(verb, { environment, flags, words, client: offlineClient, help: (word) => helpText(word, environment.version) });
+    return await runVerb(verb, {
+      environment,
+      flags,
+      words,
+      client: offlineClient,
+      help: (word) => helpText(word, environment.version),
+    });
   } catch (error) {
     if (environment.interrupted.aborted) return exitCodes.interrupted;
     if (!(error instanceof ApiError) && !(error instanceof Unreachable)) throw error;
@@ -78,12 +84,15 @@ async function runVerb(verb: VerbSpec, session: Session): Promise<number> {
 
 /** The client of verbs that need no cluster: using it is a bug. */
 const offlineClient: FleetClient = new Proxy({} as FleetClient, {
-  get: (_, method) => { throw new Error(`an offline verb calls client.${String(method)}`); },
+  get: (_, method) => {
+    throw new Error(`an offline verb calls client.${String(method)}`);
+  },
 });
 
 /**
- * Reads the command line in two steps: with the flags of all verbs to find the verb, then with the flags that verb takes.
- * That a name means the same kind of flag everywhere, bar --output, is what makes the first step right; a test says so.
+ * Reads the command line in two steps: with the flags of all verbs to find the verb, then with the flags that verb
+ * takes. That a name means the same kind of flag everywhere, bar --output, is what makes the first step right; a test
+ * says so.
  */
 function readRequest(argv: readonly string[], env: Environment['env']): Result<Request> {
   const all = [...globalFlags, ...verbs.flatMap((spec) => spec.flags)].map(({ choices: _, ...spec }) => spec);
@@ -103,7 +112,8 @@ interface Sources {
 
 function finishRequest(verb: VerbSpec | null, sources: Sources): Result<Request> {
   const line = readCommandLine(sources.argv, sources.specs);
-  if (!line.ok) return verb === null ? line : failure(line.failure.code, `${line.failure.message} (fleetctl help ${verb.name})`);
+  if (!line.ok)
+    return verb === null ? line : failure(line.failure.code, `${line.failure.message} (fleetctl help ${verb.name})`);
   const values = new Map<string, string>();
   for (const spec of globalFlags) {
     const variable = `FLEETCTL_${spec.name.toUpperCase().replaceAll('-', '_')}`;

@@ -18,7 +18,9 @@ export interface Session {
   readonly help: (word: string | undefined) => Result<string>;
 }
 
-/** Carries out a verb and says with which code fleetctl ends. Throws ApiError and Unreachable on: one place prints them. */
+/**
+ * Carries out a verb and says with which code fleetctl ends. Throws ApiError and Unreachable on: one place prints them.
+ */
 export type Verb = (session: Session) => Promise<number>;
 
 /** Prints a line for people on stderr. */

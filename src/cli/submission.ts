@@ -1,7 +1,7 @@
 /**
  * From named units to stored ones: finds their files, sends them, and tells what became of each.
- * Promises: nothing is sent while one of the files has an error; large orders go in several requests, each stored as a whole;
- * a replacement that the API refuses is told, not forced.
+ * Promises: nothing is sent while one of the files has an error; large orders go in several requests, each stored as a
+ * whole; a replacement that the API refuses is told, not forced.
  */
 import { ApiError } from '../client/errors.ts';
 import { failure, success } from '../core/failure.ts';
@@ -35,7 +35,7 @@ export interface Submitted {
 /** A unit to send, and the local file it may come from. */
 interface Candidate {
   readonly name: UnitName;
-  readonly source: UnitSource & { readonly kind: 'good' } | null;
+  readonly source: (UnitSource & { readonly kind: 'good' }) | null;
   readonly fromTemplate: boolean;
 }
 
@@ -55,7 +55,10 @@ export async function submitUnits(session: Session, order: Order): Promise<Resul
 }
 
 /** Puts the units that patterns match in the place of the patterns. */
-function nameUnits(words: readonly UnitArgument[], units: readonly UnitView[]): Result<readonly (UnitArgument & { kind: 'unit' })[]> {
+function nameUnits(
+  words: readonly UnitArgument[],
+  units: readonly UnitView[],
+): Result<readonly (UnitArgument & { kind: 'unit' })[]> {
   const named = new Map<string, UnitArgument & { kind: 'unit' }>();
   for (const argument of words) {
     if (argument.kind === 'unit') {
@@ -63,17 +66,21 @@ function nameUnits(words: readonly UnitArgument[], units: readonly UnitView[]): 
       continue;
     }
     const { found } = pickUnits([argument], units, (unit) => !unit.template);
-    if (found.length === 0) return failure('UNIT_NOT_FOUND', `no file and no submitted unit matches "${argument.text}"`);
+    if (found.length === 0)
+      return failure('UNIT_NOT_FOUND', `no file and no submitted unit matches "${argument.text}"`);
     for (const unit of found) named.set(unit.name, { kind: 'unit', folder: '', name: unit.name as UnitName });
   }
   return success([...named.values()]);
 }
 
 /** Looks for the file of each unit, then for that of its template, in the folder of the argument. */
-async function findSources(session: Session, named: readonly (UnitArgument & { kind: 'unit' })[]): Promise<Result<readonly Candidate[]>> {
+async function findSources(
+  session: Session,
+  named: readonly (UnitArgument & { kind: 'unit' })[],
+): Promise<Result<readonly Candidate[]>> {
   const known = new Map<string, UnitSource>();
   const read = async (path: string, name: UnitName): Promise<UnitSource> => {
-    const source = known.get(path) ?? await readUnitSource(session.environment, path, name);
+    const source = known.get(path) ?? (await readUnitSource(session.environment, path, name));
     known.set(path, source);
     return source;
   };
@@ -97,7 +104,12 @@ async function send(session: Session, order: Order, candidates: readonly Candida
   const by = session.environment.env['USER'];
   for (const part of inRequests(candidates.map((candidate) => toApplyUnit(candidate, replace)))) {
     try {
-      const request = { units: part, replace, ...(desired === undefined ? {} : { desired }), ...(by === undefined ? {} : { by }) };
+      const request = {
+        units: part,
+        replace,
+        ...(desired === undefined ? {} : { desired }),
+        ...(by === undefined ? {} : { by }),
+      };
       const answer = await session.client.apply(request, session.environment.interrupted);
       units.push(...answer.units);
       revision = answer.revision;
@@ -111,8 +123,8 @@ async function send(session: Session, order: Order, candidates: readonly Candida
 }
 
 /**
- * A replacement has to carry the text itself; otherwise an instance gets its text from the cluster's template first, as in
- * fleet 1.0, and from the local one only when the cluster has none.
+ * A replacement has to carry the text itself; otherwise an instance gets its text from the cluster's template first, as
+ * in fleet 1.0, and from the local one only when the cluster has none.
  */
 function toApplyUnit({ name, source, fromTemplate }: Candidate, replace: boolean): ApplyUnit {
   if (source === null) return { name };
@@ -139,12 +151,24 @@ export function inRequests(units: readonly ApplyUnit[]): readonly (readonly Appl
 
 /** Reasons that concern a unit's file or name: fleet 1.0 reported them as errors of creating it. */
 const aboutFile: ReadonlySet<string> = new Set([
-  'UNIT_NOT_FOUND', 'TEMPLATE_NOT_FOUND', 'UNIT_NAME_INVALID', 'UNIT_FILE_INVALID', 'UNIT_FILE_TOO_LARGE', 'UNIT_OPTION_UNKNOWN',
-  'UNIT_OPTION_INVALID', 'UNIT_OPTIONS_CONFLICT']);
+  'UNIT_NOT_FOUND',
+  'TEMPLATE_NOT_FOUND',
+  'UNIT_NAME_INVALID',
+  'UNIT_FILE_INVALID',
+  'UNIT_FILE_TOO_LARGE',
+  'UNIT_OPTION_UNKNOWN',
+  'UNIT_OPTION_INVALID',
+  'UNIT_OPTIONS_CONFLICT',
+]);
 
 /** Says what became of each unit's content; the same warning about many instances is said once. */
 function tell(
-  session: Session, about: { readonly units: readonly AppliedUnit[]; readonly candidates: readonly Candidate[]; readonly replace: boolean },
+  session: Session,
+  about: {
+    readonly units: readonly AppliedUnit[];
+    readonly candidates: readonly Candidate[];
+    readonly replace: boolean;
+  },
 ): void {
   const byName = new Map<string, Candidate>(about.candidates.map((candidate) => [candidate.name, candidate]));
   const warned = new Set<string>();
@@ -156,7 +180,8 @@ function tell(
       warned.add(key);
     }
     if (unit.content === 'created') print(session, `Unit ${unit.name} inactive`);
-    else if (candidate !== undefined && candidate.source !== null) tellCompared(session, unit, { ...candidate, replace: about.replace });
+    else if (candidate !== undefined && candidate.source !== null)
+      tellCompared(session, unit, { ...candidate, replace: about.replace });
   }
 }
 
@@ -164,18 +189,31 @@ function tell(
 function warningsOf(unit: AppliedUnit, candidate: Candidate | undefined): readonly string[] {
   if (unit.content !== 'created' && unit.content !== 'replaced') return [];
   const source = candidate?.source ?? null;
-  return source?.hash === unit.hash ? source.warnings : unit.warnings.map((warning) => `${unit.name}: warning: ${warning}`);
+  return source?.hash === unit.hash
+    ? source.warnings
+    : unit.warnings.map((warning) => `${unit.name}: warning: ${warning}`);
 }
 
 /** How a unit that existed before compares with the local file. */
-function tellCompared(session: Session, unit: AppliedUnit, { source, fromTemplate, replace }: Candidate & { readonly replace: boolean }): void {
+function tellCompared(
+  session: Session,
+  unit: AppliedUnit,
+  { source, fromTemplate, replace }: Candidate & { readonly replace: boolean },
+): void {
   if (source === null || unit.content === 'replaced') return;
   if (unit.hash === source.hash) {
     if (replace) print(session, `Found same Unit(${unit.name}) in Registry, nothing to do`);
   } else if (replace) {
-    complain(session, `Warning: can not replace Unit(${unit.name}) in state '${unit.before ?? unit.desired}', use the appropriate command`);
+    complain(
+      session,
+      `Warning: can not replace Unit(${unit.name}) in state '${unit.before ?? unit.desired}', ` +
+        'use the appropriate command',
+    );
   } else {
     const kind = fromTemplate ? 'local template unit file' : 'local unit file';
-    complain(session, `WARNING: Unit ${unit.name} in registry differs from ${kind} ${source.path}. Add --replace to override.`);
+    complain(
+      session,
+      `WARNING: Unit ${unit.name} in registry differs from ${kind} ${source.path}. Add --replace to override.`,
+    );
   }
 }

@@ -13,18 +13,36 @@ import type { Environment } from './environment.ts';
 /** What a file says. `path` is as the person wrote it. */
 export type UnitSource =
   | { readonly kind: 'absent'; readonly path: string }
-  | { readonly kind: 'wrong'; readonly path: string; readonly errors: readonly string[]; readonly warnings: readonly string[] }
-  | { readonly kind: 'good'; readonly path: string; readonly text: string; readonly hash: FileHash; readonly warnings: readonly string[] };
+  | {
+      readonly kind: 'wrong';
+      readonly path: string;
+      readonly errors: readonly string[];
+      readonly warnings: readonly string[];
+    }
+  | {
+      readonly kind: 'good';
+      readonly path: string;
+      readonly text: string;
+      readonly hash: FileHash;
+      readonly warnings: readonly string[];
+    };
 
 /** Reads the file of a unit, or of the template it is made from, and checks it for that unit. */
 export async function readUnitSource(environment: Environment, path: string, name: UnitName): Promise<UnitSource> {
-  const wrong = (error: string, warnings: readonly string[] = []): UnitSource => ({ kind: 'wrong', path, errors: [error], warnings });
+  const wrong = (error: string, warnings: readonly string[] = []): UnitSource => ({
+    kind: 'wrong',
+    path,
+    errors: [error],
+    warnings,
+  });
   let bytes: Uint8Array;
   try {
     bytes = await environment.readFile(isAbsolute(path) ? path : join(environment.cwd, path));
   } catch (error) {
     const { code, message } = error as { readonly code?: string; readonly message: string };
-    return code === 'ENOENT' || code === 'ENOTDIR' ? { kind: 'absent', path } : wrong(`${path}: error: cannot be read: ${message}`);
+    return code === 'ENOENT' || code === 'ENOTDIR'
+      ? { kind: 'absent', path }
+      : wrong(`${path}: error: cannot be read: ${message}`);
   }
   const text = decodeUnitText(bytes);
   if (!text.ok) return wrong(placed(path, text.failure.message));
@@ -32,7 +50,13 @@ export async function readUnitSource(environment: Environment, path: string, nam
   if (!file.ok) return wrong(placed(path, file.failure.message));
   const findings = verifyUnitFile(name, file.value);
   const warnings = findings.warnings.map((finding) => printFound(path, 'warning', finding));
-  if (findings.errors.length > 0) return { kind: 'wrong', path, errors: findings.errors.map((finding) => printFound(path, 'error', finding)), warnings };
+  if (findings.errors.length > 0)
+    return {
+      kind: 'wrong',
+      path,
+      errors: findings.errors.map((finding) => printFound(path, 'error', finding)),
+      warnings,
+    };
   return { kind: 'good', path, text: text.value, hash: hashUnitFile(file.value), warnings };
 }
 

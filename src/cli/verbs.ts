@@ -1,6 +1,7 @@
 /**
  * The verbs of fleetctl as data.
- * Promises: the command line, help and docs/fleetctl.md come from this table; the code of a verb is read only when it runs.
+ * Promises: the command line, help and docs/fleetctl.md come from this table; the code of a verb is read only when it
+ * runs.
  */
 import { failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
@@ -37,106 +38,203 @@ function verb(spec: Wanted): VerbSpec {
 /** All verbs, by name. */
 export const verbs: readonly VerbSpec[] = [
   verb({
-    name: 'cat', summary: 'Print the file of a unit', usage: 'UNIT', errorPrefix: 'Error retrieving unit: ',
-    description: ['Prints the file of a submitted unit as the cluster keeps it: without comments,', 'options grouped by section.'],
+    name: 'cat',
+    summary: 'Print the file of a unit',
+    usage: 'UNIT',
+    errorPrefix: 'Error retrieving unit: ',
+    description: [
+      'Prints the file of a submitted unit as the cluster keeps it: without comments,',
+      'options grouped by section.',
+    ],
     load: () => import('./verbs/cat.ts'),
   }),
   verb({
-    name: 'destroy', summary: 'Stop units and remove them from the cluster', usage: 'UNIT...', flags: waitFlags, errorPrefix: 'Error destroying units: ',
+    name: 'destroy',
+    summary: 'Stop units and remove them from the cluster',
+    usage: 'UNIT...',
+    flags: waitFlags,
+    errorPrefix: 'Error destroying units: ',
     description: [
-      'Removes units and their files from the cluster; the machines stop them. Returns', 'once that is decided; with --block-attempts=N it waits until the units are gone.',
-      'Patterns such as "app@*" name units that exist. Unknown names are passed over.'],
+      'Removes units and their files from the cluster; the machines stop them. Returns',
+      'once that is decided; with --block-attempts=N it waits until the units are gone.',
+      'Patterns such as "app@*" name units that exist. Unknown names are passed over.',
+    ],
     load: () => import('./verbs/destroy.ts'),
   }),
   verb({
-    name: 'explain', aliases: ['why'], summary: 'Say why a unit runs where it does, or why it does not run', usage: 'UNIT', flags: outputFlags,
+    name: 'explain',
+    aliases: ['why'],
+    summary: 'Say why a unit runs where it does, or why it does not run',
+    usage: 'UNIT',
+    flags: outputFlags,
     errorPrefix: 'Error explaining unit: ',
     description: ['Prints one sentence about the unit, then what speaks for or against each machine.'],
     load: () => import('./verbs/explain.ts'),
   }),
   verb({
-    name: 'help', summary: 'Show what fleetctl or one of its verbs does', usage: '[COMMAND]', online: false,
+    name: 'help',
+    summary: 'Show what fleetctl or one of its verbs does',
+    usage: '[COMMAND]',
+    online: false,
     description: ['Without a command it lists them all.'],
     load: () => import('./verbs/help.ts'),
   }),
   verb({
-    name: 'journal', summary: 'Print the log of a unit', usage: '[-f|--follow] [-n|--lines=N] [-o|--output=FORMAT] UNIT', flags: journalFlags,
+    name: 'journal',
+    summary: 'Print the log of a unit',
+    usage: '[-f|--follow] [-n|--lines=N] [-o|--output=FORMAT] UNIT',
+    flags: journalFlags,
     errorPrefix: 'Error reading journal: ',
-    description: ['Prints the newest lines a unit has logged, wherever it runs. Of a unit that runs on', 'several machines, every line begins with its machine.'],
+    description: [
+      'Prints the newest lines a unit has logged, wherever it runs. Of a unit that runs on',
+      'several machines, every line begins with its machine.',
+    ],
     load: () => import('./verbs/journal.ts'),
   }),
   verb({
-    name: 'list-machines', summary: 'List the machines of the cluster', usage: '[-l|--full] [--no-legend] [--fields=LIST]',
+    name: 'list-machines',
+    summary: 'List the machines of the cluster',
+    usage: '[-l|--full] [--no-legend] [--fields=LIST]',
     flags: tableFlags(machineFields, Object.keys(machineColumns)),
     errorPrefix: 'Error retrieving list of active machines from fleet API: ',
     description: ['Lists the machines whose fleetd is alive. Machines that are gone do not appear.'],
     load: () => import('./verbs/list-machines.ts'),
   }),
   verb({
-    name: 'list-unit-files', summary: 'List the units that exist in the cluster', usage: '[-l|--full] [--no-legend] [--fields=LIST]',
-    flags: tableFlags(unitFileFields, Object.keys(unitFileColumns)), errorPrefix: listError,
-    description: ['Lists every submitted unit: the state asked for (DSTATE), the state it has come to', '(STATE) and the machine chosen for it (TARGET).'],
+    name: 'list-unit-files',
+    summary: 'List the units that exist in the cluster',
+    usage: '[-l|--full] [--no-legend] [--fields=LIST]',
+    flags: tableFlags(unitFileFields, Object.keys(unitFileColumns)),
+    errorPrefix: listError,
+    description: [
+      'Lists every submitted unit: the state asked for (DSTATE), the state it has come to',
+      '(STATE) and the machine chosen for it (TARGET).',
+    ],
     load: () => import('./verbs/list-unit-files.ts'),
   }),
   verb({
-    name: 'list-units', summary: 'List the state of units on their machines', usage: '[-l|--full] [--no-legend] [--fields=LIST]',
-    flags: tableFlags(unitFields, Object.keys(unitColumns)), errorPrefix: listError,
-    description: ['Lists what the machines report of their units, in the words of systemd. A unit that', 'runs on several machines has a row for each; one that is nowhere has none.'],
+    name: 'list-units',
+    summary: 'List the state of units on their machines',
+    usage: '[-l|--full] [--no-legend] [--fields=LIST]',
+    flags: tableFlags(unitFields, Object.keys(unitColumns)),
+    errorPrefix: listError,
+    description: [
+      'Lists what the machines report of their units, in the words of systemd. A unit that',
+      'runs on several machines has a row for each; one that is nowhere has none.',
+    ],
     load: () => import('./verbs/list-units.ts'),
   }),
   verb({
-    name: 'load', summary: 'Choose machines for units without starting them', usage: '[--no-block|--block-attempts=N] [--replace] UNIT...',
-    flags: launchFlags, errorPrefix: 'Error loading units: ',
-    description: ['Submits units that do not exist yet, then has a machine chosen for each and the unit', 'loaded there. Returns when that is done.'],
+    name: 'load',
+    summary: 'Choose machines for units without starting them',
+    usage: '[--no-block|--block-attempts=N] [--replace] UNIT...',
+    flags: launchFlags,
+    errorPrefix: 'Error loading units: ',
+    description: [
+      'Submits units that do not exist yet, then has a machine chosen for each and the unit',
+      'loaded there. Returns when that is done.',
+    ],
     load: () => import('./verbs/load.ts'),
   }),
   verb({
-    name: 'restart', summary: 'Stop units that run and start them again', usage: '[--no-block|--block-attempts=N] UNIT...',
-    flags: waitFlags, errorPrefix: 'Error restarting units: ',
-    description: ['Restarts units on the machines they are on, and starts them there when they were', 'loaded only. Returns when all run again; a global unit is restarted on all machines.'],
+    name: 'restart',
+    summary: 'Stop units that run and start them again',
+    usage: '[--no-block|--block-attempts=N] UNIT...',
+    flags: waitFlags,
+    errorPrefix: 'Error restarting units: ',
+    description: [
+      'Restarts units on the machines they are on, and starts them there when they were',
+      'loaded only. Returns when all run again; a global unit is restarted on all machines.',
+    ],
     load: () => import('./verbs/restart.ts'),
   }),
   verb({
-    name: 'start', summary: 'Start units, submitting and loading them first if necessary', usage: '[--no-block|--block-attempts=N] [--replace] UNIT...',
-    flags: launchFlags, errorPrefix: 'Error starting units: ',
+    name: 'start',
+    summary: 'Start units, submitting and loading them first if necessary',
+    usage: '[--no-block|--block-attempts=N] [--replace] UNIT...',
+    flags: launchFlags,
+    errorPrefix: 'Error starting units: ',
     description: [
-      'Submits units that do not exist yet, has a machine chosen for each, and starts them.', 'Returns when they really are active (units that end by themselves: have run), or when',
-      'one has failed or fits on no machine, and then says why. Global units are started', 'everywhere without waiting for them.', '',
-      'An argument is a unit name, a path, a brace expression or, for units that exist, a', 'pattern. An instance such as app@1.service is made from app@.service, which is looked',
-      'for in the cluster, then in the folder of the argument.', '',
-      'fleetctl start web.service', 'fleetctl start myapp/*', 'fleetctl start "app@{1..3}.service"'],
+      'Submits units that do not exist yet, has a machine chosen for each, and starts them.',
+      'Returns when they really are active (units that end by themselves: have run), or when',
+      'one has failed or fits on no machine, and then says why. Global units are started',
+      'everywhere without waiting for them.',
+      '',
+      'An argument is a unit name, a path, a brace expression or, for units that exist, a',
+      'pattern. An instance such as app@1.service is made from app@.service, which is looked',
+      'for in the cluster, then in the folder of the argument.',
+      '',
+      'fleetctl start web.service',
+      'fleetctl start myapp/*',
+      'fleetctl start "app@{1..3}.service"',
+    ],
     load: () => import('./verbs/start.ts'),
   }),
   verb({
-    name: 'status', summary: 'Show how units do', usage: 'UNIT...', flags: statusFlags, errorPrefix: 'Error retrieving status: ',
-    description: ['Prints what systemctl says about the units on their machines: for a global unit one', "block for each machine. The exit code is systemctl's, the highest of all blocks."],
+    name: 'status',
+    summary: 'Show how units do',
+    usage: 'UNIT...',
+    flags: statusFlags,
+    errorPrefix: 'Error retrieving status: ',
+    description: [
+      'Prints what systemctl says about the units on their machines: for a global unit one',
+      "block for each machine. The exit code is systemctl's, the highest of all blocks.",
+    ],
     load: () => import('./verbs/status.ts'),
   }),
   verb({
-    name: 'stop', summary: 'Stop units, leaving them on their machines', usage: '[--no-block|--block-attempts=N] UNIT...', flags: waitFlags,
+    name: 'stop',
+    summary: 'Stop units, leaving them on their machines',
+    usage: '[--no-block|--block-attempts=N] UNIT...',
+    flags: waitFlags,
     errorPrefix: 'Error stopping units: ',
-    description: ['Stops units and returns when they have stopped. They stay loaded where they are.', 'Patterns such as "app@*" name units that exist.'],
+    description: [
+      'Stops units and returns when they have stopped. They stay loaded where they are.',
+      'Patterns such as "app@*" name units that exist.',
+    ],
     load: () => import('./verbs/stop.ts'),
   }),
   verb({
-    name: 'submit', summary: 'Add units to the cluster without starting them', usage: '[--replace] UNIT...', flags: submitFlags,
+    name: 'submit',
+    summary: 'Add units to the cluster without starting them',
+    usage: '[--replace] UNIT...',
+    flags: submitFlags,
     errorPrefix: 'Error creating units: ',
-    description: ['Stores unit files in the cluster. A unit that exists with other content is left as', 'it is; with --replace it is replaced while it is inactive.'],
+    description: [
+      'Stores unit files in the cluster. A unit that exists with other content is left as',
+      'it is; with --replace it is replaced while it is inactive.',
+    ],
     load: () => import('./verbs/submit.ts'),
   }),
   verb({
-    name: 'unload', summary: 'Take units off their machines', usage: '[--no-block|--block-attempts=N] UNIT...', flags: waitFlags,
+    name: 'unload',
+    summary: 'Take units off their machines',
+    usage: '[--no-block|--block-attempts=N] UNIT...',
+    flags: waitFlags,
     errorPrefix: 'Error unloading units: ',
-    description: ['Stops units and removes them from their machines; their files stay in the cluster.', 'Patterns such as "app@*" name units that exist.'],
+    description: [
+      'Stops units and removes them from their machines; their files stay in the cluster.',
+      'Patterns such as "app@*" name units that exist.',
+    ],
     load: () => import('./verbs/unload.ts'),
   }),
   verb({
-    name: 'verify', summary: 'Check unit files without submitting them', usage: 'FILE...', online: false, flags: outputFlags,
-    description: ['Prints the errors and warnings of unit files, one a line, as FILE:LINE: TEXT. Needs no', 'cluster. The exit code is 1 when there is an error; warnings alone leave it 0.'],
+    name: 'verify',
+    summary: 'Check unit files without submitting them',
+    usage: 'FILE...',
+    online: false,
+    flags: outputFlags,
+    description: [
+      'Prints the errors and warnings of unit files, one a line, as FILE:LINE: TEXT. Needs no',
+      'cluster. The exit code is 1 when there is an error; warnings alone leave it 0.',
+    ],
     load: () => import('./verbs/verify.ts'),
   }),
   verb({
-    name: 'version', summary: 'Print the version and exit', usage: '', online: false,
+    name: 'version',
+    summary: 'Print the version and exit',
+    usage: '',
+    online: false,
     description: ['Prints the version of fleetctl.'],
     load: () => import('./verbs/version.ts'),
   }),
@@ -150,7 +248,11 @@ export function findVerb(text: string): Result<VerbSpec> {
   const begun = text === '' ? [] : verbs.filter((spec) => namesOf(spec).some((name) => name.startsWith(text)));
   const [only, ...others] = begun;
   if (only !== undefined && others.length === 0) return success(only);
-  if (only !== undefined) return failure('USAGE_INVALID', `command "${text}" can mean ${begun.map((spec) => spec.name).join(', ')}; write more of it`);
+  if (only !== undefined)
+    return failure(
+      'USAGE_INVALID',
+      `command "${text}" can mean ${begun.map((spec) => spec.name).join(', ')}; write more of it`,
+    );
   const near = nearest(text, verbs.flatMap(namesOf));
   const hint = near === null ? 'run "fleetctl help" for the list' : `did you mean "${near}"?`;
   return failure('USAGE_INVALID', `unknown command "${text}" for "fleetctl"; ${hint}`);

@@ -14,25 +14,64 @@ const machine = 'aaaa';
 const hash = 'hash';
 
 function goal(name: string, changes: Partial<Goal> = {}): Goal {
-  return { name, hash, desired: 'launched', restart: 0, generation: 1, global: false, unchanged: false, nowhereIsFine: false, ...changes };
+  return {
+    name,
+    hash,
+    desired: 'launched',
+    restart: 0,
+    generation: 1,
+    global: false,
+    unchanged: false,
+    nowhereIsFine: false,
+    ...changes,
+  };
 }
 
 function unit(name: string, changes: Partial<UnitView> = {}): EventView {
   const view: UnitView = {
-    name, hash, desired: 'launched', current: 'inactive', global: false, template: false, description: '', generation: 1, restart: 0, machines: [], changedAtMs: 0,
+    name,
+    hash,
+    desired: 'launched',
+    current: 'inactive',
+    global: false,
+    template: false,
+    description: '',
+    generation: 1,
+    restart: 0,
+    machines: [],
+    changedAtMs: 0,
     ...changes,
   };
   return { kind: 'unit', name, unit: view };
 }
 
 function assigned(name: string, changes: Partial<AssignmentView> = {}, id: string = machine): EventView {
-  return { kind: 'assignment', name, machine: id, assignment: { desired: 'launched', hash, restart: 0, address: '10.0.0.1', why: '', ...changes } };
+  return {
+    kind: 'assignment',
+    name,
+    machine: id,
+    assignment: { desired: 'launched', hash, restart: 0, address: '10.0.0.1', why: '', ...changes },
+  };
 }
 
 function status(name: string, changes: Partial<StatusView> = {}, id: string = machine): EventView {
   const view: StatusView = {
-    name, machine: id, address: '10.0.0.1', hash, load: 'loaded', active: 'active', sub: 'running', sinceMs: 0, result: 'success', exitStatus: null,
-    succeeded: false, restarts: 0, restart: 0, mainPid: 1, problem: '', ...changes,
+    name,
+    machine: id,
+    address: '10.0.0.1',
+    hash,
+    load: 'loaded',
+    active: 'active',
+    sub: 'running',
+    sinceMs: 0,
+    result: 'success',
+    exitStatus: null,
+    succeeded: false,
+    restarts: 0,
+    restart: 0,
+    mainPid: 1,
+    problem: '',
+    ...changes,
   };
   return { kind: 'status', name, machine: id, status: view };
 }
@@ -51,7 +90,10 @@ interface Stage {
   interrupt(): void;
 }
 
-function stage(goals: readonly Goal[], options: { readonly limitMs?: number; readonly explain?: Partial<Explanation> | Error } = {}): Stage {
+function stage(
+  goals: readonly Goal[],
+  options: { readonly limitMs?: number; readonly explain?: Partial<Explanation> | Error } = {},
+): Stage {
   const clock = createManualClock();
   const lines: string[] = [];
   const queue: StreamItem[] = [];
@@ -77,10 +119,18 @@ function stage(goals: readonly Goal[], options: { readonly limitMs?: number; rea
   };
   const client = { events, explain } as unknown as FleetClient;
   const needs: WaitNeeds = {
-    client, clock, atLeast: 1, limitMs: options.limitMs ?? null,
+    client,
+    clock,
+    atLeast: 1,
+    limitMs: options.limitMs ?? null,
     onNote: (note) => lines.push(`note ${note}`),
     onOutcome: async (outcome) => {
-      const rest = 'why' in outcome ? `: ${outcome.why}` : 'places' in outcome ? ` on ${outcome.places.map(({ id }) => id).join(',')}` : '';
+      const rest =
+        'why' in outcome
+          ? `: ${outcome.why}`
+          : 'places' in outcome
+            ? ` on ${outcome.places.map(({ id }) => id).join(',')}`
+            : '';
       const name = outcome.kind === 'reached' && outcome.atOnce ? 'was there' : outcome.kind;
       lines.push(`${outcome.goal.name} ${name}${rest}`);
     },
@@ -94,7 +144,9 @@ function stage(goals: readonly Goal[], options: { readonly limitMs?: number; rea
   const done = waitForGoals(needs, goals, interruption.signal);
   done.catch(() => undefined); // The test looks at it later.
   return {
-    clock, lines, done,
+    clock,
+    lines,
+    done,
     tell: (...told) => push(told.map((event) => ({ kind: 'event', revision: 1, event }))),
     restart: () => push([{ kind: 'restarted' }]),
     interrupt: () => interruption.abort(new Error('interrupted')),
@@ -186,7 +238,9 @@ describe('a wait for units', () => {
   });
 
   const possible: Partial<Explanation> = {
-    summary: 'no engine leads', machines: [{ id: machine, address: '10.0.0.1', verdict: 'possible', why: 'it has no units' }] };
+    summary: 'no engine leads',
+    machines: [{ id: machine, address: '10.0.0.1', verdict: 'possible', why: 'it has no units' }],
+  };
 
   test('goes on, saying why once, when a unit is on no machine for want of a decision', async () => {
     const { tell, clock, lines, interrupt, done } = stage([goal('a')], { explain: possible });
@@ -208,7 +262,14 @@ describe('a wait for units', () => {
 
   test('says now and then what it waits for', async () => {
     const { tell, clock, lines, interrupt, done } = stage([goal('a'), goal('b')]);
-    await tell(unit('a'), unit('b'), assigned('a'), assigned('b'), status('a', { active: 'activating', sub: 'start-pre' }), current);
+    await tell(
+      unit('a'),
+      unit('b'),
+      assigned('a'),
+      assigned('b'),
+      status('a', { active: 'activating', sub: 'start-pre' }),
+      current,
+    );
     await clock.advance(25_000);
     assert.deepEqual(lines, ['note a: it is activating (start-pre) (and 1 more)']);
     interrupt();
@@ -228,7 +289,10 @@ describe('a wait for units', () => {
     await tell(unit('a'), unit('b'), current);
     await tell(unit('a', { generation: 2 }), { kind: 'unit', name: 'b', unit: null });
     await done;
-    assert.deepEqual(lines, ['a superseded: somebody else changed it meanwhile', 'b superseded: somebody destroyed it meanwhile']);
+    assert.deepEqual(lines, [
+      'a superseded: somebody else changed it meanwhile',
+      'b superseded: somebody destroyed it meanwhile',
+    ]);
   });
 
   test('forgets what it knew when the stream begins anew', async () => {

@@ -1,8 +1,8 @@
 /**
  * Waits on the event stream until units are where a command wants them.
- * Promises: never polls; every unit ends with exactly one outcome; a unit that fits on no machine is given up after a grace
- * with the reason per machine; as long as it waits it says now and then what for; "reached" is said of a running unit only
- * when it still runs a moment later.
+ * Promises: never polls; every unit ends with exactly one outcome; a unit that fits on no machine is given up after a
+ * grace with the reason per machine; as long as it waits it says now and then what for; "reached" is said of a running
+ * unit only when it still runs a moment later.
  */
 import type { FleetClient } from '../client/client.ts';
 import { ApiError, Unreachable } from '../client/errors.ts';
@@ -75,7 +75,10 @@ export async function waitForGoals(needs: WaitNeeds, goals: readonly Goal[], sig
     for (;;) {
       await waiting.look(signal);
       if (waiting.isOver()) return;
-      await Promise.race([following, sleepOrWake(needs.clock, { delayMs: waiting.patienceMs(), wait: bell.wait }, both)]);
+      await Promise.race([
+        following,
+        sleepOrWake(needs.clock, { delayMs: waiting.patienceMs(), wait: bell.wait }, both),
+      ]);
     }
   } finally {
     ended.abort();
@@ -86,7 +89,9 @@ export async function waitForGoals(needs: WaitNeeds, goals: readonly Goal[], sig
 
 /** Resolves when the bell rings or the delay is over. */
 async function sleepOrWake(
-  clock: Clock, until: { readonly delayMs: number; readonly wait: (signal: AbortSignal) => Promise<void> }, signal: AbortSignal,
+  clock: Clock,
+  until: { readonly delayMs: number; readonly wait: (signal: AbortSignal) => Promise<void> },
+  signal: AbortSignal,
 ): Promise<void> {
   const done = new AbortController();
   const either = AbortSignal.any([signal, done.signal]);
@@ -132,7 +137,9 @@ class Waiting {
     const nowMs = this.#needs.clock.uptimeMs();
     if (this.#view.isCurrent()) {
       for (const name of this.#view.takeChanged()) this.#judge(name, nowMs);
-      const settled = [...this.#pending.values()].filter(({ standing }) => standing !== null && !openStates.has(standing.state));
+      const settled = [...this.#pending.values()].filter(
+        ({ standing }) => standing !== null && !openStates.has(standing.state),
+      );
       for (const pending of settled) await this.#settle(pending, nowMs);
       this.#isFirstLook = false;
       if (this.#unassigned().length > 0 && nowMs - this.#idleMs >= graceMs) {
@@ -191,16 +198,21 @@ class Waiting {
     for (const { goal } of unassigned.slice(0, explainedMax)) {
       const explanation = await this.#reasons(goal.name, signal);
       // Where a machine is possible only a decision is missing: that of an engine that is about to lead, for example.
-      const isHopeless = explanation?.state === 'unplaced' && explanation.machines.every(({ verdict }) => verdict !== 'possible');
+      const isHopeless =
+        explanation?.state === 'unplaced' && explanation.machines.every(({ verdict }) => verdict !== 'possible');
       areHopeless &&= isHopeless;
       if (isHopeless) await this.#end({ kind: 'unplaced', goal, explanation });
       else this.#say(`${goal.name}: ${explanation?.summary ?? 'it does not exist'}`);
     }
     if (!areHopeless) return;
-    for (const { goal } of unassigned.slice(explainedMax)) await this.#end({ kind: 'unplaced', goal, explanation: null });
+    for (const { goal } of unassigned.slice(explainedMax))
+      await this.#end({ kind: 'unplaced', goal, explanation: null });
   }
 
-  /** Why a unit is on no machine. That nobody can say so now is no reason to give up: how long to put up with that, the stream decides. */
+  /**
+   * Why a unit is on no machine. That nobody can say so now is no reason to give up: how long to put up with that, the
+   * stream decides.
+   */
   async #reasons(name: string, signal: AbortSignal): Promise<Explanation | null> {
     try {
       return await this.#needs.client.explain(name, signal);

@@ -1,7 +1,8 @@
 /**
  * One HTTP call to the first endpoint that answers.
- * Promises: every call is bounded by a time and its answer by a size; a call that changes something goes to the next endpoint
- * only while not a byte of it was sent, so that nothing is done twice; the endpoint that answered last is asked first.
+ * Promises: every call is bounded by a time and its answer by a size; a call that changes something goes to the next
+ * endpoint only while not a byte of it was sent, so that nothing is done twice; the endpoint that answered last is
+ * asked first.
  */
 import { request as requestClear } from 'node:http';
 import type { IncomingMessage } from 'node:http';
@@ -87,7 +88,9 @@ export function createCaller(needs: CallerNeeds): Caller {
         if (!(error instanceof AttemptFailed)) throw error;
         needs.log.debug(`${call.method} ${call.path}: ${error.message}`);
         if (call.changes && error.sent) {
-          throw new Unreachable(`${error.message}; the request was sent, so look before you repeat it whether it was carried out`);
+          throw new Unreachable(
+            `${error.message}; the request was sent, so look before you repeat it whether it was carried out`,
+          );
         }
         failures.push(error.message);
       }
@@ -116,28 +119,42 @@ export function createCaller(needs: CallerNeeds): Caller {
 }
 
 /** Sends a call to one endpoint and waits for the head of its answer. */
-function attempt(needs: CallerNeeds, to: { readonly call: Call; readonly endpoint: Endpoint }, signal: AbortSignal): Promise<IncomingMessage> {
+function attempt(
+  needs: CallerNeeds,
+  to: { readonly call: Call; readonly endpoint: Endpoint },
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
   const { call, endpoint } = to;
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     let sent = false;
     const send = endpoint.secure ? requestSecure : requestClear;
     const request = send({
-      ...(endpoint.socketPath === null ? { host: endpoint.host, port: endpoint.port, ...needs.tls } : { socketPath: endpoint.socketPath }),
+      ...(endpoint.socketPath === null
+        ? { host: endpoint.host, port: endpoint.port, ...needs.tls }
+        : { socketPath: endpoint.socketPath }),
       // A connection of its own: a kept one may have been closed by the other side, and then nobody knows what arrived.
       agent: false,
       method: call.method,
       path: `${endpoint.basePath}${call.path}`,
       headers: {
         host: endpoint.socketPath === null ? `${endpoint.host}:${endpoint.port}` : 'localhost',
-        ...(call.body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(call.body) }),
+        ...(call.body === undefined
+          ? {}
+          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(call.body) }),
       },
     });
     const deadline = AbortSignal.timeout(needs.timeoutMs);
     const stop = (): void => {
       request.destroy();
       if (signal.aborted) reject(signal.reason as Error);
-      else reject(new AttemptFailed(`no answer from ${endpoint.text} within ${needs.timeoutMs / 1_000} s (--request-timeout)`, sent));
+      else
+        reject(
+          new AttemptFailed(
+            `no answer from ${endpoint.text} within ${needs.timeoutMs / 1_000} s (--request-timeout)`,
+            sent,
+          ),
+        );
     };
     const settle = (): void => {
       signal.removeEventListener('abort', stop);
@@ -145,9 +162,19 @@ function attempt(needs: CallerNeeds, to: { readonly call: Call; readonly endpoin
     };
     signal.addEventListener('abort', stop, { once: true });
     deadline.addEventListener('abort', stop, { once: true });
-    request.once('socket', (socket) => socket.once(endpoint.secure ? 'secureConnect' : 'connect', () => { sent = true; }));
-    request.once('response', (message) => { settle(); resolve(message); });
-    request.on('error', (error) => { settle(); reject(new AttemptFailed(explainNetworkError(endpoint.text, error), sent)); });
+    request.once('socket', (socket) =>
+      socket.once(endpoint.secure ? 'secureConnect' : 'connect', () => {
+        sent = true;
+      }),
+    );
+    request.once('response', (message) => {
+      settle();
+      resolve(message);
+    });
+    request.on('error', (error) => {
+      settle();
+      reject(new AttemptFailed(explainNetworkError(endpoint.text, error), sent));
+    });
     request.end(call.body);
   });
 }
@@ -155,7 +182,9 @@ function attempt(needs: CallerNeeds, to: { readonly call: Call; readonly endpoin
 /** The pieces of a body. `idleMs` bounds the silence between two pieces; 0 means that silence is no fault. */
 export async function* readChunks(answer: Answer, idleMs: number, signal: AbortSignal): AsyncGenerator<Buffer> {
   const { message, endpoint } = answer;
-  const stop = (): void => { message.destroy(signal.reason as Error); };
+  const stop = (): void => {
+    message.destroy(signal.reason as Error);
+  };
   signal.addEventListener('abort', stop, { once: true });
   message.setTimeout(idleMs, () => message.destroy(new Error(`nothing came for ${idleMs / 1_000} s`)));
   message.socket.setKeepAlive(true);
@@ -176,7 +205,8 @@ async function readBody(answer: Answer, idleMs: number, signal: AbortSignal): Pr
   let bytes = 0;
   for await (const chunk of readChunks(answer, idleMs, signal)) {
     bytes += chunk.length;
-    if (bytes > answerBytesMax) throw new Unreachable(`the answer of ${answer.endpoint.text} is larger than ${answerBytesMax} bytes`);
+    if (bytes > answerBytesMax)
+      throw new Unreachable(`the answer of ${answer.endpoint.text} is larger than ${answerBytesMax} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

@@ -1,13 +1,24 @@
 /**
  * A client of the HTTP API v2: one typed method for each call.
- * Promises: every method ends soon after its signal is aborted, throws ApiError for what the API refused and Unreachable when
- * no endpoint answered, and is bounded in time (streams by heartbeats); names are escaped before they become part of a path.
+ * Promises: every method ends soon after its signal is aborted, throws ApiError for what the API refused and
+ * Unreachable when no endpoint answered, and is bounded in time (streams by heartbeats); names are escaped before they
+ * become part of a path.
  */
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import type {
-  ApplyAnswer, ApplyRequest, DestroyAnswer, DestroyRequest, Explanation, InfoView, MachineList, StatusList, StatusReport, UnitList, UnitView,
+  ApplyAnswer,
+  ApplyRequest,
+  DestroyAnswer,
+  DestroyRequest,
+  Explanation,
+  InfoView,
+  MachineList,
+  StatusList,
+  StatusReport,
+  UnitList,
+  UnitView,
 } from '../protocol/v2.ts';
 import { createCaller, readChunks, readError } from './call.ts';
 import type { Call, TlsTexts } from './call.ts';
@@ -89,14 +100,19 @@ export function createClient(options: ClientOptions): FleetClient {
   const escaped = encodeURIComponent;
 
   async function* journal(query: JournalQuery, signal: AbortSignal): AsyncGenerator<string> {
-    const parameters = new URLSearchParams({ lines: String(query.lines), follow: String(query.follow), output: query.output });
+    const parameters = new URLSearchParams({
+      lines: String(query.lines),
+      follow: String(query.follow),
+      output: query.output,
+    });
     if (query.machine !== undefined) parameters.set('machine', query.machine);
     const call = get(`/fleet/v2/journal/${escaped(query.name)}?${parameters.toString()}`);
     const answer = await caller.open(call, signal);
     if (answer.message.statusCode !== 200) throw await readError(answer, call, signal);
     const decoder = new TextDecoder();
     // A followed journal may be silent for hours: only TCP's own keepalive watches over it.
-    for await (const chunk of readChunks(answer, query.follow ? 0 : options.timeoutMs, signal)) yield decoder.decode(chunk, { stream: true });
+    for await (const chunk of readChunks(answer, query.follow ? 0 : options.timeoutMs, signal))
+      yield decoder.decode(chunk, { stream: true });
   }
 
   return {
@@ -109,8 +125,13 @@ export function createClient(options: ClientOptions): FleetClient {
     statuses: (signal) => caller.json<StatusList>(get('/fleet/v2/statuses'), signal),
     machines: (signal) => caller.json<MachineList>(get('/fleet/v2/machines'), signal),
     explain: (name, signal) => orNull(caller.json<Explanation>(get(`/fleet/v2/explain/${escaped(name)}`), signal)),
-    status: (name, signal) => orNull(
-      unlessRefused(caller.json<StatusReport>(get(`/fleet/v2/status/${escaped(name)}`), signal), 'UNIT_NOT_LOADED', { name, blocks: [] })),
+    status: (name, signal) =>
+      orNull(
+        unlessRefused(caller.json<StatusReport>(get(`/fleet/v2/status/${escaped(name)}`), signal), 'UNIT_NOT_LOADED', {
+          name,
+          blocks: [],
+        }),
+      ),
     journal,
     events: (query, signal) => readEvents({ caller, clock: options.clock, random: options.random }, query, signal),
     close: async () => undefined,

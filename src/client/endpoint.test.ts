@@ -8,7 +8,9 @@ function read(text: string): string {
   const reading = parseEndpoint(text);
   if (!reading.ok) return reading.why;
   const { socketPath, secure, host, port, basePath } = reading.endpoint;
-  return socketPath === null ? `${secure ? 'secure' : 'clear'} ${host} ${port} ${basePath}`.trimEnd() : `socket ${socketPath}`;
+  return socketPath === null
+    ? `${secure ? 'secure' : 'clear'} ${host} ${port} ${basePath}`.trimEnd()
+    : `socket ${socketPath}`;
 }
 
 const table: readonly (readonly [string, string])[] = [
@@ -37,9 +39,18 @@ test('endpoints are sockets or URLs; what is neither is told in one line', () =>
 });
 
 test('no text makes the reader throw', () => {
-  fc.assert(fc.property(fc.oneof(fc.string(), fc.webUrl(), fc.string().map((rest) => `http://${rest}`)), (text) => {
-    const reading = parseEndpoint(text);
-    if (reading.ok) assert.ok(reading.endpoint.socketPath !== null || reading.endpoint.host !== '');
-    else assert.notEqual(reading.why, '');
-  }));
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.webUrl(),
+        fc.string().map((rest) => `http://${rest}`),
+      ),
+      (text) => {
+        const reading = parseEndpoint(text);
+        if (reading.ok) assert.ok(reading.endpoint.socketPath !== null || reading.endpoint.host !== '');
+        else assert.notEqual(reading.why, '');
+      },
+    ),
+  );
 });

@@ -17,7 +17,8 @@ export interface Endpoint {
 }
 
 /** An endpoint, or why the text is none. */
-export type EndpointReading = { readonly ok: true; readonly endpoint: Endpoint } | { readonly ok: false; readonly why: string };
+export type EndpointReading =
+  { readonly ok: true; readonly endpoint: Endpoint } | { readonly ok: false; readonly why: string };
 
 const defaultPorts: Readonly<Record<string, number>> = { http: 80, https: 443 };
 
@@ -32,17 +33,21 @@ export function parseEndpoint(text: string): EndpointReading {
   const kind = scheme.toLowerCase();
   if (kind === 'unix' || kind === 'file') return parseSocket(text, kind, rest);
   const port = defaultPorts[kind];
-  if (port === undefined) return wrong(`URL scheme "${scheme}" of "${text}" is not supported; use unix://, http:// or https://`);
+  if (port === undefined)
+    return wrong(`URL scheme "${scheme}" of "${text}" is not supported; use unix://, http:// or https://`);
   const url = URL.parse(text);
   if (url === null || url.hostname === '') return wrong(`"${text}" is not a URL; write it as ${kind}://HOST:PORT`);
-  return { ok: true, endpoint: {
-    text,
-    socketPath: null,
-    secure: kind === 'https',
-    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: url.port === '' ? port : Number(url.port),
-    basePath: url.pathname.replace(/\/+$/, ''),
-  } };
+  return {
+    ok: true,
+    endpoint: {
+      text,
+      socketPath: null,
+      secure: kind === 'https',
+      host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+      port: url.port === '' ? port : Number(url.port),
+      basePath: url.pathname.replace(/\/+$/, ''),
+    },
+  };
 }
 
 function parseSocket(text: string, scheme: string, rest: string): EndpointReading {

@@ -1,10 +1,13 @@
 /**
  * What can go wrong between a client and a fleetd.
- * Promises: every message is one line for people that names the endpoint or repeats the API's own words, and says what to do
- * where that is known.
+ * Promises: every message is one line for people that names the endpoint or repeats the API's own words, and says what
+ * to do where that is known.
  */
 
-/** The API answered with an error. The message is the API's own; `reason` is a code of core/failure.ts, '' from other servers. */
+/**
+ * The API answered with an error. The message is the API's own; `reason` is a code of core/failure.ts, '' from other
+ * servers.
+ */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
@@ -22,7 +25,10 @@ export class Unreachable extends Error {
   override readonly name = 'Unreachable';
 }
 
-/** Texts for the errors of node:net, node:dns and node:http that people meet; each ends the sentence "cannot reach ENDPOINT: ". */
+/**
+ * Texts for the errors of node:net, node:dns and node:http that people meet; each ends the sentence "cannot reach
+ * ENDPOINT: ".
+ */
 const hints: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such socket; start fleetd on this machine, or name another one with --endpoint',
   ECONNREFUSED: 'connection refused; start fleetd there, or name another endpoint with --endpoint',
@@ -44,6 +50,7 @@ const certificateCode = /CERT|SIGNATURE|SELF_SIGNED|ISSUER|ERR_TLS|ERR_SSL|EPROT
 export function explainNetworkError(endpoint: string, error: unknown): string {
   const { code = '', message } = error as { readonly code?: string; readonly message: string };
   if (hints[code] !== undefined) return `cannot reach ${endpoint}: ${hints[code]}`;
-  if (certificateCode.test(code)) return `cannot reach ${endpoint}: ${message}; check --ca-file, --cert-file and --key-file`;
+  if (certificateCode.test(code))
+    return `cannot reach ${endpoint}: ${message}; check --ca-file, --cert-file and --key-file`;
   return `cannot reach ${endpoint}: ${message}`;
 }

@@ -1,8 +1,8 @@
 /**
  * The event stream of API v2, followed over broken connections.
- * Promises: after a break the stream goes on where it stopped, or, when the API cannot do that, begins anew with the present
- * state and says so (`restarted`); an event may come twice, none is left out; silence longer than the heartbeats is a break;
- * it gives up when no endpoint has answered for a while.
+ * Promises: after a break the stream goes on where it stopped, or, when the API cannot do that, begins anew with the
+ * present state and says so (`restarted`); an event may come twice, none is left out; silence longer than the
+ * heartbeats is a break; it gives up when no endpoint has answered for a while.
  */
 import { createBackoff } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -17,7 +17,10 @@ import type { SseFrame } from './sse.ts';
 /** Silence after which a stream counts as broken: the API sends a comment every 10 s. */
 const idleMsMax = 35_000;
 
-/** How long no endpoint may answer before the reader gives up: longer than a restart of fleetd or a change of the etcd leader. */
+/**
+ * How long no endpoint may answer before the reader gives up: longer than a restart of fleetd or a change of the etcd
+ * leader.
+ */
 const outageMsMax = 30_000;
 
 /** Unit names put into the path of a request, which stays below 8 KiB with them; more of them go into a body. */
@@ -35,7 +38,8 @@ export interface EventsQuery {
 }
 
 /** An event with its revision; `restarted` means: forget everything, the present state follows. */
-export type StreamItem = { readonly kind: 'restarted' } | { readonly kind: 'event'; readonly revision: number; readonly event: EventView };
+export type StreamItem =
+  { readonly kind: 'restarted' } | { readonly kind: 'event'; readonly revision: number; readonly event: EventView };
 
 export interface EventsNeeds {
   readonly caller: Caller;
@@ -53,8 +57,14 @@ interface Progress {
   isCurrent: boolean;
 }
 
-/** Events until the signal is aborted (then its reason is thrown). Throws ApiError when the request itself is refused. */
-export async function* readEvents(needs: EventsNeeds, query: EventsQuery, signal: AbortSignal): AsyncGenerator<StreamItem> {
+/**
+ * Events until the signal is aborted (then its reason is thrown). Throws ApiError when the request itself is refused.
+ */
+export async function* readEvents(
+  needs: EventsNeeds,
+  query: EventsQuery,
+  signal: AbortSignal,
+): AsyncGenerator<StreamItem> {
   const backoff = createBackoff({ firstMs: 50, maxMs: 2_000 }, needs.random);
   const progress: Progress = { newest: 0, complete: 0, isCurrent: false };
   let answeredMs = needs.clock.uptimeMs();
@@ -79,7 +89,9 @@ export async function* readEvents(needs: EventsNeeds, query: EventsQuery, signal
 
 /** One connection: its events until it ends. */
 async function* readOnce(
-  needs: EventsNeeds, from: { readonly query: EventsQuery; readonly progress: Progress }, signal: AbortSignal,
+  needs: EventsNeeds,
+  from: { readonly query: EventsQuery; readonly progress: Progress },
+  signal: AbortSignal,
 ): AsyncGenerator<StreamItem> {
   const { query, progress } = from;
   const call = eventsCall(query, progress);
@@ -108,7 +120,11 @@ async function* readOnce(
  */
 function eventsCall(query: EventsQuery, progress: Progress): Call {
   const { kinds = [], units = [], atLeast } = query;
-  const begin: { readonly from?: number; readonly atLeast?: number } = progress.isCurrent ? { from: progress.complete } : atLeast === undefined ? {} : { atLeast };
+  const begin: { readonly from?: number; readonly atLeast?: number } = progress.isCurrent
+    ? { from: progress.complete }
+    : atLeast === undefined
+      ? {}
+      : { atLeast };
   if (units.length > pathUnitsMax && units.length <= bodyUnitsMax) {
     const body = JSON.stringify({ units, ...(kinds.length === 0 ? {} : { kinds }), ...begin });
     return { method: 'POST', path: '/fleet/v2/events', body, changes: false };
@@ -124,7 +140,11 @@ function eventsCall(query: EventsQuery, progress: Progress): Call {
 function toItem(frame: SseFrame): { readonly kind: 'event'; readonly revision: number; readonly event: EventView } {
   try {
     const data = JSON.parse(frame.data === '' ? '{}' : frame.data) as object;
-    return { kind: 'event', revision: Number(frame.id === '' ? 0 : frame.id), event: { ...data, kind: frame.event } as EventView };
+    return {
+      kind: 'event',
+      revision: Number(frame.id === '' ? 0 : frame.id),
+      event: { ...data, kind: frame.event } as EventView,
+    };
   } catch {
     throw new Unreachable(`the event stream holds something that is not JSON: ${frame.data.slice(0, 80)}`);
   }

@@ -1,6 +1,7 @@
 /**
  * Server-sent events (WHATWG HTML, section 9.2): bytes to frames.
- * Promises: frames come out whole whatever way the bytes are cut; a frame larger than the limit is refused, so memory is bounded.
+ * Promises: frames come out whole whatever way the bytes are cut; a frame larger than the limit is refused, so memory
+ * is bounded.
  */
 
 /** Characters of one frame: an event carries one view, which is a few kilobytes. */
@@ -23,7 +24,8 @@ export function createSseReader(): (chunk: Uint8Array) => readonly SseFrame[] {
     const usable = pending.endsWith('\r') ? pending.length - 1 : pending.length;
     const parts = pending.slice(0, usable).replaceAll(/\r\n?/g, '\n').split('\n\n');
     pending = (parts.pop() ?? '') + pending.slice(usable);
-    if (pending.length > frameCharactersMax) throw new Error(`an event is larger than ${frameCharactersMax} characters`);
+    if (pending.length > frameCharactersMax)
+      throw new Error(`an event is larger than ${frameCharactersMax} characters`);
     return parts.map(readFrame).filter((frame) => frame !== null);
   };
 }

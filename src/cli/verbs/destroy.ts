@@ -36,7 +36,10 @@ async function namesOf(session: Session, words: readonly UnitArgument[]): Promis
   return pickUnits(words, units).found.map((unit) => unit.name);
 }
 
-async function destroyInParts(session: Session, names: readonly string[]): Promise<Pick<DestroyAnswer, 'destroyed' | 'revision'>> {
+async function destroyInParts(
+  session: Session,
+  names: readonly string[],
+): Promise<Pick<DestroyAnswer, 'destroyed' | 'revision'>> {
   const destroyed: string[] = [];
   let revision = 0;
   for (let at = 0; at < names.length; at += limits.unitsPerRequestMax) {

@@ -1,6 +1,7 @@
 /**
  * `fleetctl journal`: what a unit has logged, on whatever machines it is.
- * Promises: of several machines every line names its own and no line is torn; one machine's lines are passed on unchanged.
+ * Promises: of several machines every line names its own and no line is torn; one machine's lines are passed on
+ * unchanged.
  */
 import { shortMachineId } from '../../core/machine.ts';
 import { limits } from '../../core/limits.ts';
@@ -22,15 +23,26 @@ export async function run(session: Session): Promise<number> {
     return exitCodes.failed;
   }
   if (flags.number('lines') > limits.journalLinesMax) {
-    complain(session, `--lines=${flags.text('lines')} is more than the ${limits.journalLinesMax} lines that can be asked for at once`);
+    complain(
+      session,
+      `--lines=${flags.text('lines')} is more than the ${limits.journalLinesMax} lines that can be asked for at once`,
+    );
     return exitCodes.usage;
   }
   const unit = await client.unit(argument.name, signal);
   if (unit === null || unit.machines.length === 0) {
-    complain(session, unit === null ? `Unit ${argument.name} does not exist.` : `Unit ${argument.name} does not appear to be running.`);
+    complain(
+      session,
+      unit === null ? `Unit ${argument.name} does not exist.` : `Unit ${argument.name} does not appear to be running.`,
+    );
     return exitCodes.failed;
   }
-  const query = { name: unit.name, lines: flags.number('lines'), follow: flags.isOn('follow'), output: flags.text('output') };
+  const query = {
+    name: unit.name,
+    lines: flags.number('lines'),
+    follow: flags.isOn('follow'),
+    output: flags.text('output'),
+  };
   if (!unit.global) {
     for await (const text of client.journal(query, signal)) environment.stdout.write(text);
     return exitCodes.done;

@@ -13,9 +13,15 @@ export async function run(session: Session): Promise<number> {
   const list = await readMachines(session);
   if (list === null) return exitCodes.failed;
   const { machines } = list;
-  const code = printTable(session, { json: machines, table: (options) => printColumns(machineColumns, machines, options) });
+  const code = printTable(session, {
+    json: machines,
+    table: (options) => printColumns(machineColumns, machines, options),
+  });
   if (machines.some((machine) => machine.store === 'embedded')) {
-    complain(session, 'NOTE: embedded store: one machine only, no other can join; set etcd_servers in fleet.conf for a cluster');
+    complain(
+      session,
+      'NOTE: embedded store: one machine only, no other can join; set etcd_servers in fleet.conf for a cluster',
+    );
   }
   return code;
 }
@@ -27,7 +33,11 @@ async function readMachines(session: Session): Promise<MachineList | null> {
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     complain(session, `Error retrieving list of active machines from fleet API (${error.message})`);
-    complain(session, 'Possible issues:\n  etcd is unhealthy and/or lost quorum\n  connection cannot be established to any etcd servers');
+    complain(
+      session,
+      'Possible issues:\n  etcd is unhealthy and/or lost quorum\n' +
+        '  connection cannot be established to any etcd servers',
+    );
     return null;
   }
 }

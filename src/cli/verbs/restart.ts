@@ -1,7 +1,7 @@
 /**
  * `fleetctl restart`: units run again from the start, where they are.
- * Promises: ends with 0 only when every unit runs in the new restart generation, a global one on all of its machines. (fleet 1.0
- * printed that without restarting anything.)
+ * Promises: ends with 0 only when every unit runs in the new restart generation, a global one on all of its machines.
+ * (fleet 1.0 printed that without restarting anything.)
  */
 import { goalOf } from '../goal.ts';
 import { applyInParts } from '../lower.ts';

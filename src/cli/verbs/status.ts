@@ -21,7 +21,10 @@ export async function run(session: Session): Promise<number> {
   for (const name of await namesOf(session, read.value)) {
     const report = await session.client.status(name, session.environment.interrupted);
     if (report === null || report.blocks.length === 0) {
-      complain(session, report === null ? `Unit ${name} does not exist.` : `Unit ${name} does not appear to be loaded.`);
+      complain(
+        session,
+        report === null ? `Unit ${name} does not exist.` : `Unit ${name} does not appear to be loaded.`,
+      );
       code = Math.max(code, exitCodes.failed);
       continue;
     }
@@ -46,8 +49,10 @@ async function namesOf(session: Session, words: readonly UnitArgument[]): Promis
 /** With several machines, each block is headed by the one it comes from: systemctl's text does not say. */
 function blocksOf(report: StatusReport): string {
   const withHead = report.blocks.length > 1;
-  return report.blocks.map((block) => {
-    const head = withHead ? `Machine ${machineLabel({ id: block.machine, address: block.address })}\n` : '';
-    return `${head}${block.text.replace(/\n*$/, '\n')}`;
-  }).join('\n');
+  return report.blocks
+    .map((block) => {
+      const head = withHead ? `Machine ${machineLabel({ id: block.machine, address: block.address })}\n` : '';
+      return `${head}${block.text.replace(/\n*$/, '\n')}`;
+    })
+    .join('\n');
 }
