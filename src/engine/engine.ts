@@ -13,6 +13,8 @@ import { isStoreTrouble, keepLease } from '../store/lease-keeper.ts';
 import type { FollowBatch } from '../store/mirror.ts';
 import { LeaseExpired } from '../store/store.ts';
 import type { Revision } from '../store/store.ts';
+import { createMassLoss } from './mass-loss.ts';
+import type { MassLoss } from './mass-loss.ts';
 import { decideUntilOver, untilStuck } from './passes.ts';
 import type { EngineNeeds } from './passes.ts';
 import { resign, winTerm } from './term.ts';
@@ -28,28 +30,36 @@ export type { EngineNeeds } from './passes.ts';
 /** Takes part in the election and decides while it leads. Resolves, having resigned, once aborted; rejects on a bug. */
 export async function runEngine(needs: EngineNeeds, signal: AbortSignal): Promise<void> {
   const bell = createBell();
+  const massLoss = createMassLoss(needs.ttlMs);
   const unsubscribe = needs.mirror.subscribe((batch) => {
-    if (concernsEngine(batch)) bell.wake();
+    // Also while another engine leads: whoever leads after trouble of the store has to know who was there before.
+    if (batch.changes.some((change) => kindOf(change) === 'machine')) massLoss.look(needs.mirror.snapshot(), needs.clock.uptimeMs());
+    if (batch.changes.some((change) => !ignoredKinds.has(kindOf(change)))) bell.wake();
   });
   try {
-    await takeTurns(needs, bell, signal);
+    await takeTurns(needs, { bell, massLoss }, signal);
   } finally {
     unsubscribe();
   }
 }
 
 /** What other machines report about their units changes no decision. */
-const ignoredKinds: ReadonlySet<KeyMeaning['kind']> = new Set(['status', 'operation', 'operation-part', 'schema']);
+const ignoredKinds: ReadonlySet<Kind> = new Set(['status', 'operation', 'operation-part', 'schema', null]);
 
-function concernsEngine(batch: FollowBatch): boolean {
-  return batch.changes.some((change) => {
-    const meaning = parseKey(change.kind === 'put' ? change.entry.key : change.key);
-    return meaning !== null && !ignoredKinds.has(meaning.kind);
-  });
+type Kind = KeyMeaning['kind'] | null;
+
+function kindOf(change: FollowBatch['changes'][number]): Kind {
+  return parseKey(change.kind === 'put' ? change.entry.key : change.key)?.kind ?? null;
+}
+
+/** What an engine keeps over its terms. */
+interface Senses {
+  readonly bell: Bell;
+  readonly massLoss: MassLoss;
 }
 
 /** Campaigns and leads, again and again. */
-async function takeTurns(needs: EngineNeeds, bell: Bell, signal: AbortSignal): Promise<void> {
+async function takeTurns(needs: EngineNeeds, { bell, massLoss }: Senses, signal: AbortSignal): Promise<void> {
   const backoff = createBackoff({ firstMs: firstRetryMs, maxMs: longestRetryMs }, needs.random);
   // A leader key of this machine that was there before this engine began is left over from before a restart.
   let mayInherit = true;
@@ -63,7 +73,7 @@ async function takeTurns(needs: EngineNeeds, bell: Bell, signal: AbortSignal): P
         continue;
       }
       backoff.reset();
-      await lead(needs, { term, bell }, signal);
+      await lead(needs, { term, bell, massLoss }, signal);
     } catch (error) {
       if (signal.aborted) return;
       if (!isStoreTrouble(error) && !(error instanceof LeaseExpired)) throw error;
@@ -97,14 +107,14 @@ async function vacancy(
 }
 
 /** Leads until the lease expires, another engine has the leader key, nothing gets done, or the signal is aborted. */
-async function lead(needs: EngineNeeds, { term, bell }: { term: Term; bell: Bell }, signal: AbortSignal): Promise<void> {
+async function lead(needs: EngineNeeds, { term, ...senses }: Senses & { term: Term }, signal: AbortSignal): Promise<void> {
   const { report, log, clock } = needs;
   Object.assign(report, { role: 'leading', roleSinceMs: clock.uptimeMs(), terms: report.terms + 1 });
   log.info('leading: this engine decides where units run', { revision: term.revision });
   try {
     await untilFirstEnds([
       (over) => keepLease(needs, term.held, over),
-      (over) => decideUntilOver(needs, { term, bell }, over),
+      (over) => decideUntilOver(needs, { term, ...senses }, over),
       (over) => untilStuck(needs, term, over),
     ], signal);
   } finally {

@@ -15,6 +15,7 @@ import { isStoreTrouble } from '../store/lease-keeper.ts';
 import type { Mirror } from '../store/mirror.ts';
 import type { Commit, Revision } from '../store/store.ts';
 import { commitsOf, packCommits } from './commits.ts';
+import type { MassLoss } from './mass-loss.ts';
 import type { EngineReport } from './report.ts';
 import { answerMsMax, leaderGuard, mayWrite, renewGuard } from './term.ts';
 import type { Term, TermNeeds } from './term.ts';
@@ -47,6 +48,7 @@ export async function untilStuck({ clock, ttlMs, log }: TermNeeds, term: Term, s
 interface Leading {
   readonly term: Term;
   readonly bell: Bell;
+  readonly massLoss: MassLoss;
 }
 
 /**
@@ -58,14 +60,14 @@ type PassEnd = 'done' | 'again' | 'over';
 /** Decides until the term is over or the signal is aborted. */
 export async function decideUntilOver(needs: EngineNeeds, leading: Leading, signal: AbortSignal): Promise<void> {
   const { mirror, clock, random } = needs;
-  const { term, bell } = leading;
+  const { term, bell, massLoss } = leading;
   const backoff = createBackoff({ firstMs: firstRetryMs, maxMs: longestRetryMs }, random);
   const sections = createSectionReader();
   const unused = createUnusedFiles();
   await mirror.reached(term.revision, signal);
   for (;;) {
     const isDoubtful = term.inDoubt || mirror.modRevision(keys.leader) !== term.revision;
-    const end = isDoubtful ? await fenceOff(needs, term, signal) : await onePass(needs, { term, sections, unused }, signal);
+    const end = isDoubtful ? await fenceOff(needs, term, signal) : await onePass(needs, { term, sections, unused, massLoss }, signal);
     if (end === 'over') return;
     if (end === 'again') {
       await clock.sleep(backoff.nextMs(), signal);
@@ -73,7 +75,7 @@ export async function decideUntilOver(needs: EngineNeeds, leading: Leading, sign
     }
     backoff.reset();
     term.doneAtMs = clock.uptimeMs();
-    const dueMs = unused.nextMs(clock.uptimeMs()) ?? idleMs;
+    const dueMs = massLoss.holdMs(clock.uptimeMs()) || (unused.nextMs(clock.uptimeMs()) ?? idleMs);
     await waitAtMost(bell, { clock, limitMs: Math.min(idleMs, Math.max(dueMs, lookAgainMs)) }, signal);
   }
 }
@@ -82,14 +84,17 @@ interface Remembered {
   readonly term: Term;
   readonly sections: SectionReader;
   readonly unused: UnusedFiles;
+  readonly massLoss: MassLoss;
 }
 
-async function onePass(needs: EngineNeeds, { term, sections, unused }: Remembered, signal: AbortSignal): Promise<PassEnd> {
+async function onePass(needs: EngineNeeds, { term, sections, unused, massLoss }: Remembered, signal: AbortSignal): Promise<PassEnd> {
   const { mirror, clock, report } = needs;
   // Whether the lease has expired is for the store to say; until it answers, nothing is written.
   if (!mirror.freshness().current || !mayWrite(term, clock)) return 'again';
   const snapshot = mirror.snapshot();
   const startedMs = clock.uptimeMs();
+  massLoss.look(snapshot, startedMs);
+  if (massLoss.holdMs(startedMs) > 0) return holdBack(needs, term, massLoss);
   const plan = schedule(snapshot, sections);
   report.passes += 1;
   report.lastPassMs = clock.uptimeMs() - startedMs;
@@ -103,6 +108,17 @@ async function onePass(needs: EngineNeeds, { term, sections, unused }: Remembere
   const deletes = unused.due(mirror.modRevision, clock.uptimeMs());
   report.filesDeleted += deletes.length;
   return commitAll(needs, { term, commits: packCommits(deletes, leader) }, signal);
+}
+
+/** Decides nothing while most machines are missing, and says so once in a term. */
+function holdBack({ clock, log }: EngineNeeds, term: Term, massLoss: MassLoss): PassEnd {
+  if (!term.holds) {
+    log.warning('most machines vanished at once; nothing is started or moved until they are back or the hold is over', {
+      missing: massLoss.missing().join(','), holdMs: massLoss.holdMs(clock.uptimeMs()),
+    });
+  }
+  term.holds = true;
+  return 'done';
 }
 
 /** Commits one after the other, and waits until the mirror knows them all. */

@@ -1,0 +1,30 @@
+/** etcd may hang or crash for longer than agent_ttl: no unit stops or moves, and everything goes on afterwards. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cluster, type Etcd } from './cluster.ts';
+import { until } from './lab/command.ts';
+import { journalCursor, logged, mainPids, placesOf, sleeper, startOneOnEachMachine, startUnit } from './units.ts';
+
+const troubles: readonly { readonly name: string; begin(etcd: Etcd): unknown; end(etcd: Etcd): unknown }[] = [
+  { name: 'hangs', begin: (etcd) => etcd.pause(), end: (etcd) => etcd.resume() },
+  { name: 'has crashed', begin: (etcd) => etcd.crash(), end: (etcd) => etcd.start() },
+];
+for (const { name, begin, end } of troubles) {
+  test(`while etcd ${name} for longer than agent_ttl all units go on where they are, and afterwards fleet works as before`, async () => {
+    const shared = await cluster();
+    const places = await startOneOnEachMachine(shared);
+    const before = await mainPids(places);
+    const cursors = await Promise.all(shared.machines.map(journalCursor));
+    await begin(shared.etcd);
+    try {
+      await Promise.all(shared.machines.map((machine, index) => logged(machine, cursors[index] ?? '', /not present in the cluster, units go on/)));
+      assert.deepEqual(await mainPids(places), before);
+    } finally {
+      await end(shared.etcd);
+    }
+    await Promise.all(shared.machines.map((machine, index) => logged(machine, cursors[index] ?? '', /INFO agent: present/)));
+    await startUnit(shared, 'after.service', sleeper());
+    await until(async () => (await placesOf(shared)).size === 5, 'all units are reported again');
+    assert.deepEqual(await mainPids(places), before);
+  });
+}
