@@ -59,7 +59,8 @@ export async function cluster(): Promise<Cluster> {
   return ready;
 }
 
-const configuration = (address: string): string => [
+/** The fleet.conf of a machine of the cluster. */
+export const configuration = (address: string): string => [
   'etcd_servers=["http://10.58.0.1:2379"]', 'etcd_key_prefix=/fleet', `public_ip=${address}`, "metadata='role=default'", 'agent_ttl=5s', 'verbosity=1',
 ].join('\n');
 
@@ -71,19 +72,8 @@ async function bootCluster(): Promise<Cluster> {
     await lab.close();
     await rm(etcd.directory, { recursive: true, force: true });
   };
-  const unit = (name: string): Promise<string> => readFile(join(root, 'packaging/systemd', name), 'utf8');
-  const [service, socket] = await Promise.all([unit('fleet.service'), unit('fleet.socket')]);
-  const machines = await lab.boot(members.map((member) => ({
-    ...member,
-    binds: [[join(root, 'dist'), '/opt/fleet', 'ro']] as const,
-    files: {
-      'etc/fleet/fleet.conf': configuration(member.address),
-      'etc/systemd/system/fleet.service': service.replace('/usr/bin/fleetd', '/opt/fleet/fleetd'),
-      'etc/systemd/system/fleet.socket': socket,
-      'usr/local/bin/fake-docker': { mode: 0o755, text: fakeDocker },
-    },
-  })));
-  await Promise.all(machines.map((machine) => machine.sh('ln -s /opt/fleet/fleetctl /usr/local/bin/fleetctl; systemctl start fleet.service')));
+  const machines = await bootMachines(lab, members.map((member) => ({ ...member, conf: configuration(member.address) })));
+  await Promise.all(machines.map((machine) => machine.sh('systemctl start fleet.service')));
   const first = machines[0];
   if (first === undefined) throw new Error('no machine was booted');
   const made: Cluster = {
@@ -98,6 +88,26 @@ async function bootCluster(): Promise<Cluster> {
   };
   await allPresent(made);
   return made;
+}
+
+/** Boots machines that have fleet installed and not started, each with the fleet.conf given. */
+export async function bootMachines(
+  lab: Lab, plans: readonly { readonly name: string; readonly id: string; readonly address: string; readonly conf: string }[],
+): Promise<readonly Machine[]> {
+  const unit = (name: string): Promise<string> => readFile(join(root, 'packaging/systemd', name), 'utf8');
+  const [service, socket] = await Promise.all([unit('fleet.service'), unit('fleet.socket')]);
+  const machines = await lab.boot(plans.map(({ conf, ...plan }) => ({
+    ...plan,
+    binds: [[join(root, 'dist'), '/opt/fleet', 'ro']] as const,
+    files: {
+      'etc/fleet/fleet.conf': conf,
+      'etc/systemd/system/fleet.service': service.replace('/usr/bin/fleetd', '/opt/fleet/fleetd'),
+      'etc/systemd/system/fleet.socket': socket,
+      'usr/local/bin/fake-docker': { mode: 0o755, text: fakeDocker },
+    },
+  })));
+  await Promise.all(machines.map((machine) => machine.sh('ln -s /opt/fleet/fleetctl /usr/local/bin/fleetctl')));
+  return machines;
 }
 
 async function allPresent(made: Cluster): Promise<void> {
