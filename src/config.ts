@@ -26,6 +26,8 @@ export interface Config {
   readonly publicIp: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly agentTtlMs: number;
+  /** How long the engine waits for machines that vanished together; 0: not at all. */
+  readonly massLossHoldMs: number;
   readonly unitsDirectory: string;
   readonly systemdUser: boolean;
   readonly tokenLimit: number;
@@ -67,6 +69,7 @@ const defaults = (where: ConfigDefaults): Config => ({
   publicIp: '',
   metadata: {},
   agentTtlMs: 30_000,
+  massLossHoldMs: 120_000,
   unitsDirectory: where.unitsDirectory,
   systemdUser: false,
   tokenLimit: 100,
@@ -136,6 +139,7 @@ const options: Readonly<Record<string, Read>> = {
   public_ip: text('publicIp'),
   metadata,
   agent_ttl: seconds('agentTtlMs', 2_000, 3_600_000),
+  mass_loss_hold: seconds('massLossHoldMs', 0, 86_400_000),
   units_directory: text('unitsDirectory'),
   systemd_user: flag('systemdUser'),
   token_limit: count('tokenLimit', 1, 65_535),

@@ -24,13 +24,15 @@ const firstRetryMs = 100;
 const longestRetryMs = 5_000;
 /** How often an engine that waits for the mirror to be current looks again: its becoming so rings no bell. */
 const lookAgainMs = 500;
+/** How long to wait for vanished machines by default: longer than a store or a switch takes to be restarted. */
+const massLossHoldMs = 120_000;
 
 export type { EngineNeeds } from './passes.ts';
 
 /** Takes part in the election and decides while it leads. Resolves, having resigned, once aborted; rejects on a bug. */
 export async function runEngine(needs: EngineNeeds, signal: AbortSignal): Promise<void> {
   const bell = createBell();
-  const massLoss = createMassLoss(needs.ttlMs);
+  const massLoss = createMassLoss({ windowMs: needs.ttlMs, holdMs: needs.massLossHoldMs ?? massLossHoldMs });
   const unsubscribe = needs.mirror.subscribe((batch) => {
     // Also while another engine leads: whoever leads after trouble of the store has to know who was there before.
     if (batch.changes.some((change) => kindOf(change) === 'machine')) massLoss.look(needs.mirror.snapshot(), needs.clock.uptimeMs());

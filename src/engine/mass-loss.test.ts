@@ -3,33 +3,33 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ClusterSnapshot } from '../core/cluster.ts';
 import type { Machine, MachineId } from '../core/machine.ts';
-import { createMassLoss, massLossHoldMs } from './mass-loss.ts';
+import { createMassLoss } from './mass-loss.ts';
 
-const ttlMs = 5_000;
+const times = { windowMs: 5_000, holdMs: 120_000 };
 const cluster = (...ids: readonly string[]): ClusterSnapshot => ({
   revision: 1, files: new Map(), units: new Map(), assignments: new Map(), statuses: new Map(), leader: null, unreadable: new Map(),
   machines: new Map(ids.map((id) => [id as MachineId, {} as Machine])),
 });
 
 test('when most machines vanish within a lease time, nothing is decided until all are back', () => {
-  const loss = createMassLoss(ttlMs);
+  const loss = createMassLoss(times);
   loss.look(cluster('a', 'b', 'c', 'd'), 0);
   loss.look(cluster('a', 'b'), 1_000);
   assert.equal(loss.holdMs(1_000), 0);
   loss.look(cluster('a'), 2_000);
   assert.deepEqual(loss.missing(), ['c', 'd', 'b']);
   loss.look(cluster('a', 'b', 'c'), 60_000);
-  assert.equal(loss.holdMs(60_000), massLossHoldMs - 58_000);
+  assert.equal(loss.holdMs(60_000), times.holdMs - 58_000);
   loss.look(cluster('a', 'b', 'c', 'd'), 61_000);
   assert.equal(loss.holdMs(61_000), 0);
 });
 
 test('machines that stay away are given up when the hold is over', () => {
-  const loss = createMassLoss(ttlMs);
+  const loss = createMassLoss(times);
   loss.look(cluster('a', 'b', 'c'), 0);
   loss.look(cluster('a'), 1_000);
-  assert.equal(loss.holdMs(1_000 + massLossHoldMs), 0);
-  loss.look(cluster('a'), 1_000 + massLossHoldMs);
+  assert.equal(loss.holdMs(1_000 + times.holdMs), 0);
+  loss.look(cluster('a'), 1_000 + times.holdMs);
   assert.deepEqual(loss.missing(), []);
 });
 
@@ -40,10 +40,17 @@ const ordinary: readonly { readonly name: string; readonly looks: readonly (read
 ];
 for (const { name, looks } of ordinary) {
   test(`${name} may vanish and nothing waits`, () => {
-    const loss = createMassLoss(ttlMs);
+    const loss = createMassLoss(times);
     for (const [uptimeMs, ids] of looks) {
       loss.look(cluster(...ids), uptimeMs);
       assert.equal(loss.holdMs(uptimeMs), 0);
     }
   });
 }
+
+test('without a hold time, nothing ever waits', () => {
+  const loss = createMassLoss({ ...times, holdMs: 0 });
+  loss.look(cluster('a', 'b', 'c'), 0);
+  loss.look(cluster(), 1_000);
+  assert.equal(loss.holdMs(1_000), 0);
+});

@@ -6,8 +6,6 @@
 import type { ClusterSnapshot } from '../core/cluster.ts';
 import type { MachineId } from '../core/machine.ts';
 
-/** How long the engine waits for vanished machines: longer than a store or a switch takes to be restarted. */
-export const massLossHoldMs = 120_000;
 /** Fewer machines than this have no majority that could vanish and leave a cluster. */
 const machinesMin = 3;
 
@@ -21,8 +19,14 @@ export interface MassLoss {
   missing(): readonly MachineId[];
 }
 
-/** `windowMs` is the lease time: trouble of the store makes machines vanish within it. */
-export function createMassLoss(windowMs: number): MassLoss {
+export interface MassLossTimes {
+  /** The lease time: trouble of the store makes machines vanish within it. */
+  readonly windowMs: number;
+  /** How long decisions wait for vanished machines; 0: not at all. */
+  readonly holdMs: number;
+}
+
+export function createMassLoss({ windowMs, holdMs }: MassLossTimes): MassLoss {
   let present: ReadonlySet<MachineId> = new Set();
   const vanishedAtMs = new Map<MachineId, number>();
   let holdUntilMs: number | null = null;
@@ -36,7 +40,7 @@ export function createMassLoss(windowMs: number): MassLoss {
       }
       const machines = present.size + vanishedAtMs.size;
       if (vanishedAtMs.size === 0) holdUntilMs = null;
-      else if (machines >= machinesMin && vanishedAtMs.size * 2 > machines) holdUntilMs ??= uptimeMs + massLossHoldMs;
+      else if (machines >= machinesMin && vanishedAtMs.size * 2 > machines) holdUntilMs ??= uptimeMs + holdMs;
     },
     holdMs: (uptimeMs) => (holdUntilMs === null ? 0 : Math.max(0, holdUntilMs - uptimeMs)),
     missing: () => [...vanishedAtMs.keys()],

@@ -33,6 +33,8 @@ export interface EngineNeeds extends TermNeeds {
   /** Follows the store; run by whoever made it. */
   readonly mirror: Mirror;
   readonly report: EngineReport;
+  /** How long decisions wait when most machines vanish at once; 120 s when left out. */
+  readonly massLossHoldMs?: number;
 }
 
 /**

@@ -101,7 +101,7 @@ async function serve({ plan, life, tools, store: { store, kind } }: Parts): Prom
     mirror.run(background.signal),
     runOperations({ mirror, store, clock, log, machineId: first }, background.signal),
     ...(plan.config.disableEngine ? [] : [runEngine({ store, mirror, machine: first, clock, random, log: logFor('engine'), report: engineReport,
-      ttlMs: plan.config.agentTtlMs }, background.signal)]),
+      ttlMs: plan.config.agentTtlMs, massLossHoldMs: plan.config.massLossHoldMs }, background.signal)]),
   ];
   const agents = members.map((member) => member.run(agentsStop.signal));
   const broken = Promise.all([...loops, ...agents]).then(() => undefined);
