@@ -24,8 +24,17 @@ export function oneLine(text: string): string {
 
 const shownCharacters = 60;
 
-/** A value from outside as part of one line: JSON, cut when long. */
+/** A value from outside as part of one line; of lists and objects only their kind, because printing deep ones overflows the stack. */
 export function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing';
+  if (typeof value === 'object' || value === undefined) return kindOf(value);
+  const text = JSON.stringify(value);
   return text.length > shownCharacters ? `${text.slice(0, shownCharacters)}...` : text;
+}
+
+/** What kind of JSON value it is, with its article. */
+export function kindOf(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }

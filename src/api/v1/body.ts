@@ -5,7 +5,7 @@
  */
 import { failure, success, type Result } from '../../core/failure.ts';
 import type { GivenOption } from '../../core/unit-file.ts';
-import { parseJson } from '../json.ts';
+import { kindOf, parseJson } from '../json.ts';
 
 /** The fields of a unit that a client can set; absent ones are ''. */
 export interface UnitBody {
@@ -90,10 +90,4 @@ function valueOr<T>(result: Result<T>, fallback: T): T {
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function kindOf(value: unknown): string {
-  if (value === null) return 'null';
-  if (Array.isArray(value)) return 'a list';
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }

@@ -166,9 +166,9 @@ describe('apply', () => {
 
 describe('bodies', () => {
   const wrong: readonly (readonly [unknown, string])[] = [
-    [[], 'the body is [], should be of type object'],
+    [[], 'the body is a list, should be of type object'],
     [{}, 'the body lacks the field "units"'],
-    [{ units: [] }, '"units" is [], it must NOT have fewer than 1 items'],
+    [{ units: [] }, '"units" is a list, it must NOT have fewer than 1 items'],
     [{ units: 'a' }, '"units" is "a", should be of type array'],
     [{ units: [{ name: 5 }] }, '"units/0/name" is 5, should be of type string'],
     [{ units: [{}] }, '"units/0" lacks the field "name"'],

@@ -21,7 +21,7 @@ import { changesOf, guardsOf, isEmpty, partsOf, type Plan } from './plan.ts';
 /** How long a large request waits for another one to end. */
 const busyLimitMs = 30_000;
 /** An operation that stands still for this long was left by a fleetd that died. */
-const graceMs = 30_000;
+const graceMs = 15_000;
 const retryMs = 5_000;
 /** Parts that were never accepted are deleted this many at a time. */
 const discardedPerCommit = 100;
