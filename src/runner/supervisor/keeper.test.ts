@@ -281,7 +281,7 @@ describe('types', () => {
     const said = join(bench.directory, 'say');
     const name = await bench.start([
       'Type=notify', 'NotifyAccess=all', `Environment=SAY=${said}`,
-      `ExecStart=/bin/sh -c 'until test -e $$SAY; do sleep 0.02; done; printf "READY=1\\\\\\\\nSTATUS=at your service\\\\n" | ${keeper} notify; exec sleep 1000'`,
+      `ExecStart=/bin/sh -c 'until test -e $$SAY; do sleep 0.02; done; (echo READY=1; echo STATUS=at your service; exec sleep 1000) | ${keeper} notify'`,
     ].join('\n'));
     assert.deepEqual((await bench.until(name, ({ mainPid }) => mainPid > 0)).active, 'activating');
     await writeFile(said, '');
@@ -680,7 +680,8 @@ describe('status', () => {
   promise('shows what runs and says what is not honoured', async (bench) => {
     const name = await bench.start("MemoryMax=1G\nPrivateTmp=yes\nTimeoutStopSec=soon\nExecStartPre=/bin/true\nExecStart=/bin/sh -c 'echo hello; sleep 1000 & exec sleep 2000'");
     await bench.until(name, ({ active }) => active === 'active');
-    await eventually('its output', async () => ((await bench.output(name)).length > 0 ? true : null));
+    await eventually('its output and its processes', async () =>
+      ((await bench.output(name)).length > 0 && /: \d+ sleep 2000\n +\d+ sleep 1000\n/.test(await bench.status(name)) ? true : null));
     const { text, exitStatus } = await bench.supervisor.inspector.status(name, late());
     assert.equal(exitStatus, 0);
     const normal = text.replaceAll(bench.directory, 'DIR').replace(/since .* ago|since .* just now/, 'since THEN')
