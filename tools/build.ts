@@ -49,7 +49,8 @@ function makeExecutable(): string {
     process.stdout.write('no strip on this machine: the executables stay larger\n');
   }
   const postject = createRequire(import.meta.url).resolve('postject/dist/cli.js');
-  execFileSync(nodeBinary(), [postject, executable, 'NODE_SEA_BLOB', blob, '--sentinel-fuse', fuse], { stdio: ['ignore', 'ignore', 'inherit'] });
+  // It warns about each section without a name; what it says is shown only when it fails.
+  execFileSync(nodeBinary(), [postject, executable, 'NODE_SEA_BLOB', blob, '--sentinel-fuse', fuse], { stdio: 'pipe' });
   return executable;
 }
 

@@ -54,20 +54,25 @@ function nodeTests(patterns: readonly string[], options: { readonly args?: reado
 
 const missing = (...programs: readonly string[]) => (): string | null => {
   const absent = programs.filter((program) => spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0);
-  return absent.length === 0 ? null : `no ${absent.join(', ')} on this machine (Debian: apt-get install ${absent.map((name) => debianPackages[name] ?? name).join(' ')})`;
+  const names = absent.map((name) => debianPackages[name] ?? name).join(' ');
+  return absent.length === 0 ? null : `no ${absent.join(', ')} on this machine (Debian: apt-get install ${names})`;
 };
 const notRoot = (): string | null => (process.getuid?.() === 0 ? null : 'needs root');
 
 const parts: readonly Part[] = [
   { name: 'types', quick: true, run: () => command(bin('node'), [bin('tsc'), '-p', '.']) },
   { name: 'lint', quick: true, run: () => command(bin('node'), [bin('eslint'), 'src', ...(existsSync(join(root, 'sim')) ? ['sim'] : [])]) },
-  { name: 'import table', quick: true, run: () => command(bin('node'), [bin('depcruise'), '--config', 'tools/imports.config.mjs', '--output-type', 'err', 'src']) },
+  { name: 'import table', quick: true,
+    run: () => command(bin('node'), [bin('depcruise'), '--config', 'tools/imports.config.mjs', '--output-type', 'err', 'src', 'sim']) },
   { name: 'tidy', quick: true, run: () => nodeTests(['tools/tidy.test.ts']) },
   { name: 'unit and contract tests', quick: true, needs: missing('cc', 'make'),
     run: async () => nodeTests(['src/**/*.test.ts', 'test/docs/*.test.ts'], { env: await rootfsEnvironment() }) },
-  { name: 'integration with a real etcd', quick: false, needs: missing('etcd', 'openssl'), run: () => nodeTests(['test/integration/*.test.ts'], { args: ['--test-concurrency=1'] }) },
-  { name: 'executables', quick: false, needs: missing('cc', 'make'), run: () => command(bin('node'), ['--disable-warning=ExperimentalWarning', 'tools/build.ts']) },
-  { name: 'functional tests on real systemd machines', quick: false, needs: () => notRoot() ?? missing('etcd', 'systemd-nspawn', 'debootstrap', 'ip', 'nsenter')(),
+  { name: 'integration with a real etcd', quick: false, needs: missing('etcd', 'openssl'),
+    run: () => nodeTests(['test/integration/*.test.ts'], { args: ['--test-concurrency=1'] }) },
+  { name: 'executables', quick: false, needs: missing('cc', 'make'),
+    run: () => command(bin('node'), ['--disable-warning=ExperimentalWarning', 'tools/build.ts']) },
+  { name: 'functional tests on real systemd machines', quick: false,
+    needs: () => notRoot() ?? missing('etcd', 'systemd-nspawn', 'debootstrap', 'ip', 'nsenter')(),
     run: () => nodeTests(['test/functional/*.test.ts'], { args: ['--test-isolation=none'] }) },
 ];
 

@@ -88,7 +88,9 @@ async function serve({ plan, life, tools, store: { store, kind } }: Parts): Prom
     mirror, store, clock, log, version, keyPrefix: plan.config.etcdKeyPrefix, machineId: first, storeKind: kind, local: inspectors,
     peers: port.value === null ? null : createPeerClient(identity, clock), tokenLimit: plan.config.tokenLimit,
     presence: () => members.map(({ report }) => report.presence).find(({ state }) => state !== 'present')?.why ?? null,
-    reports: new Map<string, () => unknown>([['engine', () => engineReport], ...members.map(({ plan: { id }, report }) => [`agent ${id}`, () => report] as const)]),
+    reports: new Map<string, () => unknown>([
+      ['engine', () => engineReport], ...members.map((member) => [`agent ${member.plan.id}`, () => member.report] as const),
+    ]),
   }, background.signal);
   await api.app.ready();
   const listeners = await openListeners({ passed: plan.passed, addresses: plan.listen, insecure: plan.config.apiInsecure }, api.attach, log);

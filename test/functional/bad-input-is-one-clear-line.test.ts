@@ -1,6 +1,6 @@
 /** Whatever a person gets wrong is answered by one line that names it, and nothing comes of it in the cluster. */
 import assert from 'node:assert/strict';
-import { before, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { cluster, type Cluster } from './cluster.ts';
 
 /** A command line for the shell, how it has to end, and what its only line on stderr has to say. */
@@ -77,24 +77,6 @@ const fleetdSlips: readonly Slip[] = [
   { command: 'FLEET_AGENT_TTL=soon /opt/fleet/fleetd --config /dev/null', code: 1, says: /FLEET_AGENT_TTL.*soon/ },
 ];
 
-let shared: Cluster;
-
-before(async () => {
-  shared = await cluster();
-  for (const [name, text] of Object.entries(files)) await shared.sh(`cat >'${name}' <<'END'\n${text}\nEND`);
-});
-
-for (const { command, code, says } of [...fleetctlSlips, ...fleetdSlips]) {
-  test(`${command} ends with ${code} and one line, and creates nothing`, async () => {
-    const ended = await shared.machine('m85').exec(['bash', '-c', `cd /root\ntimeout 20 env ${command}`]);
-    assert.equal(ended.code, code, `${ended.stderr}${ended.stdout}`);
-    assert.match(ended.stderr, /^[^\n]+\n$/);
-    assert.match(ended.stderr.trimEnd(), says);
-    assert.doesNotMatch(ended.stderr, /internal error/);
-    assert.equal((await shared.fleetctl('list-unit-files', '--no-legend')).stdout, '');
-  });
-}
-
 /** A request to the API of the first machine, its status, and what the answer's message says. */
 const requests: readonly { readonly curl: string; readonly status: number; readonly says: RegExp }[] = [
   { curl: '-X PUT http://fleet/fleet/v1/units/a.service -H "Content-Type: application/json" -d "{"', status: 400, says: /decode body/ },
@@ -108,17 +90,38 @@ const requests: readonly { readonly curl: string; readonly status: number; reado
   { curl: 'http://fleet/fleet/v1/units?nextPageToken=x', status: 400, says: /^illegal base64 data/ },
 ];
 
-test('the API answers each malformed request with its status and a sentence, and creates nothing', async () => {
-  await shared.sh('head -c 9000000 /dev/zero | tr "\\0" " " >large.json');
-  for (const { curl, status, says } of requests) {
-    const answer = await shared.sh(`curl -s -w '\\n%{http_code}' --unix-socket /run/fleet.sock ${curl}`);
-    const [body = '', code] = answer.trimEnd().split(/\n(?=\d+$)/);
-    assert.equal(Number(code), status, `${curl}: ${answer}`);
-    const { error } = JSON.parse(body) as { readonly error: { readonly code: number; readonly message: string } };
-    assert.equal(error.code, status);
-    assert.match(error.message, says, curl);
-    assert.ok(!error.message.includes('\n'), curl);
+// A suite, so that its preparation is its own: the files of a run share one process.
+describe('bad input', () => {
+  let shared: Cluster;
+
+  before(async () => {
+    shared = await cluster();
+    for (const [name, text] of Object.entries(files)) await shared.sh(`cat >'${name}' <<'END'\n${text}\nEND`);
+  });
+
+  for (const { command, code, says } of [...fleetctlSlips, ...fleetdSlips]) {
+    test(`${command} ends with ${code} and one line, and creates nothing`, async () => {
+      const ended = await shared.machine('m85').exec(['bash', '-c', `cd /root\ntimeout 20 env ${command}`]);
+      assert.equal(ended.code, code, `${ended.stderr}${ended.stdout}`);
+      assert.match(ended.stderr, /^[^\n]+\n$/);
+      assert.match(ended.stderr.trimEnd(), says);
+      assert.doesNotMatch(ended.stderr, /internal error/);
+      assert.equal((await shared.fleetctl('list-unit-files', '--no-legend')).stdout, '');
+    });
   }
-  await shared.sh('rm large.json');
-  assert.equal((await shared.fleetctl('list-unit-files', '--no-legend')).stdout, '');
+
+  test('the API answers each malformed request with its status and a sentence, and creates nothing', async () => {
+    await shared.sh('head -c 9000000 /dev/zero | tr "\\0" " " >large.json');
+    for (const { curl, status, says } of requests) {
+      const answer = await shared.sh(`curl -s -w '\\n%{http_code}' --unix-socket /run/fleet.sock ${curl}`);
+      const [body = '', code] = answer.trimEnd().split(/\n(?=\d+$)/);
+      assert.equal(Number(code), status, `${curl}: ${answer}`);
+      const { error } = JSON.parse(body) as { readonly error: { readonly code: number; readonly message: string } };
+      assert.equal(error.code, status);
+      assert.match(error.message, says, curl);
+      assert.ok(!error.message.includes('\n'), curl);
+    }
+    await shared.sh('rm large.json');
+    assert.equal((await shared.fleetctl('list-unit-files', '--no-legend')).stdout, '');
+  });
 });

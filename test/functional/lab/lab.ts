@@ -46,7 +46,8 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   await must(['mount', '-t', 'tmpfs', '-o', 'mode=755,size=8g', `lab-${options.name}`, directory]);
   await must(['ip', 'netns', 'add', place.hubNamespace]);
   await must([...inHub, 'sh', '-c',
-    `ip link set lo up; ip link add ${place.bridge} type bridge; ip addr add ${options.gateway}/16 dev ${place.bridge}; ip link set ${place.bridge} up`]);
+    `ip link set lo up; ip link add ${place.bridge} type bridge; ip link set ${place.bridge} up`
+    + `; ip addr add ${options.gateway}/16 dev ${place.bridge}`]);
   const machines: Machine[] = [];
   return {
     place,
@@ -75,7 +76,8 @@ async function removeLeftovers(place: LabPlace): Promise<void> {
     for (const pid of pids) await run(['kill', '-9', pid]);
     await run(['ip', 'netns', 'del', namespace]);
   }
-  const mounts = (await run(['findmnt', '-rno', 'TARGET'])).stdout.split('\n').filter((path) => path === place.directory || path.startsWith(`${place.directory}/`));
+  const mounts = (await run(['findmnt', '-rno', 'TARGET'])).stdout.split('\n')
+    .filter((path) => path === place.directory || path.startsWith(`${place.directory}/`));
   for (const path of mounts.reverse()) await run(['umount', '-l', path]);
   await rm(place.directory, { recursive: true, force: true });
 }

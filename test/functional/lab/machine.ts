@@ -92,7 +92,8 @@ export async function createMachine(plan: MachinePlan, place: LabPlace): Promise
     },
     async boot() {
       nspawn = await startNspawn(plan, { disk, namespace, console: join(directory, 'console') });
-      init = await until(() => findInit(nspawn ?? 0), async () => `machine ${plan.name} has a pid 1: ${await readFile(join(directory, 'console'), 'utf8')}`);
+      init = await until(() => findInit(nspawn ?? 0),
+        async () => `machine ${plan.name} has a pid 1: ${await readFile(join(directory, 'console'), 'utf8')}`);
       await until(async () => (await exec(['systemctl', 'is-active', '-q', 'multi-user.target'])).code === 0,
         async () => `machine ${plan.name} is up: ${await readFile(join(directory, 'console'), 'utf8')}`, 60_000);
     },
@@ -123,7 +124,9 @@ async function createDisk(plan: MachinePlan, at: { directory: string; rootFileSy
   for (const name of ['upper', 'work', 'root']) await mkdir(join(at.directory, name), { recursive: true });
   await must(['mount', '-t', 'overlay', 'overlay', '-o',
     `lowerdir=${at.rootFileSystem},upperdir=${at.directory}/upper,workdir=${at.directory}/work`, disk]);
-  const files: NonNullable<MachinePlan['files']> = { 'etc/machine-id': `${plan.id}\n`, 'etc/hostname': `${plan.name}\n`, 'etc/hosts': `127.0.0.1 localhost ${plan.name}\n`, ...plan.files };
+  const files: NonNullable<MachinePlan['files']> = {
+    'etc/machine-id': `${plan.id}\n`, 'etc/hostname': `${plan.name}\n`, 'etc/hosts': `127.0.0.1 localhost ${plan.name}\n`, ...plan.files,
+  };
   for (const [path, content] of Object.entries(files)) {
     await mkdir(dirname(join(disk, path)), { recursive: true });
     await writeFile(join(disk, path), typeof content === 'string' ? content : content.text);
