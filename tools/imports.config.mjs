@@ -22,7 +22,7 @@ export const areas = {
   agent:               { at: '^src/agent/',             areas: ['core', 'lib', 'store', 'runner'], node: QUIET_NODE },
   api:                 { at: '^src/api/',               areas: ['core', 'lib', 'protocol', 'store'], npm: ['fastify'], node: ANY },
   client:              { at: '^src/client/',            areas: ['lib', 'protocol'],          node: ANY },
-  cli:                 { at: '^src/cli/',               areas: ['core', 'lib', 'protocol', 'client'], npm: ['commander'], node: ANY },
+  cli:                 { at: '^src/cli/',               areas: ['core', 'lib', 'protocol', 'client'], node: ANY },
   config:              { at: '^src/config(\\.test)?\\.ts$',       areas: ['core', 'lib'],              node: ['util'] },
   fleetd:              { at: '^src/fleetd(\\.ts$|/)',       areas: ['config', 'core', 'lib', 'host', 'store', 'store-etcd', 'store-embedded', 'runner', 'runner-systemd', 'runner-supervisor', 'engine', 'agent', 'api'], node: ANY },
   fleetctl:            { at: '^src/fleetctl(\\.ts$|/)',     areas: ['core', 'lib', 'client', 'cli', 'store', 'store-etcd', 'api'], node: ANY },
