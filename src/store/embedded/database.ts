@@ -128,7 +128,9 @@ function prepare(database: DatabaseSync, file: string, bytesMax: number): void {
   const found = numberOf(database, 'PRAGMA application_id');
   const tables = numberOf(database, 'SELECT count(*) FROM sqlite_schema');
   if (tables === 0) return transact(database, () => database.exec(layout));
-  if (found !== applicationId) throw new DatabaseTrouble(`${file} is a SQLite file of some other program, not a store of fleet: set another data directory`, false);
+  if (found !== applicationId) {
+    throw new DatabaseTrouble(`${file} is a SQLite file of some other program, not a store of fleet: set another data directory`, false);
+  }
   const version = numberOf(database, 'PRAGMA user_version');
   if (version > layoutVersion) {
     throw new DatabaseTrouble(`the store ${file} was written by a newer fleet (layout ${version}, this one knows ${layoutVersion}): install that one`, false);
