@@ -22,10 +22,10 @@ test('every file of code opens by saying what it is for', () => {
   none(code.filter((path) => !isTest(path) && !/^(#!.*\n)?\/\*\*/.test(read(path))), 'no opening doc comment');
 });
 
-test('product files have at most 400 lines, and no line is longer than 160 characters', () => {
+test('product files have at most 400 lines, and no line outside of tests is longer than 160 characters', () => {
   const product = code.filter((path) => /^(src|sim|web)\//.test(path) && !isTest(path));
   none(product.filter((path) => read(path).split('\n').length > 401), 'longer than 400 lines');
-  none(code.filter((path) => read(path).split('\n').some((line) => line.length > 160)), 'a line longer than 160 characters');
+  none(code.filter((path) => !isTest(path) && read(path).split('\n').some((line) => line.length > 160)), 'a line longer than 160 characters');
 });
 
 test('names say what a file holds', () => {
