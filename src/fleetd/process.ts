@@ -1,7 +1,7 @@
 /**
  * A running fleetd: store, mirror, engine, agents, API and peers put together, and taken apart in the right order.
- * Promises: when it ends, agents end first (they may have units to stop and need store and runner for it), then the engine resigns, then
- * the API, the mirror and the store close. A component that fails by a bug ends the process, so that its service manager restarts it.
+ * Promises: when it ends, the engine resigns first (another one moves what is left here, and nothing is moved between machines that all end),
+ * then the agents end (they may have units to stop and need store and runner for it), then the API, the mirror and the store close. A component that fails by a bug ends the process, so that its service manager restarts it.
  */
 import { join } from 'node:path';
 import { createApi } from '../api/api.ts';
@@ -98,15 +98,14 @@ async function serve({ plan, life, tools, store: { store, kind } }: Parts): Prom
     background.abort();
     return listeners;
   }
+  const engineStop = new AbortController();
   const agentsStop = new AbortController();
-  const loops = [
-    mirror.run(background.signal),
-    runOperations({ mirror, store, clock, log, machineId: first }, background.signal),
-    ...(plan.config.disableEngine ? [] : [runEngine({ store, mirror, machine: first, clock, random, log: logFor('engine'), report: engineReport,
-      ttlMs: plan.config.agentTtlMs, massLossHoldMs: plan.config.massLossHoldMs }, background.signal)]),
-  ];
+  const loops = [mirror.run(background.signal), runOperations({ mirror, store, clock, log, machineId: first }, background.signal)];
+  const { agentTtlMs: ttlMs, massLossHoldMs, disableEngine } = plan.config;
+  const engine = disableEngine ? Promise.resolve() : runEngine(
+    { store, mirror, machine: first, clock, random, log: logFor('engine'), report: engineReport, ttlMs, massLossHoldMs }, engineStop.signal);
   const agents = members.map((member) => member.run(agentsStop.signal));
-  const broken = Promise.all([...loops, ...agents]).then(() => undefined);
+  const broken = Promise.all([...loops, ...agents, ...(disableEngine ? [] : [engine])]).then(() => undefined);
   log.info(`fleetd ${version} answers on ${listeners.value.urls.join(', ')}`, { machine: first });
   life.onReady(listeners.value.urls, (settings) => {
     tools.setVerbosity(settings.verbosity);
@@ -115,6 +114,8 @@ async function serve({ plan, life, tools, store: { store, kind } }: Parts): Prom
   try {
     await Promise.race([aborted(life.signal), broken]);
   } finally {
+    engineStop.abort();
+    await Promise.allSettled([engine]);
     agentsStop.abort();
     await Promise.allSettled(agents);
     background.abort(new Error('fleetd ends'));
