@@ -1,7 +1,7 @@
 /**
  * The HTTP API of a fleetd: v1 of fleet 1.0, v2 of fleetctl and the dashboard, and what operators ask.
- * Promises: bodies, headers, lists and streams are bounded; no request makes it throw; every answer names its server; every
- * stream ends when the API's signal is aborted.
+ * Promises: bodies, headers, lists and streams are bounded; no request makes it throw; every answer names its server;
+ * every stream ends when the API's signal is aborted.
  */
 import type { Server } from 'node:http';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -28,13 +28,22 @@ const connectionsMax = 1_000;
 const pathPartCharactersMax = 1_024;
 
 export interface Api {
-  /** `app.routing` answers requests of any http.Server once `app.ready()` has resolved; `app.inject()` is one without a socket. */
+  /**
+   * `app.routing` answers requests of any http.Server once `app.ready()` has resolved; `app.inject()` is one without a
+   * socket.
+   */
   readonly app: FastifyInstance;
-  /** Serves the API on a server that the caller makes, binds and closes, within the limits above. Call it before it listens. */
+  /**
+   * Serves the API on a server that the caller makes, binds and closes, within the limits above. Call it before it
+   * listens.
+   */
   attach(server: Server): void;
 }
 
-/** The API; when `signal` is aborted its streams end. Await `app.ready()` before the first request and `app.close()` after the last. */
+/**
+ * The API; when `signal` is aborted its streams end. Await `app.ready()` before the first request and `app.close()`
+ * after the last.
+ */
 export function createApi(needs: ApiNeeds, signal: AbortSignal): Api {
   const sections = createSectionReader();
   const history = createEventHistory(needs.mirror, sections);
@@ -52,7 +61,13 @@ export function createApi(needs: ApiNeeds, signal: AbortSignal): Api {
   addResource(app, { url: '/', methods: {}, refuse: (_, reply) => sendV1Error(reply, 405, '') });
   for (const prefix of v1Prefixes) addV1Routes(app, { needs, prefix }, signal);
   addOperatorRoutes(app, { needs, streams, answers });
-  const scene: Scene = { needs, history, streams, viewed: () => ({ snapshot: needs.mirror.snapshot(), sections }), signal };
+  const scene: Scene = {
+    needs,
+    history,
+    streams,
+    viewed: () => ({ snapshot: needs.mirror.snapshot(), sections }),
+    signal,
+  };
   addV2Routes(app, scene);
   const attach = (server: Server): void => {
     server.headersTimeout = headersLimitMs;
@@ -67,9 +82,19 @@ export function createApi(needs: ApiNeeds, signal: AbortSignal): Api {
 /** The web framework without its own opinions: bodies stay text, errors have our form, HEAD is not GET. */
 function createApp(needs: ApiNeeds): FastifyInstance {
   const app = fastify({
-    logger: false, exposeHeadRoutes: false, bodyLimit: limits.requestBytesMax,
+    logger: false,
+    exposeHeadRoutes: false,
+    bodyLimit: limits.requestBytesMax,
     routerOptions: { maxParamLength: pathPartCharactersMax },
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false, verbose: true } },
+    ajv: {
+      customOptions: {
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allErrors: false,
+        verbose: true,
+      },
+    },
     frameworkErrors: (error, request, reply) => void answerError(needs, error, { request, reply }),
   });
   app.removeAllContentTypeParsers();
@@ -91,18 +116,32 @@ function isV2(request: FastifyRequest): boolean {
 }
 
 /** The last resort: what the framework refuses, and our own bugs, which are logged. */
-function answerError(needs: ApiNeeds, error: FastifyError, { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply }): FastifyReply {
+function answerError(
+  needs: ApiNeeds,
+  error: FastifyError,
+  { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
+): FastifyReply {
   const refusal = readRefusal(error);
   if (refusal !== null) return isV2(request) ? sendFailure(reply, refusal) : sendV1Failure(reply, refusal);
-  needs.log.error(`a request failed, its caller is told so: ${error.stack ?? String(error)}`, { method: request.method, path: oneLine(request.url) });
+  needs.log.error(`a request failed, its caller is told so: ${error.stack ?? String(error)}`, {
+    method: request.method,
+    path: oneLine(request.url),
+  });
   const message = 'internal error; the log of fleetd says more';
-  return isV2(request) ? sendJson(reply, 500, { error: { code: 500, reason: 'INTERNAL_ERROR', message } }) : sendV1Error(reply, 500, message);
+  return isV2(request)
+    ? sendJson(reply, 500, { error: { code: 500, reason: 'INTERNAL_ERROR', message } })
+    : sendV1Error(reply, 500, message);
 }
 
 /** What the caller did wrong; null when it was us. */
 function readRefusal(error: FastifyError): Failure | null {
   if (error.validation !== undefined) return describeViolation(error.validation);
-  if (error.statusCode === 413) return failure('REQUEST_TOO_LARGE', `the body is larger than ${limits.requestBytesMax} bytes; send several requests`).failure;
+  if (error.statusCode === 413) {
+    return failure(
+      'REQUEST_TOO_LARGE',
+      `the body is larger than ${limits.requestBytesMax} bytes; send several requests`,
+    ).failure;
+  }
   const isTheirs = error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500;
   return isTheirs ? failure('REQUEST_INVALID', oneLine(error.message)).failure : null;
 }

@@ -17,8 +17,8 @@ export interface Deadline {
 }
 
 /**
- * Runs `work` with a signal that is aborted with DeadlineExceeded after `limitMs`, or with the reason of `signal`; work that then
- * fails throws that reason.
+ * Runs `work` with a signal that is aborted with DeadlineExceeded after `limitMs`, or with the reason of `signal`; work
+ * that then fails throws that reason.
  */
 export async function withDeadline<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const { clock, limitMs, signal } = deadline;

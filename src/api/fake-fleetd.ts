@@ -51,17 +51,36 @@ export async function startFakeFleetd(options: FakeFleetdOptions = {}): Promise<
   const mirror = createMirror({ store, clock, random: seededRandom(1), log });
   const stop = new AbortController();
   const needs: ApiNeeds = {
-    mirror, store, clock, log, version: 'v1.0.0', keyPrefix: '/fleet', machineId: fakeMachineId, storeKind: 'embedded', local: new Map(), peers: null,
-    presence: () => null, reports: new Map(), tokenLimit: 100, ...options.needs,
+    mirror,
+    store,
+    clock,
+    log,
+    version: 'v1.0.0',
+    keyPrefix: '/fleet',
+    machineId: fakeMachineId,
+    storeKind: 'embedded',
+    local: new Map(),
+    peers: null,
+    presence: () => null,
+    reports: new Map(),
+    tokenLimit: 100,
+    ...options.needs,
   };
   const api = createApi(needs, stop.signal);
   await api.app.ready();
   const running = mirror.run(stop.signal);
   // An empty store has revision 0, which a mirror cannot tell from one it has not heard.
-  const { revision } = await memory.commit({ guards: [], changes: [{ kind: 'put', key: keys.schema, value: '1' }] }, stop.signal);
+  const { revision } = await memory.commit(
+    { guards: [], changes: [{ kind: 'put', key: keys.schema, value: '1' }] },
+    stop.signal,
+  );
   await mirror.reached(revision, AbortSignal.timeout(stepLimitMs));
   return {
-    ...api, memory, mirror, needs, logLines,
+    ...api,
+    memory,
+    mirror,
+    needs,
+    logLines,
     async write(changes) {
       const outcome = await memory.commit({ guards: [], changes }, stop.signal);
       await mirror.reached(outcome.revision, AbortSignal.timeout(stepLimitMs));
@@ -83,8 +102,18 @@ export async function startFakeFleetd(options: FakeFleetdOptions = {}): Promise<
 /** A machine's record as its agent publishes it. */
 export function fakeMachine(id: string, changes: Partial<MachineRecord> = {}): Machine {
   return {
-    id: id as MachineId, publicIp: '172.18.0.3', hostname: 'one', metadata: {}, version: '2.0.0', bootId: 'boot', capacity: { cpus: 1, memoryBytes: 1 },
-    peer: null, runner: 'supervisor', store: 'embedded', startedAtMs: 0, ...changes,
+    id: id as MachineId,
+    publicIp: '172.18.0.3',
+    hostname: 'one',
+    metadata: {},
+    version: '2.0.0',
+    bootId: 'boot',
+    capacity: { cpus: 1, memoryBytes: 1 },
+    peer: null,
+    runner: 'supervisor',
+    store: 'embedded',
+    startedAtMs: 0,
+    ...changes,
   };
 }
 
@@ -93,14 +122,33 @@ export function putMachine(machine: Machine): CommitChange {
 }
 
 export function putAssignment(machine: string, name: string, changes: Partial<Assignment> = {}): CommitChange {
-  const assignment: Assignment = { hash: '' as FileHash, desired: 'launched', restart: 0, ports: {}, why: 'it fits', assignedAtMs: 0, ...changes };
+  const assignment: Assignment = {
+    hash: '' as FileHash,
+    desired: 'launched',
+    restart: 0,
+    ports: {},
+    why: 'it fits',
+    assignedAtMs: 0,
+    ...changes,
+  };
   return { kind: 'put', key: keys.assignment(machine as MachineId, name as UnitName), value: encodeRecord(assignment) };
 }
 
 export function putStatus(machine: string, name: string, changes: Partial<UnitStatus> = {}): CommitChange {
   const status: UnitStatus = {
-    load: 'loaded', active: 'active', sub: 'running', hash: 'a'.repeat(40) as FileHash, sinceMs: 1, result: 'success', exitStatus: null,
-    succeeded: false, restarts: 0, mainPid: 7, restart: 0, problem: '', ...changes,
+    load: 'loaded',
+    active: 'active',
+    sub: 'running',
+    hash: 'a'.repeat(40) as FileHash,
+    sinceMs: 1,
+    result: 'success',
+    exitStatus: null,
+    succeeded: false,
+    restarts: 0,
+    mainPid: 7,
+    restart: 0,
+    problem: '',
+    ...changes,
   };
   return { kind: 'put', key: keys.status(machine as MachineId, name as UnitName), value: encodeRecord(status) };
 }

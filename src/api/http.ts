@@ -1,7 +1,7 @@
 /**
  * How the API speaks HTTP: bodies, errors, resources with their methods.
- * Promises: every body is JSON with its type said exactly so, as fleet 1.0 has it; every error has a status of the failure
- * table; an unsupported method is answered, never guessed.
+ * Promises: every body is JSON with its type said exactly so, as fleet 1.0 has it; every error has a status of the
+ * failure table; an unsupported method is answered, never guessed.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, HTTPMethods } from 'fastify';
 import { failureTable, type Failure } from '../core/failure.ts';
@@ -27,16 +27,25 @@ export interface Resource {
 
 export function addResource(app: FastifyInstance, { url, methods, refuse }: Resource): void {
   for (const [method, { handler, schema, decode }] of Object.entries(methods)) {
-    const checks = { ...(schema === undefined ? {} : { schema }), ...(decode === undefined ? {} : { preValidation: decode }) };
+    const checks = {
+      ...(schema === undefined ? {} : { schema }),
+      ...(decode === undefined ? {} : { preValidation: decode }),
+    };
     app.route({ method: method as HTTPMethods, url, handler, ...checks });
   }
   const others = app.supportedMethods.filter((method) => !(method in methods));
   app.route({ method: others, url, handler: refuse });
 }
 
-/** Sends a value as JSON. Bytes, because the framework adds a charset to the type of texts, which fleet 1.0's clients do not expect. */
+/**
+ * Sends a value as JSON. Bytes, because the framework adds a charset to the type of texts, which fleet 1.0's clients do
+ * not expect.
+ */
 export function sendJson(reply: FastifyReply, status: number, value: unknown): FastifyReply {
-  return reply.code(status).header('content-type', 'application/json').send(Buffer.from(JSON.stringify(value)));
+  return reply
+    .code(status)
+    .header('content-type', 'application/json')
+    .send(Buffer.from(JSON.stringify(value)));
 }
 
 /** An error in the form of API v1. */
@@ -74,7 +83,10 @@ export function bodyText(request: FastifyRequest): string {
   return typeof request.body === 'string' ? request.body : '';
 }
 
-/** Whether the request says, exactly once, that its body is JSON; parameters of the type are allowed (RFC 9110 section 8.3.1). */
+/**
+ * Whether the request says, exactly once, that its body is JSON; parameters of the type are allowed (RFC 9110 section
+ * 8.3.1).
+ */
 export function saysJson(request: FastifyRequest): boolean {
   const { rawHeaders, headers } = request.raw;
   const given = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'content-type').length;

@@ -24,7 +24,10 @@ export function oneLine(text: string): string {
 
 const shownCharacters = 60;
 
-/** A value from outside as part of one line; of lists and objects only their kind, because printing deep ones overflows the stack. */
+/**
+ * A value from outside as part of one line; of lists and objects only their kind, because printing deep ones overflows
+ * the stack.
+ */
 export function shown(value: unknown): string {
   if (typeof value === 'object' || value === undefined) return kindOf(value);
   const text = JSON.stringify(value);

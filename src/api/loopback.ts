@@ -9,8 +9,8 @@ loopback.addSubnet('127.0.0.0', 8, 'ipv4'); // RFC 1122 section 3.2.1.3
 loopback.addAddress('::1', 'ipv6'); // RFC 4291 section 2.5.3
 
 /**
- * Whether only processes of this machine can connect to `address`: an IP address as a listening socket reports it, with or
- * without brackets and zone. IPv4 addresses mapped into IPv6 count as what they are. Names are not resolved: false.
+ * Whether only processes of this machine can connect to `address`: an IP address as a listening socket reports it, with
+ * or without brackets and zone. IPv4 addresses mapped into IPv6 count as what they are. Names are not resolved: false.
  */
 export function isLoopback(address: string): boolean {
   const bare = address.replace(/^\[(.*)\]$/, '$1').replace(/%.*$/, '');

@@ -10,7 +10,9 @@ import type { Log } from '../lib/log.ts';
 import type { Mirror } from '../store/mirror.ts';
 import type { Store } from '../store/store.ts';
 
-/** What one machine says of one of its units: text as `systemctl status -l` prints it, and that command's exit status. */
+/**
+ * What one machine says of one of its units: text as `systemctl status -l` prints it, and that command's exit status.
+ */
 export interface StatusText {
   readonly text: string;
   readonly exitStatus: number;

@@ -1,6 +1,7 @@
 /**
  * Chunks of text into a slow connection.
- * Promises: holds one chunk at a time; ends the source when the connection goes; a reader that takes nothing for too long is cut off.
+ * Promises: holds one chunk at a time; ends the source when the connection goes; a reader that takes nothing for too
+ * long is cut off.
  */
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
@@ -11,10 +12,14 @@ import type { Clock } from '../lib/clock.ts';
 export const stalledMs = 60_000;
 
 /**
- * Writes `text` and waits until the connection takes more. Throws DeadlineExceeded when it takes nothing for {@link stalledMs},
- * the reason of the signal when that is aborted, and an error when the connection has gone.
+ * Writes `text` and waits until the connection takes more. Throws DeadlineExceeded when it takes nothing for {@link
+ * stalledMs}, the reason of the signal when that is aborted, and an error when the connection has gone.
  */
-export async function writeText(out: Writable, text: string, { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal }): Promise<void> {
+export async function writeText(
+  out: Writable,
+  text: string,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<void> {
   signal.throwIfAborted();
   if (out.destroyed) throw new Error('the connection has gone');
   if (out.write(text)) return;

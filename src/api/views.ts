@@ -47,7 +47,11 @@ export function isGlobal({ snapshot, sections }: Viewed, name: UnitName): boolea
 }
 
 /** A unit, or null when the cluster has none of that name. `machines` saves looking for them when they are known. */
-export function describeUnit(viewed: Viewed, name: UnitName, machines: readonly MachineId[] = machinesOf(viewed.snapshot, name)): UnitView | null {
+export function describeUnit(
+  viewed: Viewed,
+  name: UnitName,
+  machines: readonly MachineId[] = machinesOf(viewed.snapshot, name),
+): UnitView | null {
   const { snapshot } = viewed;
   const record = snapshot.units.get(name);
   if (record === undefined) return null;
@@ -55,16 +59,26 @@ export function describeUnit(viewed: Viewed, name: UnitName, machines: readonly 
   const file = snapshot.files.get(record.hash)?.file;
   const [machine] = machines;
   return {
-    name, hash: record.hash, desired: record.desired,
+    name,
+    hash: record.hash,
+    desired: record.desired,
     current: global ? null : currentOn(snapshot, name, machine),
-    global, template: isTemplate(name),
-    description: file === undefined ? '' : lastValue(file, 'Unit', 'Description') ?? '',
-    generation: record.generation, restart: record.restart, machines, changedAtMs: record.changedAtMs,
+    global,
+    template: isTemplate(name),
+    description: file === undefined ? '' : (lastValue(file, 'Unit', 'Description') ?? ''),
+    generation: record.generation,
+    restart: record.restart,
+    machines,
+    changedAtMs: record.changedAtMs,
   };
 }
 
 /** fleet 1.0's currentState of a unit that is not global. */
-export function currentOn(snapshot: ClusterSnapshot, name: UnitName, machine: MachineId | undefined): UnitView['desired'] {
+export function currentOn(
+  snapshot: ClusterSnapshot,
+  name: UnitName,
+  machine: MachineId | undefined,
+): UnitView['desired'] {
   if (machine === undefined) return 'inactive';
   return currentState(snapshot.assignments.get(machine)?.get(name), snapshot.statuses.get(machine)?.get(name));
 }
@@ -83,8 +97,23 @@ export function describeStatus(snapshot: ClusterSnapshot, machine: MachineId, na
 }
 
 function statusView(place: Pick<StatusView, 'name' | 'machine' | 'address'>, status: UnitStatus): StatusView {
-  const { hash, load, active, sub, sinceMs, result, exitStatus, succeeded, restarts, restart, mainPid, problem } = status;
-  return { ...place, hash, load, active, sub, sinceMs, result, exitStatus, succeeded, restarts, restart, mainPid, problem };
+  const { hash, load, active, sub, sinceMs, result, exitStatus, succeeded, restarts, restart, mainPid, problem } =
+    status;
+  return {
+    ...place,
+    hash,
+    load,
+    active,
+    sub,
+    sinceMs,
+    result,
+    exitStatus,
+    succeeded,
+    restarts,
+    restart,
+    mainPid,
+    problem,
+  };
 }
 
 /** What every machine reports of its units, sorted by name, then machine. */
@@ -97,7 +126,11 @@ export function describeStatuses(snapshot: ClusterSnapshot): readonly StatusView
   return views.sort((left, right) => compareText(left.name, right.name) || compareText(left.machine, right.machine));
 }
 
-export function describeAssignment(snapshot: ClusterSnapshot, machine: MachineId, name: UnitName): AssignmentView | null {
+export function describeAssignment(
+  snapshot: ClusterSnapshot,
+  machine: MachineId,
+  name: UnitName,
+): AssignmentView | null {
   const assignment: Assignment | undefined = snapshot.assignments.get(machine)?.get(name);
   if (assignment === undefined) return null;
   const { desired, hash, restart, why } = assignment;
@@ -109,14 +142,24 @@ export function describeMachine(snapshot: ClusterSnapshot, id: MachineId): Machi
   if (machine === undefined) return null;
   const { publicIp, hostname, metadata, version, runner, store, startedAtMs } = machine;
   return {
-    id, address: publicIp, hostname, metadata, version, runner, store,
-    units: snapshot.assignments.get(id)?.size ?? 0, leader: snapshot.leader?.machine === id, startedAtMs,
+    id,
+    address: publicIp,
+    hostname,
+    metadata,
+    version,
+    runner,
+    store,
+    units: snapshot.assignments.get(id)?.size ?? 0,
+    leader: snapshot.leader?.machine === id,
+    startedAtMs,
   };
 }
 
 /** Every machine whose presence stands in the store, sorted by id. */
 export function describeMachines(snapshot: ClusterSnapshot): readonly MachineView[] {
-  return sortedKeys(snapshot.machines).map((id) => describeMachine(snapshot, id)).filter((view) => view !== null);
+  return sortedKeys(snapshot.machines)
+    .map((id) => describeMachine(snapshot, id))
+    .filter((view) => view !== null);
 }
 
 /** A machine's address for people; empty when it has none or is gone. */

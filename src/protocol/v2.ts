@@ -2,25 +2,30 @@
  * The HTTP API v2 as data: what fleetctl and the dashboard say to a fleetd. Shared by api, client, cli and web.
  * Promises: plain JSON types without behaviour; every field name is the glossary's word.
  *
- * POST /fleet/v2/apply              ApplyRequest   -> ApplyAnswer      create, replace, change state, restart: one commit
- * POST /fleet/v2/destroy            DestroyRequest -> DestroyAnswer
- * GET  /fleet/v2/units              -> UnitList     every unit file with its state (list-unit-files)
- * GET  /fleet/v2/units/NAME         -> UnitView
- * GET  /fleet/v2/units/NAME/file    -> text/plain   canonical unit text (cat)
- * GET  /fleet/v2/statuses           -> StatusList   every unit that is on a machine (list-units)
- * GET  /fleet/v2/machines           -> MachineList
- * GET  /fleet/v2/explain/NAME       -> Explanation
- * GET  /fleet/v2/status/NAME        -> StatusReport  one block per machine
- * GET  /fleet/v2/journal/NAME       -> text/plain, chunked; ?lines=N&follow=true&output=short&machine=ID
- * GET  /fleet/v2/events             -> text/event-stream; ?unit=NAME… ?kind=unit… ?from=REVISION | ?at-least=REVISION
- * POST /fleet/v2/events             -> the same; {"units":[…],"kinds":[…],"from":N,"atLeast":N} for more names than a path holds
- * GET  /fleet/v2/info               -> InfoView     who answers, and for which cluster
- * Errors: {"error":{"code":404,"reason":"UNIT_NOT_FOUND","message":"…"}} with the HTTP status of the reason.
+ * POST /apply            ApplyRequest   -> ApplyAnswer    create, replace, change state, restart: all of it or nothing
+ * POST /destroy          DestroyRequest -> DestroyAnswer
+ * GET  /units            -> UnitList      every unit file with its state (list-unit-files)
+ * GET  /units/NAME       -> UnitView
+ * GET  /units/NAME/file  -> text/plain    canonical unit text (cat)
+ * GET  /statuses         -> StatusList    every unit that a machine reports (list-units)
+ * GET  /machines         -> MachineList
+ * GET  /explain/NAME     -> Explanation
+ * GET  /status/NAME      -> StatusReport  one block per machine
+ * GET  /journal/NAME     -> text/plain, chunked; ?lines=N&follow=true&output=short&machine=ID
+ * GET  /events           -> text/event-stream; ?unit=NAME… ?kind=unit… ?from=REVISION | ?at-least=REVISION
+ * POST /events              EventsRequest -> the same, for more names than a path holds
+ * GET  /info             -> InfoView      who answers, and for which cluster
+ *
+ * All paths begin with /fleet/v2. Errors: {"error":{"code":404,"reason":"UNIT_NOT_FOUND","message":"…"}} with the HTTP
+ * status of the reason. An answer from memory while the store is away has the header `Fleet-Stale-Since` (ISO 8601).
  */
 
 export type DesiredState = 'inactive' | 'loaded' | 'launched';
 
-/** One unit a request names. The file is looked for in this order: `text`, the store, the store's template, `templateText`. */
+/**
+ * One unit a request names. The file is looked for in this order: `text`, the store, the store's template,
+ * `templateText`.
+ */
 export interface ApplyUnit {
   readonly name: string;
   /** Unit text to create the unit with, or to replace it with when `replace` is true. */
@@ -43,7 +48,10 @@ export interface ApplyRequest {
   readonly dryRun?: boolean;
 }
 
-/** What happened to one unit: `same` also when only its desired state changed. `before` is its desired state before, null when new. */
+/**
+ * What happened to one unit: `same` also when only its desired state changed. `before` is its desired state before,
+ * null when new.
+ */
 export interface AppliedUnit {
   readonly name: string;
   readonly content: 'created' | 'replaced' | 'same' | 'differs';
@@ -90,7 +98,7 @@ export interface UnitView {
   readonly changedAtMs: number;
 }
 
-/** A unit on one machine. `hash`, `load` … are null until its machine has reported. */
+/** A unit on one machine, as that machine reports it. */
 export interface StatusView {
   readonly name: string;
   readonly machine: string;
@@ -133,7 +141,12 @@ export interface Explanation {
   readonly summary: string;
   readonly state: 'running' | 'starting' | 'stopping' | 'failed' | 'done' | 'inactive' | 'unplaced' | 'unknown';
   /** For each machine: chosen, possible, or why not. Best first. */
-  readonly machines: readonly { readonly id: string; readonly address: string; readonly verdict: 'chosen' | 'possible' | 'refused'; readonly why: string }[];
+  readonly machines: readonly {
+    readonly id: string;
+    readonly address: string;
+    readonly verdict: 'chosen' | 'possible' | 'refused';
+    readonly why: string;
+  }[];
 }
 
 /** `fleetctl status`: what each machine of the unit says. */
@@ -142,7 +155,7 @@ export interface StatusReport {
   readonly blocks: readonly {
     readonly machine: string;
     readonly address: string;
-    /** systemctl's exit status: 0 active, 3 not running; 255 when the machine could not be asked (then `text` says why). */
+    /** systemctl's: 0 active, 3 not running; 255 when the machine could not be asked (then `text` says why). */
     readonly exitStatus: number;
     readonly text: string;
   }[];
@@ -150,15 +163,39 @@ export interface StatusReport {
 
 /**
  * One event of the stream. `id:` of the SSE frame is the revision, `event:` the kind, `data:` this JSON without them.
- * A stream opened without `from` begins with the present state (each item once, marked `present: true`), then `current`.
- * A null view means: gone.
+ * A stream opened without `from` begins with the present state (each item once, marked `present: true`), then
+ * `current`. A null view means: gone.
  */
 export type EventView =
   | { readonly kind: 'unit'; readonly name: string; readonly unit: UnitView | null; readonly present?: true }
-  | { readonly kind: 'assignment'; readonly name: string; readonly machine: string; readonly assignment: AssignmentView | null; readonly present?: true }
-  | { readonly kind: 'status'; readonly name: string; readonly machine: string; readonly status: StatusView | null; readonly present?: true }
+  | {
+      readonly kind: 'assignment';
+      readonly name: string;
+      readonly machine: string;
+      readonly assignment: AssignmentView | null;
+      readonly present?: true;
+    }
+  | {
+      readonly kind: 'status';
+      readonly name: string;
+      readonly machine: string;
+      readonly status: StatusView | null;
+      readonly present?: true;
+    }
   | { readonly kind: 'machine'; readonly machine: string; readonly view: MachineView | null; readonly present?: true }
   | { readonly kind: 'current' };
+
+/**
+ * Which events a stream tells; absent fields take everything. `from` goes on after that revision (410 when it is too
+ * old), `atLeast` waits until the present state is not older than that one. With `units`, events of machines come only
+ * when `kinds` names them.
+ */
+export interface EventsRequest {
+  readonly units?: readonly string[];
+  readonly kinds?: readonly EventView['kind'][];
+  readonly from?: number;
+  readonly atLeast?: number;
+}
 
 export interface AssignmentView {
   readonly desired: 'loaded' | 'launched';

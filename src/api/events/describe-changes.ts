@@ -1,6 +1,7 @@
 /**
  * From changes of the store to the events that clients see: a pure function of two snapshots.
- * Promises: costs as much as there are changes; a view that did not change makes no event; what is gone has a null view.
+ * Promises: costs as much as there are changes; a view that did not change makes no event; what is gone has a null
+ * view.
  */
 import type { ClusterSnapshot } from '../../core/cluster.ts';
 import type { MachineId } from '../../core/machine.ts';
@@ -10,7 +11,14 @@ import type { UnitName } from '../../core/unit-name.ts';
 import type { EventView } from '../../protocol/v2.ts';
 import { parseKey } from '../../store/keys.ts';
 import type { StoreChange } from '../../store/store.ts';
-import { describeAssignment, describeMachine, describeStatus, describeUnit, machinesOfAll, type Viewed } from '../views.ts';
+import {
+  describeAssignment,
+  describeMachine,
+  describeStatus,
+  describeUnit,
+  machinesOfAll,
+  type Viewed,
+} from '../views.ts';
 import type { EventHead } from './filter.ts';
 
 /** The cluster before and after some changes. */
@@ -52,7 +60,9 @@ export function describeChanges({ before, after, sections, changes }: Difference
   return events;
 }
 
-/** A unit's view has its machines and its state in it, a machine's view the number of its units and whether it leads. */
+/**
+ * A unit's view has its machines and its state in it, a machine's view the number of its units and whether it leads.
+ */
 function touchedBy(changes: readonly StoreChange[], { before, after }: Pick<Difference, 'before' | 'after'>): Touched {
   const touched: Touched = { units: new Set(), assignments: [], statuses: [], machines: new Set() };
   for (const change of changes) {
@@ -98,19 +108,33 @@ export function* describePresent(viewed: Viewed, wants: (head: EventHead) => boo
   const { snapshot } = viewed;
   const machinesOfUnit = machinesOfAll(snapshot);
   for (const name of snapshot.units.keys()) {
-    if (wants({ kind: 'unit', unit: name })) yield { kind: 'unit', name, unit: describeUnit(viewed, name, machinesOfUnit.get(name) ?? []), present: true };
+    if (wants({ kind: 'unit', unit: name })) {
+      yield { kind: 'unit', name, unit: describeUnit(viewed, name, machinesOfUnit.get(name) ?? []), present: true };
+    }
   }
   for (const [machine, assignments] of snapshot.assignments) {
     for (const name of assignments.keys()) {
-      if (wants({ kind: 'assignment', unit: name })) yield { kind: 'assignment', name, machine, assignment: describeAssignment(snapshot, machine, name), present: true };
+      if (wants({ kind: 'assignment', unit: name })) {
+        yield {
+          kind: 'assignment',
+          name,
+          machine,
+          assignment: describeAssignment(snapshot, machine, name),
+          present: true,
+        };
+      }
     }
   }
   for (const [machine, statuses] of snapshot.statuses) {
     for (const name of statuses.keys()) {
-      if (wants({ kind: 'status', unit: name })) yield { kind: 'status', name, machine, status: describeStatus(snapshot, machine, name), present: true };
+      if (wants({ kind: 'status', unit: name })) {
+        yield { kind: 'status', name, machine, status: describeStatus(snapshot, machine, name), present: true };
+      }
     }
   }
   for (const machine of snapshot.machines.keys()) {
-    if (wants({ kind: 'machine', unit: null })) yield { kind: 'machine', machine, view: describeMachine(snapshot, machine), present: true };
+    if (wants({ kind: 'machine', unit: null })) {
+      yield { kind: 'machine', machine, view: describeMachine(snapshot, machine), present: true };
+    }
   }
 }

@@ -53,7 +53,10 @@ export function createEventHistory(mirror: Mirror, sections: SectionReader): Eve
       forget();
     } else if (changes.length > 0) {
       const after = mirror.snapshot();
-      const frames = describeChanges({ before, after, sections, changes }).map((event) => ({ ...headOf(event), text: frameOf(event, revision) }));
+      const frames = describeChanges({ before, after, sections, changes }).map((event) => ({
+        ...headOf(event),
+        text: frameOf(event, revision),
+      }));
       before = after;
       entries.push({ revision, frames });
       frameCount += frames.length;

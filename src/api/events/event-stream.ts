@@ -1,8 +1,8 @@
 /**
  * One stream of server-sent events.
- * Promises: the present state comes whole before the first change, nothing between them is lost; a reader holds no memory of
- * ours beyond the shared history, and is cut off when it falls out of that or takes nothing for a minute; a comment
- * every 15 s shows that the stream lives; it ends cleanly when the API stops.
+ * Promises: the present state comes whole before the first change, nothing between them is lost; a reader holds no
+ * memory of ours beyond the shared history, and is cut off when it falls out of that or takes nothing for a minute; a
+ * comment every 15 s shows that the stream lives; it ends cleanly when the API stops.
  */
 import type { Writable } from 'node:stream';
 import type { SectionReader } from '../../core/schedule/sections.ts';
@@ -35,18 +35,28 @@ export interface EventQuery {
 }
 
 /** Writes events until the signal is aborted, or the reader is too slow. */
-export async function streamEvents(needs: EventStreamNeeds, { query, out }: { readonly query: EventQuery; readonly out: Writable }, signal: AbortSignal): Promise<void> {
+export async function streamEvents(
+  needs: EventStreamNeeds,
+  { query, out }: { readonly query: EventQuery; readonly out: Writable },
+  signal: AbortSignal,
+): Promise<void> {
   const { history, clock, log } = needs;
   const bell = createBell();
   const unsubscribe = history.subscribe(() => bell.wake());
   try {
-    let revision = query.from ?? await writePresent(needs, { filter: query.filter, out }, signal);
+    let revision = query.from ?? (await writePresent(needs, { filter: query.filter, out }, signal));
     for (;;) {
       const recent = history.after(revision);
-      if (recent === null) return log.warning('an event stream is closed: its reader fell too far behind, or the store was put back; it begins again');
+      if (recent === null) {
+        return log.warning(
+          'an event stream is closed: its reader fell too far behind, or the store was put back; it begins again',
+        );
+      }
       await writePieces(out, textsOf(recent, query.filter), { clock, signal });
       revision = recent.revision;
-      const hasRung = await inTime(withDeadline({ clock, limitMs: heartbeatMs, signal }, (limited) => bell.wait(limited)));
+      const hasRung = await inTime(
+        withDeadline({ clock, limitMs: heartbeatMs, signal }, (limited) => bell.wait(limited)),
+      );
       if (!hasRung) await writeText(out, ': alive\n\n', { clock, signal });
     }
   } catch (error) {
@@ -58,11 +68,17 @@ export async function streamEvents(needs: EventStreamNeeds, { query, out }: { re
 }
 
 /** Writes everything there is, then `current`; returns the revision it was at. */
-async function writePresent({ mirror, sections, clock }: EventStreamNeeds, { filter, out }: { readonly filter: EventFilter; readonly out: Writable }, signal: AbortSignal): Promise<number> {
+async function writePresent(
+  { mirror, sections, clock }: EventStreamNeeds,
+  { filter, out }: { readonly filter: EventFilter; readonly out: Writable },
+  signal: AbortSignal,
+): Promise<number> {
   const snapshot = mirror.snapshot();
   const { revision } = snapshot;
   function* texts(): Generator<string> {
-    for (const event of describePresent({ snapshot, sections }, (head) => passes(filter, head))) yield frameOf(event, revision);
+    for (const event of describePresent({ snapshot, sections }, (head) => passes(filter, head))) {
+      yield frameOf(event, revision);
+    }
     yield frameOf({ kind: 'current' }, revision);
   }
   await writePieces(out, texts(), { clock, signal });
@@ -74,7 +90,11 @@ function* textsOf({ frames }: Recent, filter: EventFilter): Generator<string> {
 }
 
 /** Writes texts, several at a time, at the pace of the reader. */
-async function writePieces(out: Writable, texts: Iterable<string>, pace: { readonly clock: Clock; readonly signal: AbortSignal }): Promise<void> {
+async function writePieces(
+  out: Writable,
+  texts: Iterable<string>,
+  pace: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<void> {
   let piece = '';
   for (const text of texts) {
     piece += text;

@@ -9,7 +9,15 @@ import { createSectionReader } from '../../core/schedule/sections.ts';
 import { keys } from '../../store/keys.ts';
 import type { UnitName } from '../../core/unit-name.ts';
 import type { MachineId } from '../../core/machine.ts';
-import { fakeMachine, fakeMachineId, putAssignment, putMachine, putStatus, startFakeFleetd, type FakeFleetd } from '../fake-fleetd.ts';
+import {
+  fakeMachine,
+  fakeMachineId,
+  putAssignment,
+  putMachine,
+  putStatus,
+  startFakeFleetd,
+  type FakeFleetd,
+} from '../fake-fleetd.ts';
 import { createEventHistory } from './event-history.ts';
 
 const sleepText = '[Service]\nExecStart=/bin/sleep infinity\n';
@@ -22,7 +30,12 @@ let server: Server;
 interface Seen {
   readonly id: number;
   readonly kind: string;
-  readonly data: { readonly name?: string; readonly machine?: string; readonly present?: true; readonly [field: string]: unknown };
+  readonly data: {
+    readonly name?: string;
+    readonly machine?: string;
+    readonly present?: true;
+    readonly [field: string]: unknown;
+  };
 }
 
 /** A reader of one stream. */
@@ -40,11 +53,17 @@ const readers = new Set<Reader>();
 async function open(query: string, body?: object): Promise<Reader> {
   const { port } = server.address() as AddressInfo;
   const request = httpRequest({
-    host: '127.0.0.1', port, method: body === undefined ? 'GET' : 'POST', path: `/fleet/v2/events${query}`, agent: false,
+    host: '127.0.0.1',
+    port,
+    method: body === undefined ? 'GET' : 'POST',
+    path: `/fleet/v2/events${query}`,
+    agent: false,
     headers: body === undefined ? {} : { 'content-type': 'application/json' },
   });
   request.end(body === undefined ? undefined : JSON.stringify(body));
-  const [response] = await once(request, 'response', { signal: AbortSignal.timeout(stepLimitMs) }) as [IncomingMessage];
+  const [response] = (await once(request, 'response', { signal: AbortSignal.timeout(stepLimitMs) })) as [
+    IncomingMessage,
+  ];
   const seen: Seen[] = [];
   const looking = new Set<() => void>();
   let text = '';
@@ -54,14 +73,24 @@ async function open(query: string, body?: object): Promise<Reader> {
     const frames = (pending + chunk).split('\n\n');
     pending = frames.pop() ?? '';
     for (const frame of frames) {
-      const fields = new Map(frame.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]));
-      if (fields.has('event')) seen.push({ id: Number(fields.get('id')), kind: fields.get('event') ?? '', data: JSON.parse(fields.get('data') ?? '{}') });
+      const fields = new Map(
+        frame.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
+      );
+      if (fields.has('event')) {
+        seen.push({
+          id: Number(fields.get('id')),
+          kind: fields.get('event') ?? '',
+          data: JSON.parse(fields.get('data') ?? '{}'),
+        });
+      }
     }
     for (const look of looking) look();
   });
   response.on('error', () => undefined);
   const reader: Reader = {
-    status: response.statusCode ?? 0, seen, text: () => text,
+    status: response.statusCode ?? 0,
+    seen,
+    text: () => text,
     ended: new Promise((resolve) => response.once('close', () => resolve())),
     close: () => void request.destroy(),
     async until(holds) {
@@ -69,7 +98,10 @@ async function open(query: string, body?: object): Promise<Reader> {
       const look = (): void => {
         if (holds(seen)) resolve(undefined);
       };
-      const timer = setTimeout(() => reject(new Error(`not seen in time; seen: ${JSON.stringify(seen.slice(-5))}`)), stepLimitMs);
+      const timer = setTimeout(
+        () => reject(new Error(`not seen in time; seen: ${JSON.stringify(seen.slice(-5))}`)),
+        stepLimitMs,
+      );
       looking.add(look);
       look();
       await promise.finally(() => {
@@ -84,11 +116,16 @@ async function open(query: string, body?: object): Promise<Reader> {
 }
 
 const isCurrent = (seen: readonly Seen[]): boolean => seen.some(({ kind }) => kind === 'current');
-const brief = (seen: readonly Seen[]): readonly string[] => seen.map(({ kind, data }) => [kind, data.name ?? data.machine ?? '', data.present === true ? 'present' : ''].join(' ').trim());
+const brief = (seen: readonly Seen[]): readonly string[] =>
+  seen.map(({ kind, data }) =>
+    [kind, data.name ?? data.machine ?? '', data.present === true ? 'present' : ''].join(' ').trim(),
+  );
 
 async function apply(names: readonly string[], desired = 'launched'): Promise<number> {
   const answer = await fleetd.app.inject({
-    method: 'POST', url: '/fleet/v2/apply', headers: { 'content-type': 'application/json' },
+    method: 'POST',
+    url: '/fleet/v2/apply',
+    headers: { 'content-type': 'application/json' },
     payload: JSON.stringify({ units: names.map((name) => ({ name, text: sleepText })), desired }),
   });
   assert.equal(answer.statusCode, 200, answer.body);
@@ -112,15 +149,30 @@ afterEach(async () => {
 describe('event streams', () => {
   test('begin with the present state, then current, then every change', async () => {
     await apply(['a.service']);
-    await fleetd.write([putMachine(fakeMachine(fakeMachineId)), putAssignment(fakeMachineId, 'a.service'), putStatus(fakeMachineId, 'a.service')]);
+    await fleetd.write([
+      putMachine(fakeMachine(fakeMachineId)),
+      putAssignment(fakeMachineId, 'a.service'),
+      putStatus(fakeMachineId, 'a.service'),
+    ]);
     const reader = await open('');
     await reader.until(isCurrent);
-    assert.deepEqual(brief(reader.seen), ['unit a.service present', 'assignment a.service present', 'status a.service present', `machine ${fakeMachineId} present`, 'current']);
-    await fleetd.write([putStatus(fakeMachineId, 'a.service', { active: 'failed', sub: 'failed', result: 'exit-code' })]);
+    assert.deepEqual(brief(reader.seen), [
+      'unit a.service present',
+      'assignment a.service present',
+      'status a.service present',
+      `machine ${fakeMachineId} present`,
+      'current',
+    ]);
+    await fleetd.write([
+      putStatus(fakeMachineId, 'a.service', { active: 'failed', sub: 'failed', result: 'exit-code' }),
+    ]);
     await reader.until((seen) => seen.length === 7);
     assert.deepEqual(brief(reader.seen.slice(5)), ['unit a.service', 'status a.service']);
     assert.equal((reader.seen[5]?.data['unit'] as { current: string }).current, 'loaded');
-    await fleetd.write([{ kind: 'delete', key: keys.status(fakeMachineId, 'a.service' as UnitName) }, { kind: 'delete', key: keys.machine(fakeMachineId) }]);
+    await fleetd.write([
+      { kind: 'delete', key: keys.status(fakeMachineId, 'a.service' as UnitName) },
+      { kind: 'delete', key: keys.machine(fakeMachineId) },
+    ]);
     await reader.until((seen) => seen.some(({ kind, data }) => kind === 'machine' && data['view'] === null));
     assert.equal(reader.seen.at(-2)?.data['status'], null);
   });
@@ -132,7 +184,16 @@ describe('event streams', () => {
     await fleetd.write([{ kind: 'put', key: 'leader', value: JSON.stringify({ machine: fakeMachineId, sinceMs: 1 }) }]);
     await fleetd.write([putAssignment(fakeMachineId, 'a.service')]);
     await reader.until((seen) => seen.length === 4);
-    assert.deepEqual(reader.seen.slice(2).map(({ data }) => data['view'] as { leader: boolean; units: number }).map(({ leader, units }) => [leader, units]), [[true, 0], [true, 1]]);
+    assert.deepEqual(
+      reader.seen
+        .slice(2)
+        .map(({ data }) => data['view'] as { leader: boolean; units: number })
+        .map(({ leader, units }) => [leader, units]),
+      [
+        [true, 0],
+        [true, 1],
+      ],
+    );
   });
 
   test('can be limited to units and kinds', async () => {
@@ -155,7 +216,10 @@ describe('event streams', () => {
     await apply(['d.service']);
     await resumed.until((seen) => seen.length === 3);
     assert.deepEqual(brief(resumed.seen), ['unit b.service', 'unit c.service', 'unit d.service']);
-    assert.deepEqual(resumed.seen.slice(0, 2).map(({ id }) => id), [second, second]);
+    assert.deepEqual(
+      resumed.seen.slice(0, 2).map(({ id }) => id),
+      [second, second],
+    );
   });
 
   test('wait for a revision that another fleetd has announced', async () => {
@@ -169,11 +233,26 @@ describe('event streams', () => {
   });
 
   test('are refused with a reason when the request makes no sense', async () => {
-    for (const query of ['?kind=bogus', '?from=x', '?at-least=-1', `?${'unit=a.service&'.repeat(limits.unitsPerRequestMax + 1)}`]) {
+    for (const query of [
+      '?kind=bogus',
+      '?from=x',
+      '?at-least=-1',
+      `?${'unit=a.service&'.repeat(limits.unitsPerRequestMax + 1)}`,
+    ]) {
       const answer = await fleetd.app.inject({ method: 'GET', url: `/fleet/v2/events${query}` });
       assert.ok([400, 413].includes(answer.statusCode), query.slice(0, 20));
     }
-    assert.equal((await fleetd.app.inject({ method: 'POST', url: '/fleet/v2/events', headers: { 'content-type': 'application/json' }, payload: '{"unit":1}' })).statusCode, 400);
+    assert.equal(
+      (
+        await fleetd.app.inject({
+          method: 'POST',
+          url: '/fleet/v2/events',
+          headers: { 'content-type': 'application/json' },
+          payload: '{"unit":1}',
+        })
+      ).statusCode,
+      400,
+    );
   });
 
   test('one more than the limit is refused, and a closed one makes room', async () => {
@@ -213,11 +292,18 @@ describe('the history of events', () => {
     const history = createEventHistory(fleetd.mirror, createSectionReader());
     const first = history.revision();
     await fleetd.write([putMachine(fakeMachine(fakeMachineId))]);
-    assert.deepEqual(history.after(first)?.frames.map(({ kind }) => kind), ['machine']);
+    assert.deepEqual(
+      history.after(first)?.frames.map(({ kind }) => kind),
+      ['machine'],
+    );
     assert.equal(history.after(first + 2), null, 'a revision that has not come yet');
     const batch = 100;
     for (let written = 0; written <= limits.eventBacklogMax; written += batch) {
-      await fleetd.write(Array.from({ length: batch }, (_, index) => putStatus('a'.repeat(32), `a@${index}.service`, { mainPid: written })));
+      await fleetd.write(
+        Array.from({ length: batch }, (_, index) =>
+          putStatus('a'.repeat(32), `a@${index}.service`, { mainPid: written }),
+        ),
+      );
     }
     assert.equal(history.after(first), null);
     const kept = history.after(history.revision() - 1);
@@ -228,7 +314,11 @@ describe('the history of events', () => {
   test('an answer 410 tells a reader to begin again', async () => {
     const first = fleetd.mirror.snapshot().revision;
     for (let written = 0; written <= limits.eventBacklogMax; written += 100) {
-      await fleetd.write(Array.from({ length: 100 }, (_, index) => putStatus('a'.repeat(32) as MachineId, `a@${index}.service`, { mainPid: written })));
+      await fleetd.write(
+        Array.from({ length: 100 }, (_, index) =>
+          putStatus('a'.repeat(32) as MachineId, `a@${index}.service`, { mainPid: written }),
+        ),
+      );
     }
     const reader = await open(`?from=${first}`);
     assert.equal(reader.status, 410);
@@ -236,16 +326,23 @@ describe('the history of events', () => {
 });
 
 /** An API whose time is moved by hand, and the answer to one request for events. */
-async function openOnManualClock(t: TestContext): Promise<{ readonly clock: ManualClock; readonly still: FakeFleetd; readonly response: IncomingMessage }> {
+async function openOnManualClock(
+  t: TestContext,
+): Promise<{ readonly clock: ManualClock; readonly still: FakeFleetd; readonly response: IncomingMessage }> {
   const clock = createManualClock();
   const still = await startFakeFleetd({ clock });
   const quiet = createServer();
   still.attach(quiet);
   await once(quiet.listen(0, '127.0.0.1'), 'listening');
-  const request = httpRequest({ host: '127.0.0.1', port: (quiet.address() as AddressInfo).port, path: '/fleet/v2/events', agent: false });
+  const request = httpRequest({
+    host: '127.0.0.1',
+    port: (quiet.address() as AddressInfo).port,
+    path: '/fleet/v2/events',
+    agent: false,
+  });
   request.on('error', () => undefined);
   request.end();
-  const [response] = await once(request, 'response') as [IncomingMessage];
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
   response.on('error', () => undefined);
   t.after(async () => {
     await still.close();
@@ -270,7 +367,11 @@ test('a reader that takes nothing for a minute is cut off, with a line in the lo
   response.pause();
   for (let round = 0; !still.logLines.some((line) => line.includes('its reader takes nothing')); round += 1) {
     assert.ok(round < 200, 'cut off in the end');
-    await still.write(Array.from({ length: 100 }, (_, index) => putStatus(fakeMachineId, `a@${index}.service`, { mainPid: round, problem: 'x'.repeat(2_000) })));
+    await still.write(
+      Array.from({ length: 100 }, (_, index) =>
+        putStatus(fakeMachineId, `a@${index}.service`, { mainPid: round, problem: 'x'.repeat(2_000) }),
+      ),
+    );
     await clock.advance(60_000);
   }
 });
@@ -280,7 +381,11 @@ test('a reader that falls out of the history is cut off, with a line in the log'
   response.pause();
   // Time stands still, so that only the history decides; the reader goes on once it has moved past it.
   for (let round = 0; round < 150; round += 1) {
-    await still.write(Array.from({ length: 100 }, (_, index) => putStatus(fakeMachineId, `a@${index}.service`, { mainPid: round, problem: 'x'.repeat(2_000) })));
+    await still.write(
+      Array.from({ length: 100 }, (_, index) =>
+        putStatus(fakeMachineId, `a@${index}.service`, { mainPid: round, problem: 'x'.repeat(2_000) }),
+      ),
+    );
   }
   response.resume();
   for (let turn = 0; !still.logLines.some((line) => line.includes('fell too far behind')); turn += 1) {

@@ -1,6 +1,7 @@
 /**
  * Which events a stream wants.
- * Promises: `current` always passes; with a filter of units, events of machines pass only when they are asked for by kind.
+ * Promises: `current` always passes; with a filter of units, events of machines pass only when they are asked for by
+ * kind.
  */
 import type { EventView } from '../../protocol/v2.ts';
 
@@ -31,7 +32,10 @@ export function headOf(event: EventView): EventHead {
   return { kind: event.kind, unit: 'name' in event ? event.name : null };
 }
 
-/** An event as a frame of server-sent events (WHATWG HTML section 9.2): JSON has no line ends, so one data line is enough. */
+/**
+ * An event as a frame of server-sent events (WHATWG HTML section 9.2): JSON has no line ends, so one data line is
+ * enough.
+ */
 export function frameOf(event: EventView, revision: number): string {
   const { kind, ...data } = event;
   return `id: ${revision}\nevent: ${kind}\ndata: ${JSON.stringify(data)}\n\n`;

@@ -30,9 +30,13 @@ test('a certificate made after 2049 is dated rightly, too', () => {
 });
 
 test('openssl, where it is installed, reads and verifies the certificate', () => {
-  for (let round = 0; round < 8; round += 1) { // Random serials and signatures have several lengths.
+  for (let round = 0; round < 8; round += 1) {
+    // Random serials and signatures have several lengths.
     const { certificatePem } = createPeerIdentity(facts);
-    const shown = spawnSync('openssl', ['x509', '-noout', '-subject', '-checkend', '0'], { input: certificatePem, encoding: 'utf8' });
+    const shown = spawnSync('openssl', ['x509', '-noout', '-subject', '-checkend', '0'], {
+      input: certificatePem,
+      encoding: 'utf8',
+    });
     if (shown.error !== undefined) return;
     assert.equal(shown.status, 0, shown.stderr);
   }

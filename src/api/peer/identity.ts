@@ -33,7 +33,9 @@ export async function loadPeerIdentity(file: PeerIdentityFile, facts: IdentityFa
   const text = await file.read();
   const known = readPeerIdentity(text);
   if (known !== null) return known;
-  if (text !== '') log.warning('the peer key file is damaged; making a new key, other machines follow by its new fingerprint');
+  if (text !== '') {
+    log.warning('the peer key file is damaged; making a new key, other machines follow by its new fingerprint');
+  }
   const made = createPeerIdentity(facts);
   await file.write(made.keyPem + made.certificatePem);
   return made;
@@ -42,7 +44,12 @@ export async function loadPeerIdentity(file: PeerIdentityFile, facts: IdentityFa
 export function createPeerIdentity(facts: IdentityFacts): PeerIdentity {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const certificate = selfSignedCertificate({
-    publicKey, privateKey, commonName: `fleet ${facts.machineId}`, serial: randomBytes(16), notBeforeMs: facts.nowMs });
+    publicKey,
+    privateKey,
+    commonName: `fleet ${facts.machineId}`,
+    serial: randomBytes(16),
+    notBeforeMs: facts.nowMs,
+  });
   return {
     keyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     certificatePem: pemOf(certificate),

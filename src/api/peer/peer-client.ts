@@ -1,7 +1,7 @@
 /**
  * Asking another machine's fleetd about a unit there.
- * Promises: not a byte of the request leaves before the other side has proved the fingerprint that stands in its machine
- * record; every step is bounded; every failure is a PeerUnreachable whose message a person can read.
+ * Promises: not a byte of the request leaves before the other side has proved the fingerprint that stands in its
+ * machine record; every step is bounded; every failure is a PeerUnreachable whose message a person can read.
  */
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
@@ -23,7 +23,9 @@ const keepAliveMs = 30_000;
 /** Peers over TLS, proving `identity`. */
 export function createPeerClient(identity: PeerIdentity, clock: Clock): Peers {
   const ask = (machine: Machine, path: string, signal: AbortSignal): Promise<IncomingMessage> =>
-    withDeadline({ clock, limitMs: answerLimitMs, signal }, (limited) => askOnce({ identity, machine, path, clock }, limited));
+    withDeadline({ clock, limitMs: answerLimitMs, signal }, (limited) =>
+      askOnce({ identity, machine, path, clock }, limited),
+    );
   return {
     async status(machine, name, signal) {
       try {
@@ -63,14 +65,22 @@ interface Question {
 /** Connects, checks who answers, asks; throws when the answer is not a 200. */
 async function askOnce(question: Question, signal: AbortSignal): Promise<IncomingMessage> {
   const { path, clock } = question;
-  const socket = await withDeadline({ clock, limitMs: connectLimitMs, signal }, (limited) => connectTo(question, limited));
-  const request = httpRequest({ path, method: 'GET', createConnection: () => socket, headers: { host: 'peer', connection: 'close' } });
+  const socket = await withDeadline({ clock, limitMs: connectLimitMs, signal }, (limited) =>
+    connectTo(question, limited),
+  );
+  const request = httpRequest({
+    path,
+    method: 'GET',
+    createConnection: () => socket,
+    headers: { host: 'peer', connection: 'close' },
+  });
   const close = (): void => void request.destroy();
   signal.addEventListener('abort', close, { once: true });
   try {
     request.end();
     const [response] = (await once(request, 'response', { signal })) as [IncomingMessage];
-    request.on('error', () => undefined); // From here on a broken connection is an error of the response, which is read.
+    // From here on a broken connection is an error of the response, which is read.
+    request.on('error', () => undefined);
     if (response.statusCode === 200) return response;
     throw new PeerUnreachable(readError(await readBody(response, errorBytesMax, signal)));
   } catch (error) {
@@ -87,14 +97,21 @@ async function connectTo({ identity, machine }: Question, signal: AbortSignal): 
   const { peer } = machine;
   if (peer === null || peer.address === '') throw new PeerUnreachable('it has no peer port');
   const socket = connect({
-    host: peer.address, port: peer.port, key: identity.keyPem, cert: identity.certificatePem, minVersion: 'TLSv1.3',
+    host: peer.address,
+    port: peer.port,
+    key: identity.keyPem,
+    cert: identity.certificatePem,
+    minVersion: 'TLSv1.3',
     rejectUnauthorized: false, // The fingerprint below decides.
   });
   try {
     await once(socket, 'secureConnect', { signal });
-    const certificate = socket.getPeerCertificate() as { readonly raw?: Buffer } | null; // null when the connection is gone already.
+    // null when the connection is gone already.
+    const certificate = socket.getPeerCertificate() as { readonly raw?: Buffer } | null;
     if (certificate?.raw === undefined || fingerprintOf(certificate.raw) !== peer.fingerprint) {
-      throw new PeerUnreachable(`whoever answers at ${peer.address}:${peer.port} does not have the key that stands in the store for this machine`);
+      throw new PeerUnreachable(
+        `whoever answers at ${peer.address}:${peer.port} has another key than the one that stands in the store`,
+      );
     }
   } catch (error) {
     socket.on('error', () => undefined);
@@ -125,7 +142,9 @@ async function readBody(response: IncomingMessage, bytesMax: number, signal: Abo
 
 function readStatus(body: string): StatusText {
   const value = parseObject(body);
-  if (typeof value['text'] !== 'string' || typeof value['exitStatus'] !== 'number') throw new PeerUnreachable('its answer is no status');
+  if (typeof value['text'] !== 'string' || typeof value['exitStatus'] !== 'number') {
+    throw new PeerUnreachable('its answer is no status');
+  }
   return { text: value['text'], exitStatus: value['exitStatus'] };
 }
 

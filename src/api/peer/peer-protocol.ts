@@ -20,7 +20,11 @@ export function statusPath(machine: MachineId, name: UnitName): string {
 }
 
 export function journalPath(machine: MachineId, journal: JournalRequest): string {
-  const query = new URLSearchParams({ lines: String(journal.lines), follow: String(journal.follow), output: journal.output });
+  const query = new URLSearchParams({
+    lines: String(journal.lines),
+    follow: String(journal.follow),
+    output: journal.output,
+  });
   return `/peer/v1/${encodeURIComponent(machine)}/journal/${encodeURIComponent(journal.name)}?${query.toString()}`;
 }
 
@@ -33,12 +37,16 @@ export function readPeerPath(target: string): PeerRequest | null {
   const parts = url?.pathname.split('/').slice(1).map(decode) ?? [];
   const [root, version, machine = '', kind, text = ''] = parts;
   const name = parseUnitName(text);
-  if (url === null || parts.length !== 5 || root !== 'peer' || version !== 'v1' || machine === '' || !name.ok) return null;
+  if (url === null || parts.length !== 5 || root !== 'peer' || version !== 'v1' || machine === '' || !name.ok) {
+    return null;
+  }
   if (kind === 'status') return { kind, machine: machine as MachineId, name: name.value.name };
   if (kind !== 'journal') return null;
   const lines = Number(url.searchParams.get('lines') ?? 'none');
   const output = url.searchParams.get('output') ?? '';
-  if (!Number.isInteger(lines) || lines < 0 || lines > limits.journalLinesMax || !outputPattern.test(output)) return null;
+  if (!Number.isInteger(lines) || lines < 0 || lines > limits.journalLinesMax || !outputPattern.test(output)) {
+    return null;
+  }
   const follow = url.searchParams.get('follow') === 'true';
   return { kind, machine: machine as MachineId, journal: { name: name.value.name, lines, follow, output } };
 }

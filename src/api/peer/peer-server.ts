@@ -1,8 +1,8 @@
 /**
  * The peer port: what this machine tells the other machines of its cluster, and nobody else.
- * Promises: a connection whose certificate's fingerprint does not stand in the store's machines gets no byte of an answer,
- * and neither does one whose machine has left the store since; only status and journal of units of this process's
- * machines are served; every request is bounded in time.
+ * Promises: a connection whose certificate's fingerprint does not stand in the store's machines gets no byte of an
+ * answer, and neither does one whose machine has left the store since; only status and journal of units of this
+ * process's machines are served; every request is bounded in time.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
@@ -38,9 +38,16 @@ export function createPeerServer(needs: PeerServerNeeds, signal: AbortSignal): S
   const refuse = refuser(needs);
   const { keyPem, certificatePem } = needs.identity;
   const server = createServer({
-    key: keyPem, cert: certificatePem, minVersion: 'TLSv1.3', requestCert: true,
-    rejectUnauthorized: false, // No authority signs these certificates: the fingerprint decides, here and at each request.
-    handshakeTimeout: handshakeLimitMs, headersTimeout: requestLimitMs, requestTimeout: requestLimitMs, keepAliveTimeout: requestLimitMs,
+    key: keyPem,
+    cert: certificatePem,
+    minVersion: 'TLSv1.3',
+    requestCert: true,
+    // No authority signs these certificates: the fingerprint decides, here and at each request.
+    rejectUnauthorized: false,
+    handshakeTimeout: handshakeLimitMs,
+    headersTimeout: requestLimitMs,
+    requestTimeout: requestLimitMs,
+    keepAliveTimeout: requestLimitMs,
   });
   server.maxConnections = connectionsMax;
   server.on('secureConnection', (socket) => {
@@ -51,7 +58,10 @@ export function createPeerServer(needs: PeerServerNeeds, signal: AbortSignal): S
     if (!isMachineOfCluster(socket, needs.snapshot())) return refuse(socket);
     response.on('error', () => undefined); // The caller has gone; its answer has nowhere to go.
     answer(needs, { request, response }, signal).catch((error: unknown) => {
-      needs.log.warning('a peer request failed; the other machine tells its user', { path: request.url ?? '', error: String(error) });
+      needs.log.warning('a peer request failed; the other machine tells its user', {
+        path: request.url ?? '',
+        error: String(error),
+      });
       fail(response, 500, String(error));
     });
   });
@@ -75,7 +85,10 @@ function refuser(needs: PeerServerNeeds): (socket: TLSSocket) => void {
     socket.destroy();
     unsaid += 1;
     if (needs.clock.uptimeMs() - lastLogMs < strangerLogMs) return;
-    needs.log.warning('refused a caller of the peer port: its certificate is of no machine in the store', { address, refused: unsaid });
+    needs.log.warning('refused a caller of the peer port: its certificate is of no machine in the store', {
+      address,
+      refused: unsaid,
+    });
     lastLogMs = needs.clock.uptimeMs();
     unsaid = 0;
   };
@@ -93,7 +106,9 @@ async function answer(needs: PeerServerNeeds, { request, response }: Exchange, s
   const machine = needs.local.get(wanted.machine);
   if (machine === undefined) return fail(response, 404, `machine ${wanted.machine} is not here`);
   const snapshot = needs.snapshot();
-  const isHere = snapshot.assignments.get(wanted.machine)?.has(name) === true || snapshot.statuses.get(wanted.machine)?.has(name) === true;
+  const isHere =
+    snapshot.assignments.get(wanted.machine)?.has(name) === true ||
+    snapshot.statuses.get(wanted.machine)?.has(name) === true;
   if (!isHere) return fail(response, 404, `unit ${name} is not on this machine`);
   await tell({ machine, wanted, response, clock: needs.clock }, whileOpen(response, signal));
 }
@@ -107,14 +122,17 @@ interface Telling {
 
 async function tell({ machine, wanted, response, clock }: Telling, signal: AbortSignal): Promise<void> {
   if (wanted.kind === 'status') {
-    const status = await withDeadline({ clock, limitMs: statusLimitMs, signal }, (limited) => machine.status(wanted.name, limited));
+    const status = await withDeadline({ clock, limitMs: statusLimitMs, signal }, (limited) =>
+      machine.status(wanted.name, limited),
+    );
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(status));
     return;
   }
   response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' });
   response.flushHeaders(); // A follower of a silent unit must see at once that it is connected.
   try {
-    for await (const chunk of machine.journal(wanted.journal, signal)) await writeText(response, chunk, { clock, signal });
+    for await (const chunk of machine.journal(wanted.journal, signal))
+      await writeText(response, chunk, { clock, signal });
     response.end();
   } catch (error) {
     response.destroy();

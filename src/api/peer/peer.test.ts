@@ -18,12 +18,27 @@ const serverId = 'a'.repeat(32) as MachineId;
 const callerId = 'b'.repeat(32) as MachineId;
 const web = 'web@1.service' as UnitName;
 const within = (): AbortSignal => AbortSignal.timeout(15_000);
-const journalOf = (changes: Partial<JournalRequest> = {}): JournalRequest => ({ name: web, lines: 10, follow: false, output: 'short', ...changes });
+const journalOf = (changes: Partial<JournalRequest> = {}): JournalRequest => ({
+  name: web,
+  lines: 10,
+  follow: false,
+  output: 'short',
+  ...changes,
+});
 
 function machineOf(id: MachineId, peer: Machine['peer']): Machine {
   return {
-    id, publicIp: '', hostname: '', metadata: {}, version: '', bootId: '', capacity: { cpus: 1, memoryBytes: 1 }, peer,
-    runner: 'supervisor', store: 'embedded', startedAtMs: 0,
+    id,
+    publicIp: '',
+    hostname: '',
+    metadata: {},
+    version: '',
+    bootId: '',
+    capacity: { cpus: 1, memoryBytes: 1 },
+    peer,
+    runner: 'supervisor',
+    store: 'embedded',
+    startedAtMs: 0,
   };
 }
 
@@ -36,7 +51,9 @@ function fakeLocal(): LocalMachine & { readonly ended: Promise<void> } {
     async *journal(request, signal) {
       try {
         yield `${request.lines} lines of ${request.name} as ${request.output}\n`;
-        if (request.follow) await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+        if (request.follow) {
+          await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+        }
       } finally {
         resolve();
       }
@@ -54,22 +71,40 @@ for (const host of ['127.0.0.1', '::1']) {
     let machines: Map<MachineId, Machine>;
     let lines: string[];
     const target = (identity: PeerIdentity = serverIdentity): Machine =>
-      machineOf(serverId, { address: host, port: (server.address() as AddressInfo).port, fingerprint: identity.fingerprint });
+      machineOf(serverId, {
+        address: host,
+        port: (server.address() as AddressInfo).port,
+        fingerprint: identity.fingerprint,
+      });
 
     beforeEach(async () => {
       stop = new AbortController();
       local = fakeLocal();
       lines = [];
-      machines = new Map([[callerId, machineOf(callerId, { address: host, port: 1, fingerprint: callerIdentity.fingerprint })]]);
+      machines = new Map([
+        [callerId, machineOf(callerId, { address: host, port: 1, fingerprint: callerIdentity.fingerprint })],
+      ]);
       const assignment = {} as Assignment; // Only its being there counts.
       const snapshot = (): ClusterSnapshot => ({
-        revision: 1, files: new Map(), units: new Map(), machines, assignments: new Map([[serverId, new Map([[web, assignment]])]]),
-        statuses: new Map(), leader: null, unreadable: new Map(),
+        revision: 1,
+        files: new Map(),
+        units: new Map(),
+        machines,
+        assignments: new Map([[serverId, new Map([[web, assignment]])]]),
+        statuses: new Map(),
+        leader: null,
+        unreadable: new Map(),
       });
-      server = createPeerServer({
-        identity: serverIdentity, snapshot, local: new Map([[serverId, local]]), clock: systemClock,
-        log: createLog('peer', 'info', (line) => lines.push(line)),
-      }, stop.signal);
+      server = createPeerServer(
+        {
+          identity: serverIdentity,
+          snapshot,
+          local: new Map([[serverId, local]]),
+          clock: systemClock,
+          log: createLog('peer', 'info', (line) => lines.push(line)),
+        },
+        stop.signal,
+      );
       await once(server.listen(0, host), 'listening');
     });
     afterEach(async () => {
@@ -85,13 +120,20 @@ for (const host of ['127.0.0.1', '::1']) {
 
     test('a machine of the store is told the journal of a unit', async () => {
       let text = '';
-      for await (const chunk of createPeerClient(callerIdentity, systemClock).journal(target(), journalOf({ lines: 7, output: 'cat' }), within())) text += chunk;
+      for await (const chunk of createPeerClient(callerIdentity, systemClock).journal(
+        target(),
+        journalOf({ lines: 7, output: 'cat' }),
+        within(),
+      ))
+        text += chunk;
       assert.equal(text, `7 lines of ${web} as cat\n`);
     });
 
     test('a followed journal ends on both sides when the reader stops', async () => {
       const reader = new AbortController();
-      const journal = createPeerClient(callerIdentity, systemClock).journal(target(), journalOf({ follow: true }), reader.signal)[Symbol.asyncIterator]();
+      const journal = createPeerClient(callerIdentity, systemClock)
+        .journal(target(), journalOf({ follow: true }), reader.signal)
+        [Symbol.asyncIterator]();
       assert.equal((await journal.next()).value, `10 lines of ${web} as short\n`);
       const next = journal.next();
       reader.abort(new Error('enough'));
@@ -100,7 +142,9 @@ for (const host of ['127.0.0.1', '::1']) {
     });
 
     test('a followed journal ends when the server stops', async () => {
-      const journal = createPeerClient(callerIdentity, systemClock).journal(target(), journalOf({ follow: true }), within())[Symbol.asyncIterator]();
+      const journal = createPeerClient(callerIdentity, systemClock)
+        .journal(target(), journalOf({ follow: true }), within())
+        [Symbol.asyncIterator]();
       await journal.next();
       stop.abort(new Error('stopping'));
       await assert.rejects(journal.next(), PeerUnreachable);
@@ -109,20 +153,30 @@ for (const host of ['127.0.0.1', '::1']) {
 
     test('a stranger gets nothing, and is logged once a minute at most', async () => {
       const stranger = createPeerClient(createPeerIdentity({ machineId: 'stranger', nowMs: 0 }), systemClock);
-      for (let round = 0; round < 3; round += 1) await assert.rejects(stranger.status(target(), web, within()), PeerUnreachable);
+      for (let round = 0; round < 3; round += 1) {
+        await assert.rejects(stranger.status(target(), web, within()), PeerUnreachable);
+      }
       assert.equal(lines.length, 1);
       assert.match(lines.join(), /refused a caller of the peer port/);
     });
 
     test('a caller without a certificate gets no byte of an answer', async () => {
-      const request = httpsRequest({ host, port: (server.address() as AddressInfo).port, path: `/peer/v1/${serverId}/status/${web}`, rejectUnauthorized: false });
+      const request = httpsRequest({
+        host,
+        port: (server.address() as AddressInfo).port,
+        path: `/peer/v1/${serverId}/status/${web}`,
+        rejectUnauthorized: false,
+      });
       request.end();
       await assert.rejects(once(request, 'response', { signal: within() }), /ECONNRESET|socket hang up/);
     });
 
     test('a machine that has left the store is refused', async () => {
       machines.clear();
-      await assert.rejects(createPeerClient(callerIdentity, systemClock).status(target(), web, within()), /could not be asked/);
+      await assert.rejects(
+        createPeerClient(callerIdentity, systemClock).status(target(), web, within()),
+        /could not be asked/,
+      );
     });
 
     test('a connection that was open when its machine left the store is cut at the next request', async () => {
@@ -131,7 +185,14 @@ for (const host of ['127.0.0.1', '::1']) {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
       const get = async (): Promise<number | undefined> => {
         const request = httpsRequest({
-          host, port: (server.address() as AddressInfo).port, path: `/peer/v1/${serverId}/status/${web}`, agent, key: keyPem, cert: certificatePem, rejectUnauthorized: false });
+          host,
+          port: (server.address() as AddressInfo).port,
+          path: `/peer/v1/${serverId}/status/${web}`,
+          agent,
+          key: keyPem,
+          cert: certificatePem,
+          rejectUnauthorized: false,
+        });
         request.end();
         const [response] = await once(request, 'response', { signal: within() });
         await once(response.resume(), 'end');
@@ -147,14 +208,19 @@ for (const host of ['127.0.0.1', '::1']) {
       const swapped = createPeerIdentity({ machineId: serverId, nowMs: 0 });
       let requests = 0;
       server.on('request', () => (requests += 1));
-      await assert.rejects(createPeerClient(callerIdentity, systemClock).status(target(swapped), web, within()),
-        /does not have the key that stands in the store/);
+      await assert.rejects(
+        createPeerClient(callerIdentity, systemClock).status(target(swapped), web, within()),
+        /has another key than the one that stands in the store/,
+      );
       assert.equal(requests, 0);
     });
 
     test('units that are not on the machine, and other resources, are not told', async () => {
       const client = createPeerClient(callerIdentity, systemClock);
-      await assert.rejects(client.status(target(), 'other.service' as UnitName, within()), /other\.service is not on this machine/);
+      await assert.rejects(
+        client.status(target(), 'other.service' as UnitName, within()),
+        /other\.service is not on this machine/,
+      );
       await assert.rejects(client.status({ ...target(), id: callerId }, web, within()), /is not here/);
       await assert.rejects(client.status(target(), '../x' as UnitName, within()), /no such resource/);
     });

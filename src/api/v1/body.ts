@@ -1,6 +1,6 @@
 /**
- * Request bodies of API v1, read as fleet 1.0 reads them: names of fields in any letter case, null as if absent, unknown
- * fields ignored.
+ * Request bodies of API v1, read as fleet 1.0 reads them: names of fields in any letter case, null as if absent,
+ * unknown fields ignored.
  * Promises: no text makes a reader throw; a failure names the field.
  */
 import { failure, success, type Result } from '../../core/failure.ts';
@@ -24,7 +24,9 @@ export interface OperationBody {
 export function readUnitBody(text: string): Result<UnitBody> {
   const json = parseJson(text);
   if (!json.ok) return failure('REQUEST_INVALID', `unable to decode body: ${json.failure.message}`);
-  if (!isObject(json.value)) return failure('REQUEST_INVALID', `unable to decode body: it is ${kindOf(json.value)}, should be an object`);
+  if (!isObject(json.value)) {
+    return failure('REQUEST_INVALID', `unable to decode body: it is ${kindOf(json.value)}, should be an object`);
+  }
   const name = stringField(json.value, 'name');
   const desiredState = stringField(json.value, 'desiredState');
   const options = optionsOf(fieldOf(json.value, 'options'));
@@ -36,7 +38,9 @@ export function readUnitBody(text: string): Result<UnitBody> {
 export function readOperationBodies(text: string): Result<readonly OperationBody[]> {
   const json = parseJson(text);
   if (!json.ok) return json;
-  if (!Array.isArray(json.value)) return failure('REQUEST_INVALID', `the body is ${kindOf(json.value)}, should be a list of metadata operations`);
+  if (!Array.isArray(json.value)) {
+    return failure('REQUEST_INVALID', `the body is ${kindOf(json.value)}, should be a list of metadata operations`);
+  }
   const operations: OperationBody[] = [];
   for (const [index, item] of json.value.entries()) {
     const operation = readOperation(item);
@@ -64,7 +68,11 @@ function optionsOf(value: unknown): Result<readonly GivenOption[]> {
   const options: GivenOption[] = [];
   for (const [index, item] of value.entries()) {
     if (!isObject(item)) return failure('REQUEST_INVALID', `option ${index} is ${kindOf(item)}, should be an object`);
-    const [section, name, content] = [stringField(item, 'section'), stringField(item, 'name'), stringField(item, 'value')];
+    const [section, name, content] = [
+      stringField(item, 'section'),
+      stringField(item, 'name'),
+      stringField(item, 'value'),
+    ];
     const wrong = [section, name, content].find((field) => !field.ok);
     if (wrong?.ok === false) return failure('REQUEST_INVALID', `option ${index}: ${wrong.failure.message}`);
     options.push({ section: valueOr(section, ''), name: valueOr(name, ''), value: valueOr(content, '') });
@@ -75,7 +83,9 @@ function optionsOf(value: unknown): Result<readonly GivenOption[]> {
 function stringField(object: Readonly<Record<string, unknown>>, name: string): Result<string> {
   const value = fieldOf(object, name);
   if (value === undefined || value === null) return success('');
-  return typeof value === 'string' ? success(value) : failure('REQUEST_INVALID', `"${name}" is ${kindOf(value)}, should be a string`);
+  return typeof value === 'string'
+    ? success(value)
+    : failure('REQUEST_INVALID', `"${name}" is ${kindOf(value)}, should be a string`);
 }
 
 function fieldOf(object: Readonly<Record<string, unknown>>, name: string): unknown {

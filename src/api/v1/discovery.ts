@@ -13,18 +13,30 @@ const nextPageToken = query(text);
 
 const schemas: Json = {
   Machine: {
-    id: 'Machine', type: 'object',
-    properties: { id: { ...text, required: true }, primaryIP: { ...text, required: true }, metadata: { type: 'object', properties: {}, additionalProperties: text } },
+    id: 'Machine',
+    type: 'object',
+    properties: {
+      id: { ...text, required: true },
+      primaryIP: { ...text, required: true },
+      metadata: { type: 'object', properties: {}, additionalProperties: text },
+    },
   },
   MachinePage: { id: 'MachinePage', type: 'object', properties: { machines: listOf('Machine'), nextPageToken: text } },
   UnitOption: {
-    id: 'UnitOption', type: 'object',
-    properties: { section: { ...text, required: true }, name: { ...text, required: true }, value: { ...text, required: true } },
+    id: 'UnitOption',
+    type: 'object',
+    properties: {
+      section: { ...text, required: true },
+      name: { ...text, required: true },
+      value: { ...text, required: true },
+    },
   },
   Unit: {
-    id: 'Unit', type: 'object',
+    id: 'Unit',
+    type: 'object',
     properties: {
-      name: { ...text, required: true }, options: listOf('UnitOption'),
+      name: { ...text, required: true },
+      options: listOf('UnitOption'),
       desiredState: { ...text, enum: ['inactive', 'loaded', 'launched'] },
       currentState: { ...text, enum: ['inactive', 'loaded', 'launched'] },
       machineID: { ...text, required: true },
@@ -32,53 +44,93 @@ const schemas: Json = {
   },
   UnitPage: { id: 'UnitPage', type: 'object', properties: { units: listOf('Unit'), nextPageToken: text } },
   UnitState: {
-    id: 'UnitState', type: 'object',
+    id: 'UnitState',
+    type: 'object',
     properties: {
-      name: { ...text, required: true }, hash: { ...text, required: true }, machineID: { ...text, required: true },
-      systemdLoadState: { ...text, required: true }, systemdActiveState: { ...text, required: true }, systemdSubState: { ...text, required: true },
+      name: { ...text, required: true },
+      hash: { ...text, required: true },
+      machineID: { ...text, required: true },
+      systemdLoadState: { ...text, required: true },
+      systemdActiveState: { ...text, required: true },
+      systemdSubState: { ...text, required: true },
     },
   },
-  UnitStatePage: { id: 'UnitStatePage', type: 'object', properties: { states: listOf('UnitState'), nextPageToken: text } },
+  UnitStatePage: {
+    id: 'UnitStatePage',
+    type: 'object',
+    properties: { states: listOf('UnitState'), nextPageToken: text },
+  },
 };
 
 const resources: Json = {
   Machines: {
     methods: {
       List: {
-        id: 'fleet.Machine.List', description: 'Retrieve a page of Machine objects.', httpMethod: 'GET', path: 'machines',
-        parameters: { nextPageToken }, response: { $ref: 'MachinePage' },
+        id: 'fleet.Machine.List',
+        description: 'Retrieve a page of Machine objects.',
+        httpMethod: 'GET',
+        path: 'machines',
+        parameters: { nextPageToken },
+        response: { $ref: 'MachinePage' },
       },
     },
   },
   Units: {
     methods: {
       List: {
-        id: 'fleet.Unit.List', description: 'Retrieve a page of Unit objects.', httpMethod: 'GET', path: 'units',
-        parameters: { nextPageToken }, response: { $ref: 'UnitPage' },
+        id: 'fleet.Unit.List',
+        description: 'Retrieve a page of Unit objects.',
+        httpMethod: 'GET',
+        path: 'units',
+        parameters: { nextPageToken },
+        response: { $ref: 'UnitPage' },
       },
       Get: {
-        id: 'fleet.Unit.Get', description: 'Retrieve a single Unit object.', httpMethod: 'GET', path: 'units/{unitName}',
-        parameters: { unitName }, parameterOrder: ['unitName'], response: { $ref: 'Unit' },
+        id: 'fleet.Unit.Get',
+        description: 'Retrieve a single Unit object.',
+        httpMethod: 'GET',
+        path: 'units/{unitName}',
+        parameters: { unitName },
+        parameterOrder: ['unitName'],
+        response: { $ref: 'Unit' },
       },
       Delete: {
-        id: 'fleet.Unit.Delete', description: 'Delete the referenced Unit object.', httpMethod: 'DELETE', path: 'units/{unitName}',
-        parameters: { unitName }, parameterOrder: ['unitName'],
+        id: 'fleet.Unit.Delete',
+        description: 'Delete the referenced Unit object.',
+        httpMethod: 'DELETE',
+        path: 'units/{unitName}',
+        parameters: { unitName },
+        parameterOrder: ['unitName'],
       },
       Set: {
-        id: 'fleet.Unit.Set', description: 'Create or update a Unit.', httpMethod: 'PUT', path: 'units/{unitName}',
-        parameters: { unitName }, parameterOrder: ['unitName'], request: { $ref: 'Unit' },
+        id: 'fleet.Unit.Set',
+        description: 'Create or update a Unit.',
+        httpMethod: 'PUT',
+        path: 'units/{unitName}',
+        parameters: { unitName },
+        parameterOrder: ['unitName'],
+        request: { $ref: 'Unit' },
       },
     },
   },
   UnitState: {
     methods: {
       List: {
-        id: 'fleet.UnitState.List', description: 'Retrieve a page of UnitState objects.', httpMethod: 'GET', path: 'state',
-        parameters: { nextPageToken, unitName: query(text), machineID: query(text) }, response: { $ref: 'UnitStatePage' },
+        id: 'fleet.UnitState.List',
+        description: 'Retrieve a page of UnitState objects.',
+        httpMethod: 'GET',
+        path: 'state',
+        parameters: { nextPageToken, unitName: query(text), machineID: query(text) },
+        response: { $ref: 'UnitStatePage' },
       },
       Get: {
-        id: 'fleet.UnitState.Get', description: 'Retrieve the state of a single unit.', httpMethod: 'GET', path: 'state/{unitName}',
-        parameters: { unitName }, parameterOrder: ['unitName'], response: { $ref: 'UnitState' },
+        id: 'fleet.UnitState.Get',
+        description: 'Retrieve the state of a single unit.',
+        httpMethod: 'GET',
+        path: 'state/{unitName}',
+        parameters: { unitName },
+        parameterOrder: ['unitName'],
+        response: { $ref: 'UnitState' },
       },
     },
   },

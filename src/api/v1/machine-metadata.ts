@@ -29,18 +29,29 @@ export function checkOperations(operations: readonly OperationBody[]): Result<re
     changes.push(change.value);
   }
   const machines = new Set(changes.map(({ machine }) => machine)).size;
-  if (machines > machinesMax) return failure('REQUEST_TOO_LARGE', `the request changes ${machines} machines, the limit is ${machinesMax}; send several requests`);
+  if (machines > machinesMax) {
+    return failure(
+      'REQUEST_TOO_LARGE',
+      `the request changes ${machines} machines, the limit is ${machinesMax}; send several requests`,
+    );
+  }
   return success(changes);
 }
 
 function checkOperation({ op, path, value }: OperationBody): Result<MetadataChange> {
-  if (op !== 'add' && op !== 'remove' && op !== 'replace') return failure('METADATA_INVALID', 'invalid op: expect add, remove, or replace');
+  if (op !== 'add' && op !== 'remove' && op !== 'replace') {
+    return failure('METADATA_INVALID', 'invalid op: expect add, remove, or replace');
+  }
   const [, machine, key] = pathPattern.exec(path) ?? [];
   if (machine === undefined || key === undefined) return failure('METADATA_INVALID', 'machine metadata path invalid');
-  if (key.length > limits.metadataCharactersMax) return failure('METADATA_INVALID', `machine metadata key longer than ${limits.metadataCharactersMax} characters`);
+  if (key.length > limits.metadataCharactersMax) {
+    return failure('METADATA_INVALID', `machine metadata key longer than ${limits.metadataCharactersMax} characters`);
+  }
   if (op === 'remove') return success({ machine: machine as MachineId, key, value: null });
   if (value === '') return failure('METADATA_INVALID', 'invalid value: add and replace require a value');
-  if (value.length > limits.metadataCharactersMax) return failure('METADATA_INVALID', `machine metadata value longer than ${limits.metadataCharactersMax} characters`);
+  if (value.length > limits.metadataCharactersMax) {
+    return failure('METADATA_INVALID', `machine metadata value longer than ${limits.metadataCharactersMax} characters`);
+  }
   return success({ machine: machine as MachineId, key, value });
 }
 
@@ -57,6 +68,8 @@ export function changeOverride(before: MachineOverride, changes: readonly Metada
       removed.delete(key);
     }
   }
-  if (set.size + removed.size > limits.metadataPairsMax) return failure('METADATA_INVALID', `more than ${limits.metadataPairsMax} metadata entries of one machine`);
+  if (set.size + removed.size > limits.metadataPairsMax) {
+    return failure('METADATA_INVALID', `more than ${limits.metadataPairsMax} metadata entries of one machine`);
+  }
   return success({ set: Object.fromEntries(set), removed: [...removed] });
 }

@@ -1,6 +1,6 @@
 /**
- * Page tokens of API v1: two little-endian 16-bit numbers, the limit and the page, in URL-safe base64 (`ZAACAA==` is page 2 of
- * 100 items each), as fleet 1.0 makes them.
+ * Page tokens of API v1: two little-endian 16-bit numbers, the limit and the page, in URL-safe base64 (`ZAACAA==` is
+ * page 2 of 100 items each), as fleet 1.0 makes them.
  * Promises: a token of fleet 1.0 means the same here; a wrong one is refused in its words.
  */
 import { failure, success, type Result } from '../../core/failure.ts';
@@ -19,7 +19,9 @@ export interface Page<T> {
 
 const largestPage = 0xffff;
 
-/** Reads the `nextPageToken` parameters of a request: none means the first page. `limit` is the only one that is taken. */
+/**
+ * Reads the `nextPageToken` parameters of a request: none means the first page. `limit` is the only one that is taken.
+ */
 export function readPageToken(values: readonly string[], limit: number): Result<PageToken> {
   const [text, ...more] = values;
   if (text === undefined) return success({ limit, page: 1 });
@@ -41,8 +43,8 @@ export function printPageToken({ limit, page }: PageToken): string {
 }
 
 /**
- * The items of a page. As in fleet 1.0 a full page is followed by a token even when nothing comes after it, and a page beyond
- * the end is empty. Unlike there, page times limit does not wrap around above 65,535.
+ * The items of a page. As in fleet 1.0 a full page is followed by a token even when nothing comes after it, and a page
+ * beyond the end is empty. Unlike there, page times limit does not wrap around above 65,535.
  */
 export function pageOf<T>(all: readonly T[], { limit, page }: PageToken): Page<T> {
   const end = page * limit;

@@ -1,6 +1,7 @@
 /**
  * Carries changes of machine metadata out.
- * Promises: all changes of a request happen together or not at all, on top of what others changed before; waits are bounded.
+ * Promises: all changes of a request happen together or not at all, on top of what others changed before; waits are
+ * bounded.
  */
 import { failure, type Failure, type Result } from '../../core/failure.ts';
 import type { MachineId, MachineOverride } from '../../core/machine.ts';
@@ -16,12 +17,17 @@ const listLimitMs = 10_000;
 const noOverride: MachineOverride = { set: {}, removed: [] };
 
 /** Applies the changes; null when they are in the store. The machine need not be present: fleet 1.0 takes any id. */
-export async function patchMachines(needs: WriteNeeds, changes: readonly MetadataChange[], signal: AbortSignal): Promise<Failure | null> {
+export async function patchMachines(
+  needs: WriteNeeds,
+  changes: readonly MetadataChange[],
+  signal: AbortSignal,
+): Promise<Failure | null> {
   if (changes.length === 0) return null;
   try {
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
-      const { entries } = await withDeadline({ clock: needs.clock, limitMs: listLimitMs, signal },
-        (limited) => needs.store.list(keys.machineOverride('' as MachineId), limited));
+      const { entries } = await withDeadline({ clock: needs.clock, limitMs: listLimitMs, signal }, (limited) =>
+        needs.store.list(keys.machineOverride('' as MachineId), limited),
+      );
       const commit = decide(new Map(entries.map((entry) => [entry.key, entry])), changes);
       if (!commit.ok) return commit.failure;
       const { committed, revision } = await commitInTime(needs, commit.value, signal);

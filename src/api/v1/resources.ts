@@ -11,7 +11,10 @@ import { currentOn, isGlobal, machinesOf, sortedKeys, type Viewed } from '../vie
 /** Leaves out what Go's `omitempty` leaves out. */
 function filled<T extends object>(fields: T): Partial<T> {
   const isFilled = (value: unknown): boolean =>
-    value !== '' && value !== undefined && value !== null && (typeof value !== 'object' || Object.keys(value).length > 0);
+    value !== '' &&
+    value !== undefined &&
+    value !== null &&
+    (typeof value !== 'object' || Object.keys(value).length > 0);
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => isFilled(value))) as Partial<T>;
 }
 
@@ -23,7 +26,9 @@ export function pageBody(fields: Readonly<Record<string, unknown>>): object {
 export function machineResources(snapshot: ClusterSnapshot): readonly MachineResource[] {
   return sortedKeys(snapshot.machines).map((id) => {
     const machine = snapshot.machines.get(id);
-    const metadata = Object.fromEntries(Object.entries(machine?.metadata ?? {}).sort(([left], [right]) => compareText(left, right)));
+    const metadata = Object.fromEntries(
+      Object.entries(machine?.metadata ?? {}).sort(([left], [right]) => compareText(left, right)),
+    );
     return filled({ id, metadata, primaryIP: machine?.publicIp ?? '' });
   });
 }
@@ -35,20 +40,33 @@ export function unitResource(viewed: Viewed, name: UnitName): UnitResource | nul
   if (record === undefined) return null;
   const machine = isGlobal(viewed, name) ? undefined : machinesOf(snapshot, name)[0];
   const currentState = isGlobal(viewed, name) ? '' : currentOn(snapshot, name, machine);
-  const options = (snapshot.files.get(record.hash)?.file.options ?? [])
-    .map((option) => filled({ name: option.name, section: option.section, value: option.value }));
-  return filled({ currentState, desiredState: record.desired, machineID: machine ?? '', name: name as string, options });
+  const options = (snapshot.files.get(record.hash)?.file.options ?? []).map((option) =>
+    filled({ name: option.name, section: option.section, value: option.value }),
+  );
+  return filled({
+    currentState,
+    desiredState: record.desired,
+    machineID: machine ?? '',
+    name: name as string,
+    options,
+  });
 }
 
 /** What machines report of units, sorted by name and machine. Absent filters take everything. */
-export function stateResources(snapshot: ClusterSnapshot, filter: { readonly machine?: string; readonly name?: string }): readonly UnitStateResource[] {
+export function stateResources(
+  snapshot: ClusterSnapshot,
+  filter: { readonly machine?: string; readonly name?: string },
+): readonly UnitStateResource[] {
   const states: { readonly key: string; readonly state: UnitStateResource }[] = [];
   for (const [machine, statuses] of snapshot.statuses) {
     if (filter.machine !== undefined && filter.machine !== machine) continue;
     for (const [name, { hash, active, load, sub }] of statuses) {
       if (filter.name !== undefined && filter.name !== name) continue;
       const fields = { hash: hash as string, machineID: machine as string, name: name as string };
-      states.push({ key: `${name} ${machine}`, state: filled({ ...fields, systemdActiveState: active, systemdLoadState: load, systemdSubState: sub }) });
+      states.push({
+        key: `${name} ${machine}`,
+        state: filled({ ...fields, systemdActiveState: active, systemdLoadState: load, systemdSubState: sub }),
+      });
     }
   }
   return states.sort((left, right) => compareText(left.key, right.key)).map(({ state }) => state);

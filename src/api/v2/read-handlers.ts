@@ -11,7 +11,9 @@ import { describeMachines, describeStatuses, describeUnit, describeUnits } from 
 import { knownUnit, markStale, neverSynced, sendView, type Scene } from './scene.ts';
 
 export function listUnits(scene: Scene, _: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return sendView(scene, reply, (viewed) => success<UnitList>({ revision: viewed.snapshot.revision, units: describeUnits(viewed) }));
+  return sendView(scene, reply, (viewed) =>
+    success<UnitList>({ revision: viewed.snapshot.revision, units: describeUnits(viewed) }),
+  );
 }
 
 export function getUnit(scene: Scene, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -31,16 +33,28 @@ export function getUnitFile(scene: Scene, request: FastifyRequest, reply: Fastif
   if (!name.ok) return sendFailure(reply, name.failure);
   const hash = viewed.snapshot.units.get(name.value)?.hash;
   const known = hash === undefined ? undefined : viewed.snapshot.files.get(hash);
-  if (known === undefined) return sendFailure(reply, failure('RECORD_UNREADABLE', `the file of ${name.value} is missing in the store; submit the unit again with replace`).failure);
+  if (known === undefined) {
+    return sendFailure(
+      reply,
+      failure(
+        'RECORD_UNREADABLE',
+        `the file of ${name.value} is missing in the store; submit the unit again with replace`,
+      ).failure,
+    );
+  }
   return reply.header('content-type', 'text/plain; charset=utf-8').send(known.text);
 }
 
 export function listStatuses(scene: Scene, _: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return sendView(scene, reply, ({ snapshot }) => success<StatusList>({ revision: snapshot.revision, statuses: describeStatuses(snapshot) }));
+  return sendView(scene, reply, ({ snapshot }) =>
+    success<StatusList>({ revision: snapshot.revision, statuses: describeStatuses(snapshot) }),
+  );
 }
 
 export function listMachines(scene: Scene, _: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return sendView(scene, reply, ({ snapshot }) => success<MachineList>({ revision: snapshot.revision, machines: describeMachines(snapshot) }));
+  return sendView(scene, reply, ({ snapshot }) =>
+    success<MachineList>({ revision: snapshot.revision, machines: describeMachines(snapshot) }),
+  );
 }
 
 export function explainUnit(scene: Scene, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -54,7 +68,11 @@ export function explainUnit(scene: Scene, request: FastifyRequest, reply: Fastif
 export function getInfo({ needs, viewed }: Scene): InfoView {
   const { snapshot } = viewed();
   return {
-    version: needs.version, keyPrefix: needs.keyPrefix, machine: needs.machineId, store: needs.storeKind,
-    leader: snapshot.leader?.machine ?? null, revision: snapshot.revision,
+    version: needs.version,
+    keyPrefix: needs.keyPrefix,
+    machine: needs.machineId,
+    store: needs.storeKind,
+    leader: snapshot.leader?.machine ?? null,
+    revision: snapshot.revision,
   };
 }

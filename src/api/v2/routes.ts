@@ -17,7 +17,11 @@ const prefix = '/fleet/v2';
 
 export function addV2Routes(app: FastifyInstance, scene: Scene): void {
   const get = (handler: SceneHandler): Method => ({ handler: (request, reply) => handler(scene, request, reply) });
-  const post = (handler: SceneHandler, body: object): Method => ({ ...get(handler), schema: { body }, decode: decodeBody });
+  const post = (handler: SceneHandler, body: object): Method => ({
+    ...get(handler),
+    schema: { body },
+    decode: decodeBody,
+  });
   const add = (url: string, methods: Partial<Record<'GET' | 'POST', Method>>): void =>
     addResource(app, { url: `${prefix}${url}`, methods, refuse: refuseMethod(Object.keys(methods)) });
   add('/apply', { POST: post(apply, applySchema) });
@@ -37,7 +41,10 @@ export function addV2Routes(app: FastifyInstance, scene: Scene): void {
 /** Turns the text of a POST into the value that its schema checks. */
 function decodeBody(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
   if (!saysJson(request)) {
-    sendFailure(reply, failure('CONTENT_TYPE_INVALID', 'the body must be JSON: send it with "Content-Type: application/json"').failure);
+    sendFailure(
+      reply,
+      failure('CONTENT_TYPE_INVALID', 'the body must be JSON: send it with "Content-Type: application/json"').failure,
+    );
     return;
   }
   const body = parseJson(bodyText(request));
@@ -51,7 +58,10 @@ function decodeBody(request: FastifyRequest, reply: FastifyReply, done: () => vo
 
 function refuseMethod(methods: readonly string[]): Handler {
   return (request, reply) => {
-    const { message } = failure('METHOD_NOT_ALLOWED', `${request.method} is not supported here, only ${methods.join(' and ')}`).failure;
+    const { message } = failure(
+      'METHOD_NOT_ALLOWED',
+      `${request.method} is not supported here, only ${methods.join(' and ')}`,
+    ).failure;
     return sendFailure(reply.header('allow', methods.join(', ')), { code: 'METHOD_NOT_ALLOWED', message });
   };
 }

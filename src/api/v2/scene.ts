@@ -1,7 +1,7 @@
 /**
  * What every handler of API v2 works with.
- * Promises: reads answer from the mirror, also while the store is away, and then say since when; what was never known is
- * refused.
+ * Promises: reads answer from the mirror, also while the store is away, and then say since when; what was never known
+ * is refused.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { failure, success, type Failure, type Result } from '../../core/failure.ts';
@@ -50,5 +50,7 @@ export function knownUnit({ snapshot }: Viewed, request: FastifyRequest): Result
   const text = pathValue(request, 'name');
   const name = parseUnitName(text);
   if (!name.ok) return failure('UNIT_NAME_INVALID', `${shown(text)}: ${name.failure.message}`);
-  return snapshot.units.has(name.value.name) ? success(name.value.name) : failure('UNIT_NOT_FOUND', `unit ${text} does not exist`);
+  return snapshot.units.has(name.value.name)
+    ? success(name.value.name)
+    : failure('UNIT_NOT_FOUND', `unit ${text} does not exist`);
 }

@@ -1,7 +1,7 @@
 /**
  * What request bodies of API v2 may hold, as JSON schema, and what is said of those that do not.
- * Promises: every list and text is bounded; unknown fields are refused, because a misspelt one would be ignored silently;
- * a refusal is one line that names the field and what stands there.
+ * Promises: every list and text is bounded; unknown fields are refused, because a misspelt one would be ignored
+ * silently; a refusal is one line that names the field and what stands there.
  */
 import type { FastifySchemaValidationError } from 'fastify/types/schema.js';
 import { failure, type Failure } from '../../core/failure.ts';
@@ -18,11 +18,20 @@ const revision = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER
 const names = { type: 'array', minItems: 1, maxItems: limits.unitsPerRequestMax, items: name } as const;
 
 export const applySchema: object = {
-  type: 'object', additionalProperties: false, required: ['units'],
+  type: 'object',
+  additionalProperties: false,
+  required: ['units'],
   properties: {
     units: {
-      type: 'array', minItems: 1, maxItems: limits.unitsPerRequestMax,
-      items: { type: 'object', additionalProperties: false, required: ['name'], properties: { name, text: { type: 'string' }, templateText: { type: 'string' } } },
+      type: 'array',
+      minItems: 1,
+      maxItems: limits.unitsPerRequestMax,
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['name'],
+        properties: { name, text: { type: 'string' }, templateText: { type: 'string' } },
+      },
     },
     desired: { type: 'string', enum: desiredStates },
     replace: { type: 'boolean' },
@@ -32,15 +41,28 @@ export const applySchema: object = {
   },
 };
 
-export const destroySchema: object = { type: 'object', additionalProperties: false, required: ['names'], properties: { names } };
+export const destroySchema: object = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['names'],
+  properties: { names },
+};
 
 export const eventsSchema: object = {
-  type: 'object', additionalProperties: false,
-  properties: { units: names, kinds: { type: 'array', maxItems: eventKinds.length, items: { type: 'string', enum: eventKinds } }, from: revision, atLeast: revision },
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    units: names,
+    kinds: { type: 'array', maxItems: eventKinds.length, items: { type: 'string', enum: eventKinds } },
+    from: revision,
+    atLeast: revision,
+  },
 };
 
 /** What is wrong with a body, from the first thing the schema found. `data` is what stood at its place. */
-export function describeViolation([first]: readonly (FastifySchemaValidationError & { readonly data?: unknown })[]): Failure {
+export function describeViolation([first]: readonly (FastifySchemaValidationError & {
+  readonly data?: unknown;
+})[]): Failure {
   if (first === undefined) return failure('REQUEST_INVALID').failure;
   const { keyword, params, data, message } = first;
   const field = first.instancePath === '' ? 'the body' : `"${oneLine(first.instancePath.slice(1))}"`;
@@ -51,9 +73,14 @@ export function describeViolation([first]: readonly (FastifySchemaValidationErro
     case 'additionalProperties':
       return invalid(`${field} has an unknown field "${parameter('additionalProperty')}"`);
     case 'enum':
-      return invalid(`${field} is ${shown(data)}, should be one of ${(params['allowedValues'] as readonly string[]).join(', ')}`);
+      return invalid(
+        `${field} is ${shown(data)}, should be one of ${(params['allowedValues'] as readonly string[]).join(', ')}`,
+      );
     case 'maxItems':
-      return failure('REQUEST_TOO_LARGE', `${field} has ${(data as readonly unknown[]).length} items, the limit is ${parameter('limit')}; send several requests`).failure;
+      return failure(
+        'REQUEST_TOO_LARGE',
+        `${field} has ${lengthOf(data)} items, the limit is ${parameter('limit')}; send several requests`,
+      ).failure;
     case 'type':
       return invalid(`${field} is ${shown(data)}, should be of type ${parameter('type')}`);
     default:
@@ -63,4 +90,8 @@ export function describeViolation([first]: readonly (FastifySchemaValidationErro
 
 function invalid(message: string): Failure {
   return failure('REQUEST_INVALID', message).failure;
+}
+
+function lengthOf(data: unknown): number {
+  return Array.isArray(data) ? data.length : 0;
 }

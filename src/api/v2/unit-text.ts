@@ -1,6 +1,6 @@
 /**
- * What a unit's machines say of it in words: status and journal, from machines of this process directly, from others over
- * their peer ports.
+ * What a unit's machines say of it in words: status and journal, from machines of this process directly, from others
+ * over their peer ports.
  * Promises: machines are asked side by side, each bounded in time; one that does not answer is a block that says why.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -21,7 +21,10 @@ import { knownUnit, markStale, neverSynced, type Scene } from './scene.ts';
 const statusLimitMs = 15_000;
 /** Machines asked at the same time for one request. */
 const askedAtOnceMax = 32;
-/** How long the answer waits for the first piece of a journal, so that a machine that cannot be asked is an error and no empty text. */
+/**
+ * How long the answer waits for the first piece of a journal, so that a machine that cannot be asked is an error and no
+ * empty text.
+ */
 const firstPieceMs = 2_000;
 /** systemctl's exit status cannot be this one: the machine could not be asked. */
 const unreachableExitStatus = 255;
@@ -31,7 +34,10 @@ export async function getStatus(scene: Scene, request: FastifyRequest, reply: Fa
   if (!found.ok) return sendFailure(reply, found.failure);
   markStale(scene.needs, reply);
   const { name, machines } = found.value;
-  const report: StatusReport = { name, blocks: await mapBounded(machines, (machine) => statusBlock(scene, machine, name)) };
+  const report: StatusReport = {
+    name,
+    blocks: await mapBounded(machines, (machine) => statusBlock(scene, machine, name)),
+  };
   return sendJson(reply, 200, report);
 }
 
@@ -39,7 +45,9 @@ async function statusBlock(scene: Scene, machine: MachineId, name: UnitName): Pr
   const { clock } = scene.needs;
   const place = { machine, address: addressOf(scene.viewed().snapshot, machine) };
   try {
-    const status = await withDeadline({ clock, limitMs: statusLimitMs, signal: scene.signal }, (limited) => askStatus(scene, { machine, name }, limited));
+    const status = await withDeadline({ clock, limitMs: statusLimitMs, signal: scene.signal }, (limited) =>
+      askStatus(scene, { machine, name }, limited),
+    );
     return { ...place, exitStatus: status.exitStatus, text: status.text };
   } catch (error) {
     scene.signal.throwIfAborted();
@@ -47,12 +55,18 @@ async function statusBlock(scene: Scene, machine: MachineId, name: UnitName): Pr
   }
 }
 
-function askStatus({ needs, viewed }: Scene, { machine, name }: { readonly machine: MachineId; readonly name: UnitName }, signal: AbortSignal): Promise<StatusText> {
+function askStatus(
+  { needs, viewed }: Scene,
+  { machine, name }: { readonly machine: MachineId; readonly name: UnitName },
+  signal: AbortSignal,
+): Promise<StatusText> {
   const local = needs.local.get(machine);
   if (local !== undefined) return local.status(name, signal);
   const remote = viewed().snapshot.machines.get(machine);
   if (remote === undefined) throw new PeerUnreachable(`machine ${machine} has lost its contact with the cluster`);
-  if (needs.peers === null) throw new PeerUnreachable(`machine ${machine} could not be asked: this fleetd has no peer port`);
+  if (needs.peers === null) {
+    throw new PeerUnreachable(`machine ${machine} could not be asked: this fleetd has no peer port`);
+  }
   return needs.peers.status(remote, name, signal);
 }
 
@@ -77,9 +91,13 @@ function findUnit(viewed: Viewed, request: FastifyRequest): Result<FoundUnit> {
   if (viewed.snapshot.revision === 0) return { ok: false, failure: neverSynced };
   const name = knownUnit(viewed, request);
   if (!name.ok) return name;
-  const reporting = [...viewed.snapshot.statuses].filter(([, statuses]) => statuses.has(name.value)).map(([machine]) => machine);
+  const reporting = [...viewed.snapshot.statuses]
+    .filter(([, statuses]) => statuses.has(name.value))
+    .map(([machine]) => machine);
   const machines = [...new Set([...machinesOf(viewed.snapshot, name.value), ...reporting])].sort(compareText);
-  if (machines.length === 0) return failure('UNIT_NOT_LOADED', `unit ${name.value} is on no machine; explain tells why`);
+  if (machines.length === 0) {
+    return failure('UNIT_NOT_LOADED', `unit ${name.value} is on no machine; explain tells why`);
+  }
   return success({ name: name.value, machines });
 }
 
@@ -92,7 +110,15 @@ export async function getJournal(scene: Scene, request: FastifyRequest, reply: F
   const journal = readJournalQuery(found.value.name, request);
   if (!journal.ok) return sendFailure(reply, journal.failure);
   const release = scene.streams.take();
-  if (release === null) return sendFailure(reply, failure('STREAMS_EXHAUSTED', `this fleetd serves ${limits.eventStreamsMax} streams already; try again later or ask another one`).failure);
+  if (release === null) {
+    return sendFailure(
+      reply,
+      failure(
+        'STREAMS_EXHAUSTED',
+        `this fleetd serves ${limits.eventStreamsMax} streams already; try again later or ask another one`,
+      ).failure,
+    );
+  }
   try {
     return await writeJournal(scene, { machine: machine.value, journal: journal.value }, reply);
   } finally {
@@ -104,12 +130,16 @@ export async function getJournal(scene: Scene, request: FastifyRequest, reply: F
 function chooseMachine({ needs }: Scene, { name, machines }: FoundUnit, wanted: string | undefined): Result<MachineId> {
   if (wanted !== undefined) {
     const machine = machines.find((id) => id === wanted);
-    return machine === undefined ? failure('UNIT_NOT_LOADED', `unit ${name} is not on machine ${shown(wanted)}`) : success(machine);
+    return machine === undefined
+      ? failure('UNIT_NOT_LOADED', `unit ${name} is not on machine ${shown(wanted)}`)
+      : success(machine);
   }
   const [only, ...others] = machines;
   const here = machines.find((id) => id === needs.machineId);
   if (only !== undefined && others.length === 0) return success(only);
-  return here === undefined ? failure('REQUEST_INVALID', `unit ${name} is on ${machines.length} machines; name one of them with "machine"`) : success(here);
+  return here === undefined
+    ? failure('REQUEST_INVALID', `unit ${name} is on ${machines.length} machines; name one of them with "machine"`)
+    : success(here);
 }
 
 const defaultLines = 10;
@@ -117,11 +147,23 @@ const defaultLines = 10;
 function readJournalQuery(name: UnitName, request: FastifyRequest): Result<JournalRequest> {
   const [linesText = String(defaultLines)] = queryValues(request, 'lines');
   const lines = /^\d{1,6}$/.test(linesText) ? Number(linesText) : -1;
-  if (lines < 0 || lines > limits.journalLinesMax) return failure('REQUEST_INVALID', `"lines" is ${shown(linesText)}, should be a number up to ${limits.journalLinesMax}`);
+  if (lines < 0 || lines > limits.journalLinesMax) {
+    return failure(
+      'REQUEST_INVALID',
+      `"lines" is ${shown(linesText)}, should be a number up to ${limits.journalLinesMax}`,
+    );
+  }
   const [follow = 'false'] = queryValues(request, 'follow');
-  if (follow !== 'true' && follow !== 'false') return failure('REQUEST_INVALID', `"follow" is ${shown(follow)}, should be true or false`);
+  if (follow !== 'true' && follow !== 'false') {
+    return failure('REQUEST_INVALID', `"follow" is ${shown(follow)}, should be true or false`);
+  }
   const [output = 'short'] = queryValues(request, 'output');
-  if (!/^[a-z-]{1,32}$/.test(output)) return failure('REQUEST_INVALID', `"output" is ${shown(output)}, should be one of journalctl's formats such as short or cat`);
+  if (!/^[a-z-]{1,32}$/.test(output)) {
+    return failure(
+      'REQUEST_INVALID',
+      `"output" is ${shown(output)}, should be one of journalctl's formats such as short or cat`,
+    );
+  }
   return success({ name, lines, follow: follow === 'true', output });
 }
 
@@ -142,12 +184,18 @@ async function writeJournal(scene: Scene, asked: Asked, reply: FastifyReply): Pr
     reply.hijack();
     out.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', server: `fleetd/${version}` });
     out.flushHeaders();
-    for (let next = await first; next.done !== true; next = await chunks.next()) await writeText(out, next.value, { clock, signal });
+    for (let next = await first; next.done !== true; next = await chunks.next()) {
+      await writeText(out, next.value, { clock, signal });
+    }
     out.end();
   } catch (error) {
     const message = oneLine((error as Error).message);
     if (!reply.sent && !signal.aborted) return sendFailure(reply, failure('MACHINE_UNREACHABLE', message).failure);
-    if (!signal.aborted) log.warning(`a journal broke off; its reader sees the end of the connection: ${message}`, { unit: asked.journal.name });
+    if (!signal.aborted) {
+      log.warning(`a journal broke off; its reader sees the end of the connection: ${message}`, {
+        unit: asked.journal.name,
+      });
+    }
     out.destroy();
   } finally {
     await chunks.return?.(undefined).catch(() => undefined); // It has failed already, and that was told.
@@ -157,16 +205,24 @@ async function writeJournal(scene: Scene, asked: Asked, reply: FastifyReply): Pr
 
 /** Waits for a promise, but not for longer than the deadline; throws what the promise rejects with. */
 async function settledOrLate(promise: Promise<unknown>, deadline: Deadline): Promise<void> {
-  await inTime(withDeadline(deadline, (limited) => new Promise((resolve, reject) => {
-    limited.addEventListener('abort', () => reject(limited.reason as Error), { once: true });
-    promise.then(() => resolve(), reject);
-  })));
+  await inTime(
+    withDeadline(
+      deadline,
+      (limited) =>
+        new Promise((resolve, reject) => {
+          limited.addEventListener('abort', () => reject(limited.reason as Error), { once: true });
+          promise.then(() => resolve(), reject);
+        }),
+    ),
+  );
 }
 
 function journalOf({ needs, viewed }: Scene, { machine, journal }: Asked, signal: AbortSignal): AsyncIterable<string> {
   const local = needs.local.get(machine);
   if (local !== undefined) return local.journal(journal, signal);
   const remote = viewed().snapshot.machines.get(machine);
-  if (remote === undefined || needs.peers === null) throw new PeerUnreachable(`machine ${machine} cannot be asked from here`);
+  if (remote === undefined || needs.peers === null) {
+    throw new PeerUnreachable(`machine ${machine} cannot be asked from here`);
+  }
   return needs.peers.journal(remote, journal, signal);
 }

@@ -4,8 +4,28 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { limits } from '../../core/limits.ts';
 import type { MachineId } from '../../core/machine.ts';
 import type { FileHash } from '../../core/unit.ts';
-import type { AppliedUnit, ApplyAnswer, ApplyRequest, DestroyAnswer, Explanation, InfoView, MachineList, StatusList, StatusReport, UnitList, UnitView } from '../../protocol/v2.ts';
-import { fakeMachine, fakeMachineId, putAssignment, putMachine, putStatus, startFakeFleetd, type FakeFleetd } from '../fake-fleetd.ts';
+import type {
+  AppliedUnit,
+  ApplyAnswer,
+  ApplyRequest,
+  DestroyAnswer,
+  Explanation,
+  InfoView,
+  MachineList,
+  StatusList,
+  StatusReport,
+  UnitList,
+  UnitView,
+} from '../../protocol/v2.ts';
+import {
+  fakeMachine,
+  fakeMachineId,
+  putAssignment,
+  putMachine,
+  putStatus,
+  startFakeFleetd,
+  type FakeFleetd,
+} from '../fake-fleetd.ts';
 import { PeerUnreachable, type LocalMachine, type Peers } from '../needs.ts';
 
 const other = '99f4004d61afe901b47c4cb4e1f2e0cd' as MachineId;
@@ -25,7 +45,12 @@ interface Refused {
 }
 
 async function post<T>(path: string, payload: unknown): Promise<Answered<T>> {
-  const answer = await fleetd.app.inject({ method: 'POST', url: `/fleet/v2${path}`, headers: { 'content-type': 'application/json' }, payload: JSON.stringify(payload) });
+  const answer = await fleetd.app.inject({
+    method: 'POST',
+    url: `/fleet/v2${path}`,
+    headers: { 'content-type': 'application/json' },
+    payload: JSON.stringify(payload),
+  });
   return { status: answer.statusCode, body: answer.json() };
 }
 
@@ -40,7 +65,10 @@ async function apply(request: ApplyRequest): Promise<readonly AppliedUnit[]> {
   return body.units;
 }
 
-async function refused(request: unknown, path = '/apply'): Promise<{ readonly status: number; readonly reason: string; readonly message: string }> {
+async function refused(
+  request: unknown,
+  path = '/apply',
+): Promise<{ readonly status: number; readonly reason: string; readonly message: string }> {
   const before = await fleetd.stored();
   const { status, body } = await post<Refused>(path, request);
   assert.deepEqual(await fleetd.stored(), before, 'a refused request changes nothing');
@@ -50,7 +78,10 @@ async function refused(request: unknown, path = '/apply'): Promise<{ readonly st
 }
 
 const brief = (units: readonly AppliedUnit[]): readonly string[] =>
-  units.map(({ name, content, before, desired, generation, restart }) => `${name} ${content} ${before ?? 'new'}>${desired} g${generation} r${restart}`);
+  units.map(
+    ({ name, content, before, desired, generation, restart }) =>
+      `${name} ${content} ${before ?? 'new'}>${desired} g${generation} r${restart}`,
+  );
 
 beforeEach(async () => {
   fleetd = await startFakeFleetd();
@@ -63,16 +94,25 @@ describe('apply', () => {
     assert.deepEqual(brief(await apply({ units })), ['a.service created new>inactive g1 r0']);
     assert.deepEqual(brief(await apply({ units, desired: 'launched' })), ['a.service same inactive>launched g2 r0']);
     assert.deepEqual(brief(await apply({ units, desired: 'launched' })), ['a.service same launched>launched g2 r0']);
-    assert.deepEqual(brief(await apply({ units: [{ name: 'a.service' }], restart: true })), ['a.service same launched>launched g3 r1']);
-    assert.deepEqual(brief(await apply({ units: [{ name: 'a.service' }], desired: 'inactive' })), ['a.service same launched>inactive g4 r1']);
-    assert.deepEqual(brief(await apply({ units: [{ name: 'a.service' }], restart: true })), ['a.service same inactive>inactive g4 r1']);
+    assert.deepEqual(brief(await apply({ units: [{ name: 'a.service' }], restart: true })), [
+      'a.service same launched>launched g3 r1',
+    ]);
+    assert.deepEqual(brief(await apply({ units: [{ name: 'a.service' }], desired: 'inactive' })), [
+      'a.service same launched>inactive g4 r1',
+    ]);
+    assert.deepEqual(brief(await apply({ units: [{ name: 'a.service' }], restart: true })), [
+      'a.service same inactive>inactive g4 r1',
+    ]);
   });
 
   test('an answer is seen by the list that follows, and names the revision at which all of it is stored', async () => {
     const { body } = await post<ApplyAnswer>('/apply', { units: [{ name: 'a.service', text: sleepText }], by: 'ann' });
     const list = (await get<UnitList>('/units')).body;
     assert.equal(list.revision, body.revision);
-    assert.deepEqual(list.units.map(({ name, hash, desired }) => ({ name, hash, desired })), [{ name: 'a.service', hash: hashOf(sleepText), desired: 'inactive' }]);
+    assert.deepEqual(
+      list.units.map(({ name, hash, desired }) => ({ name, hash, desired })),
+      [{ name: 'a.service', hash: hashOf(sleepText), desired: 'inactive' }],
+    );
     assert.equal(JSON.parse((await fleetd.stored())['units/a.service'] ?? '').changedBy, 'ann');
   });
 
@@ -92,7 +132,12 @@ describe('apply', () => {
     assert.equal(unit.hash, hashOf(sleepText));
   });
 
-  const replacements: readonly (readonly [string, AppliedUnit['desired'], AppliedUnit['desired'] | undefined, string])[] = [
+  const replacements: readonly (readonly [
+    string,
+    AppliedUnit['desired'],
+    AppliedUnit['desired'] | undefined,
+    string,
+  ])[] = [
     ['submit', 'inactive', undefined, 'a.service replaced inactive>inactive g2 r0'],
     ['submit', 'loaded', undefined, 'a.service differs loaded>loaded g1 r0'],
     ['submit', 'launched', undefined, 'a.service differs launched>launched g1 r0'],
@@ -104,15 +149,28 @@ describe('apply', () => {
   for (const [verb, before, desired, expected] of replacements) {
     test(`${verb} --replace of a unit that is to be ${before}: ${expected}`, async () => {
       await apply({ units: [{ name: 'a.service', text: sleepText }], desired: before });
-      const units = await apply({ units: [{ name: 'a.service', text: otherText }], replace: true, ...(desired === undefined ? {} : { desired }) });
+      const units = await apply({
+        units: [{ name: 'a.service', text: otherText }],
+        replace: true,
+        ...(desired === undefined ? {} : { desired }),
+      });
       assert.deepEqual(brief(units), [expected]);
     });
   }
 
   test('an instance gets the text of the template in the store, before any other template', async () => {
     await apply({ units: [{ name: 't@.service', text: templateText }] });
-    const units = await apply({ units: [{ name: 't@1.service', templateText: otherText }, { name: 't@2.service' }], desired: 'launched' });
-    assert.deepEqual(units.map(({ name, hash }) => [name, hash]), [['t@1.service', hashOf(templateText)], ['t@2.service', hashOf(templateText)]]);
+    const units = await apply({
+      units: [{ name: 't@1.service', templateText: otherText }, { name: 't@2.service' }],
+      desired: 'launched',
+    });
+    assert.deepEqual(
+      units.map(({ name, hash }) => [name, hash]),
+      [
+        ['t@1.service', hashOf(templateText)],
+        ['t@2.service', hashOf(templateText)],
+      ],
+    );
     assert.deepEqual(Object.keys(await fleetd.stored('unit-files/')), [`unit-files/${hashOf(templateText)}`]);
     assert.equal((await get<UnitView>('/units/t@2.service')).body.description, 'number %i');
   });
@@ -125,12 +183,25 @@ describe('apply', () => {
 
   test('a dry run says what would happen and does nothing', async () => {
     const before = await fleetd.stored();
-    assert.deepEqual(brief(await apply({ units: [{ name: 'a.service', text: sleepText }], desired: 'launched', dryRun: true })), ['a.service created new>launched g1 r0']);
+    assert.deepEqual(
+      brief(await apply({ units: [{ name: 'a.service', text: sleepText }], desired: 'launched', dryRun: true })),
+      ['a.service created new>launched g1 r0'],
+    );
     assert.deepEqual(await fleetd.stored(), before);
   });
 
   test('a unit that is named twice counts once', async () => {
-    assert.equal((await apply({ units: [{ name: 'a.service', text: sleepText }, { name: 'a.service', text: sleepText }] })).length, 1);
+    assert.equal(
+      (
+        await apply({
+          units: [
+            { name: 'a.service', text: sleepText },
+            { name: 'a.service', text: sleepText },
+          ],
+        })
+      ).length,
+      1,
+    );
   });
 
   test('misspelt keys outside [X-Fleet] are warnings, with line and suggestion', async () => {
@@ -140,20 +211,67 @@ describe('apply', () => {
 
   test('all units are checked before anything is stored, and every error is named', async () => {
     const { status, reason, message } = await refused({
-      units: [{ name: 'good.service', text: sleepText }, { name: 'none.service' }, { name: 'x.service', text: `${sleepText}\n[X-Fleet]\nGloable=true\n` }],
+      units: [
+        { name: 'good.service', text: sleepText },
+        { name: 'none.service' },
+        { name: 'x.service', text: `${sleepText}\n[X-Fleet]\nGloable=true\n` },
+      ],
     });
     assert.deepEqual([status, reason], [404, 'UNIT_NOT_FOUND']);
-    assert.match(message, /unable to find Unit\(none\.service\) in Registry or on filesystem; x\.service: line 5: \[X-Fleet\] has no option "Gloable"; did you mean "Global"\?/);
+    assert.match(
+      message,
+      /unable to find Unit\(none\.service\) in Registry or on filesystem; x\.service: line 5: \[X-Fleet\] has no option "Gloable"; did you mean "Global"\?/,
+    );
   });
 
   const wrong: readonly (readonly [string, ApplyRequest, string, RegExp])[] = [
-    ['a name', { units: [{ name: 'a b.service', text: sleepText }] }, 'UNIT_NAME_INVALID', /^"a b\.service": invalid character ' ' in unit name$/],
-    ['a text', { units: [{ name: 'a.service', text: '[Service\n' }] }, 'UNIT_FILE_INVALID', /^a\.service: line 1, column/],
-    ['a large text', { units: [{ name: 'a.service', text: `[Service]\nExecStart=${'x'.repeat(limits.unitFileBytesMax)}\n` }] }, 'UNIT_FILE_TOO_LARGE', /^a\.service: .*larger than 65536 bytes/],
-    ['a template to start', { units: [{ name: 't@.service', text: templateText }], desired: 'launched' }, 'UNIT_IS_TEMPLATE', /^cannot activate template "t@\.service"$/],
-    ['an instance of nothing', { units: [{ name: 't@1.service' }] }, 'TEMPLATE_NOT_FOUND', /unable to find template Unit\(t@\.service\)/],
-    ['options that exclude each other', { units: [{ name: 'a.service', text: `${sleepText}\n[X-Fleet]\nGlobal=true\nReplaces=b.service\n` }] }, 'UNIT_OPTIONS_CONFLICT', /^a\.service: Global cannot be used with Replaces$/],
-    ['one name with two contents', { units: [{ name: 'a.service', text: sleepText }, { name: 'a.service', text: otherText }] }, 'REQUEST_INVALID', /a\.service is named twice with different content/],
+    [
+      'a name',
+      { units: [{ name: 'a b.service', text: sleepText }] },
+      'UNIT_NAME_INVALID',
+      /^"a b\.service": invalid character ' ' in unit name$/,
+    ],
+    [
+      'a text',
+      { units: [{ name: 'a.service', text: '[Service\n' }] },
+      'UNIT_FILE_INVALID',
+      /^a\.service: line 1, column/,
+    ],
+    [
+      'a large text',
+      { units: [{ name: 'a.service', text: `[Service]\nExecStart=${'x'.repeat(limits.unitFileBytesMax)}\n` }] },
+      'UNIT_FILE_TOO_LARGE',
+      /^a\.service: .*larger than 65536 bytes/,
+    ],
+    [
+      'a template to start',
+      { units: [{ name: 't@.service', text: templateText }], desired: 'launched' },
+      'UNIT_IS_TEMPLATE',
+      /^cannot activate template "t@\.service"$/,
+    ],
+    [
+      'an instance of nothing',
+      { units: [{ name: 't@1.service' }] },
+      'TEMPLATE_NOT_FOUND',
+      /unable to find template Unit\(t@\.service\)/,
+    ],
+    [
+      'options that exclude each other',
+      { units: [{ name: 'a.service', text: `${sleepText}\n[X-Fleet]\nGlobal=true\nReplaces=b.service\n` }] },
+      'UNIT_OPTIONS_CONFLICT',
+      /^a\.service: Global cannot be used with Replaces$/,
+    ],
+    [
+      'one name with two contents',
+      {
+        units: [
+          { name: 'a.service', text: sleepText },
+          { name: 'a.service', text: otherText },
+        ],
+      },
+      'REQUEST_INVALID',
+      /a\.service is named twice with different content/,
+    ],
   ];
   for (const [what, request, expectedReason, expected] of wrong) {
     test(`refuses ${what}`, async () => {
@@ -173,7 +291,10 @@ describe('bodies', () => {
     [{ units: [{ name: 5 }] }, '"units/0/name" is 5, should be of type string'],
     [{ units: [{}] }, '"units/0" lacks the field "name"'],
     [{ units: [{ name: 'a.service', txt: '' }] }, '"units/0" has an unknown field "txt"'],
-    [{ units: [{ name: 'a.service' }], desired: 'bogus' }, '"desired" is "bogus", should be one of inactive, loaded, launched'],
+    [
+      { units: [{ name: 'a.service' }], desired: 'bogus' },
+      '"desired" is "bogus", should be one of inactive, loaded, launched',
+    ],
     [{ units: [{ name: 'a.service' }], restart: 'yes' }, '"restart" is "yes", should be of type boolean'],
     [null, 'the body is null, should be of type object'],
   ];
@@ -184,20 +305,35 @@ describe('bodies', () => {
   }
 
   test('more units than one request may name', async () => {
-    const units = Array.from({ length: limits.unitsPerRequestMax + 1 }, (_, index) => ({ name: `a${index}.service`, text: sleepText }));
-    assert.deepEqual(await refused({ units }), { status: 413, reason: 'REQUEST_TOO_LARGE', message: `"units" has ${units.length} items, the limit is ${limits.unitsPerRequestMax}; send several requests` });
+    const units = Array.from({ length: limits.unitsPerRequestMax + 1 }, (_, index) => ({
+      name: `a${index}.service`,
+      text: sleepText,
+    }));
+    assert.deepEqual(await refused({ units }), {
+      status: 413,
+      reason: 'REQUEST_TOO_LARGE',
+      message: `"units" has ${units.length} items, the limit is ${limits.unitsPerRequestMax}; send several requests`,
+    });
   });
 
   test('a body over the limit, one that is not JSON, and one of another type', async () => {
-    const send = (payload: string, type = 'application/json') => fleetd.app.inject({ method: 'POST', url: '/fleet/v2/apply', headers: { 'content-type': type }, payload });
-    assert.equal((await send(' '.repeat(limits.requestBytesMax + 1))).json<Refused>().error.reason, 'REQUEST_TOO_LARGE');
-    assert.match((await send('{"units":\n[}')).json<Refused>().error.message, /^the body is not JSON: Unexpected token '\}', "\{"units":\\n\[\}" is not valid JSON$/);
+    const send = (payload: string, type = 'application/json') =>
+      fleetd.app.inject({ method: 'POST', url: '/fleet/v2/apply', headers: { 'content-type': type }, payload });
+    assert.equal(
+      (await send(' '.repeat(limits.requestBytesMax + 1))).json<Refused>().error.reason,
+      'REQUEST_TOO_LARGE',
+    );
+    assert.match(
+      (await send('{"units":\n[}')).json<Refused>().error.message,
+      /^the body is not JSON: Unexpected token '\}', "\{"units":\\n\[\}" is not valid JSON$/,
+    );
     assert.match((await send('')).json<Refused>().error.message, /^the body is empty/);
     assert.equal((await send('{}', 'text/plain')).json<Refused>().error.reason, 'CONTENT_TYPE_INVALID');
   });
 
   test('unknown paths, wrong methods and malformed paths are refused in our form', async () => {
-    const ask = async (method: 'GET' | 'PUT' | 'HEAD', url: string) => (await fleetd.app.inject({ method, url })).statusCode;
+    const ask = async (method: 'GET' | 'PUT' | 'HEAD', url: string) =>
+      (await fleetd.app.inject({ method, url })).statusCode;
     assert.equal(await ask('GET', '/fleet/v2/bogus'), 404);
     assert.equal(await ask('PUT', '/fleet/v2/apply'), 405);
     assert.equal(await ask('HEAD', '/fleet/v2/units'), 405);
@@ -208,7 +344,12 @@ describe('bodies', () => {
 
 describe('destroy', () => {
   test('takes away what is there and names what is not', async () => {
-    await apply({ units: [{ name: 'a.service', text: sleepText }, { name: 'b.service', text: sleepText }] });
+    await apply({
+      units: [
+        { name: 'a.service', text: sleepText },
+        { name: 'b.service', text: sleepText },
+      ],
+    });
     const { body } = await post<DestroyAnswer>('/destroy', { names: ['a.service', 'c.service', 'a.service'] });
     assert.deepEqual({ ...body, revision: 0 }, { revision: 0, destroyed: ['a.service'], unknown: ['c.service'] });
     assert.deepEqual(Object.keys(await fleetd.stored('units/')), ['units/b.service']);
@@ -217,37 +358,62 @@ describe('destroy', () => {
 
 describe('views', () => {
   beforeEach(async () => {
-    await apply({ units: [{ name: 'a.service', text: `[Unit]\nDescription=An a\n\n${sleepText}` }, { name: 'g.service', text: `${sleepText}\n[X-Fleet]\nGlobal=true\n` }], desired: 'launched' });
+    await apply({
+      units: [
+        { name: 'a.service', text: `[Unit]\nDescription=An a\n\n${sleepText}` },
+        { name: 'g.service', text: `${sleepText}\n[X-Fleet]\nGlobal=true\n` },
+      ],
+      desired: 'launched',
+    });
     await fleetd.write([
-      putMachine(fakeMachine(fakeMachineId)), putMachine(fakeMachine(other, { publicIp: '172.18.0.2', metadata: { region: 'eu' } })),
-      putAssignment(fakeMachineId, 'a.service'), putAssignment(fakeMachineId, 'g.service'), putAssignment(other, 'g.service'),
-      putStatus(fakeMachineId, 'a.service'), putStatus(other, 'g.service', { active: 'failed', sub: 'failed', result: 'exit-code', exitStatus: 3 }),
+      putMachine(fakeMachine(fakeMachineId)),
+      putMachine(fakeMachine(other, { publicIp: '172.18.0.2', metadata: { region: 'eu' } })),
+      putAssignment(fakeMachineId, 'a.service'),
+      putAssignment(fakeMachineId, 'g.service'),
+      putAssignment(other, 'g.service'),
+      putStatus(fakeMachineId, 'a.service'),
+      putStatus(other, 'g.service', { active: 'failed', sub: 'failed', result: 'exit-code', exitStatus: 3 }),
       { kind: 'put', key: 'leader', value: JSON.stringify({ machine: other, sinceMs: 5 }) },
     ]);
   });
 
   test('units tell what was asked for and where they are', async () => {
     const { units } = (await get<UnitList>('/units')).body;
-    assert.deepEqual(units.map(({ name, current, global, machines, description }) => ({ name, current, global, machines, description })), [
-      { name: 'a.service', current: 'launched', global: false, machines: [fakeMachineId], description: 'An a' },
-      { name: 'g.service', current: null, global: true, machines: [fakeMachineId, other], description: '' },
-    ]);
+    assert.deepEqual(
+      units.map(({ name, current, global, machines, description }) => ({
+        name,
+        current,
+        global,
+        machines,
+        description,
+      })),
+      [
+        { name: 'a.service', current: 'launched', global: false, machines: [fakeMachineId], description: 'An a' },
+        { name: 'g.service', current: null, global: true, machines: [fakeMachineId, other], description: '' },
+      ],
+    );
   });
 
   test('statuses tell what machines report', async () => {
     const { statuses } = (await get<StatusList>('/statuses')).body;
-    assert.deepEqual(statuses.map(({ name, machine, address, active, exitStatus }) => [name, machine, address, active, exitStatus]), [
-      ['a.service', fakeMachineId, '172.18.0.3', 'active', null],
-      ['g.service', other, '172.18.0.2', 'failed', 3],
-    ]);
+    assert.deepEqual(
+      statuses.map(({ name, machine, address, active, exitStatus }) => [name, machine, address, active, exitStatus]),
+      [
+        ['a.service', fakeMachineId, '172.18.0.3', 'active', null],
+        ['g.service', other, '172.18.0.2', 'failed', 3],
+      ],
+    );
   });
 
   test('machines tell who leads and how many units they have', async () => {
     const { machines } = (await get<MachineList>('/machines')).body;
-    assert.deepEqual(machines.map(({ id, units, leader, metadata }) => ({ id, units, leader, metadata })), [
-      { id: fakeMachineId, units: 2, leader: false, metadata: {} },
-      { id: other, units: 1, leader: true, metadata: { region: 'eu' } },
-    ]);
+    assert.deepEqual(
+      machines.map(({ id, units, leader, metadata }) => ({ id, units, leader, metadata })),
+      [
+        { id: fakeMachineId, units: 2, leader: false, metadata: {} },
+        { id: other, units: 1, leader: true, metadata: { region: 'eu' } },
+      ],
+    );
   });
 
   test('the file of a unit is its canonical text', async () => {
@@ -258,24 +424,52 @@ describe('views', () => {
 
   test('info names the cluster, explain gives a reason, unknown units are not found', async () => {
     const info = (await get<InfoView>('/info')).body;
-    assert.deepEqual({ ...info, revision: 0 }, { version: 'v1.0.0', keyPrefix: '/fleet', machine: fakeMachineId, store: 'embedded', leader: other, revision: 0 });
+    assert.deepEqual(
+      { ...info, revision: 0 },
+      { version: 'v1.0.0', keyPrefix: '/fleet', machine: fakeMachineId, store: 'embedded', leader: other, revision: 0 },
+    );
     assert.equal((await get<Explanation>('/explain/a.service')).body.name, 'a.service');
-    for (const path of ['/units/x.service', '/units/x.service/file', '/explain/x.service', '/status/x.service', '/journal/x.service']) {
+    for (const path of [
+      '/units/x.service',
+      '/units/x.service/file',
+      '/explain/x.service',
+      '/status/x.service',
+      '/journal/x.service',
+    ]) {
       const { status, body } = await get<Refused>(path);
-      assert.deepEqual([status, body.error.reason, body.error.message], [404, 'UNIT_NOT_FOUND', 'unit x.service does not exist'], path);
+      assert.deepEqual(
+        [status, body.error.reason, body.error.message],
+        [404, 'UNIT_NOT_FOUND', 'unit x.service does not exist'],
+        path,
+      );
     }
   });
 
   test('API v1 shows statuses, with filters, and a global unit without machine and state', async () => {
-    const v1 = async (path: string): Promise<unknown> => (await fleetd.app.inject({ method: 'GET', url: `/fleet/v1${path}` })).json();
+    const v1 = async (path: string): Promise<unknown> =>
+      (await fleetd.app.inject({ method: 'GET', url: `/fleet/v1${path}` })).json();
     const hash = 'a'.repeat(40);
-    const a = { hash, machineID: fakeMachineId, name: 'a.service', systemdActiveState: 'active', systemdLoadState: 'loaded', systemdSubState: 'running' };
-    const g = { hash, machineID: other, name: 'g.service', systemdActiveState: 'failed', systemdLoadState: 'loaded', systemdSubState: 'failed' };
+    const a = {
+      hash,
+      machineID: fakeMachineId,
+      name: 'a.service',
+      systemdActiveState: 'active',
+      systemdLoadState: 'loaded',
+      systemdSubState: 'running',
+    };
+    const g = {
+      hash,
+      machineID: other,
+      name: 'g.service',
+      systemdActiveState: 'failed',
+      systemdLoadState: 'loaded',
+      systemdSubState: 'failed',
+    };
     assert.deepEqual(await v1('/state'), { states: [a, g] });
     assert.deepEqual(await v1(`/state?machineID=${other}`), { states: [g] });
     assert.deepEqual(await v1('/state?unitName=a.service'), { states: [a] });
     assert.deepEqual(await v1('/state/a.service'), a);
-    assert.deepEqual(Object.keys(await v1('/units/g.service') as object), ['desiredState', 'name', 'options']);
+    assert.deepEqual(Object.keys((await v1('/units/g.service')) as object), ['desiredState', 'name', 'options']);
   });
 });
 
@@ -299,17 +493,27 @@ describe('status and journal', () => {
   beforeEach(async () => {
     await fleetd.close();
     fleetd = await startFakeFleetd({ needs: { local: new Map([[fakeMachineId, local]]), peers } });
-    const units = ['a.service', 'b.service', 'c.service', 'g.service', 'n.service'].map((name) => ({ name, text: sleepText }));
+    const units = ['a.service', 'b.service', 'c.service', 'g.service', 'n.service'].map((name) => ({
+      name,
+      text: sleepText,
+    }));
     await apply({ units, desired: 'launched' });
     await fleetd.write([
-      putMachine(fakeMachine(fakeMachineId)), putMachine(fakeMachine(other)), putMachine(fakeMachine('c'.repeat(32), { hostname: 'away' })),
-      putAssignment(fakeMachineId, 'a.service'), putAssignment(other, 'b.service'), putAssignment('c'.repeat(32), 'c.service'),
-      putAssignment(fakeMachineId, 'g.service'), putAssignment(other, 'g.service'), putAssignment('d'.repeat(32), 'g.service'),
+      putMachine(fakeMachine(fakeMachineId)),
+      putMachine(fakeMachine(other)),
+      putMachine(fakeMachine('c'.repeat(32), { hostname: 'away' })),
+      putAssignment(fakeMachineId, 'a.service'),
+      putAssignment(other, 'b.service'),
+      putAssignment('c'.repeat(32), 'c.service'),
+      putAssignment(fakeMachineId, 'g.service'),
+      putAssignment(other, 'g.service'),
+      putAssignment('d'.repeat(32), 'g.service'),
     ]);
   });
 
   test('each machine of a unit is a block; one that cannot be asked says why', async () => {
-    const blocks = async (name: string) => (await get<StatusReport>(`/status/${name}`)).body.blocks.map(({ exitStatus, text }) => [exitStatus, text]);
+    const blocks = async (name: string) =>
+      (await get<StatusReport>(`/status/${name}`)).body.blocks.map(({ exitStatus, text }) => [exitStatus, text]);
     assert.deepEqual(await blocks('a.service'), [[0, 'local a.service\n']]);
     assert.deepEqual(await blocks('b.service'), [[3, 'remote b.service\n']]);
     assert.deepEqual(await blocks('g.service'), [
@@ -345,16 +549,29 @@ describe('operators', () => {
     assert.equal((await ask('/healthz')).body, 'ok\n');
     assert.equal((await ask('/readyz')).body, 'ok\n');
     await fleetd.close();
-    fleetd = await startFakeFleetd({ needs: { presence: () => 'another machine has the same id', reports: new Map([['engine', () => ({ passes: 7 })]]) } });
+    fleetd = await startFakeFleetd({
+      needs: {
+        presence: () => 'another machine has the same id',
+        reports: new Map([['engine', () => ({ passes: 7 })]]),
+      },
+    });
     const unready = await ask('/readyz');
     assert.deepEqual([unready.statusCode, unready.body], [503, 'presence: another machine has the same id\n']);
     await apply({ units: [{ name: 'a.service', text: sleepText }], desired: 'launched' });
     const { body, headers } = await ask('/metrics');
     assert.match(String(headers['content-type']), /^text\/plain; version=0\.0\.4/);
-    for (const line of ['fleet_units{desired="launched"} 1', 'fleet_machines 0', 'fleet_leader 0', 'fleet_store_current 1', 'fleet_engine_passes_total 7']) {
+    for (const line of [
+      'fleet_units{desired="launched"} 1',
+      'fleet_machines 0',
+      'fleet_leader 0',
+      'fleet_store_current 1',
+      'fleet_engine_passes_total 7',
+    ]) {
       assert.ok(body.split('\n').includes(line), line);
     }
-    for (const line of body.trimEnd().split('\n')) assert.match(line, /^(# (HELP|TYPE) \w+ .+|\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? [0-9.e+-]+)$/);
+    for (const line of body.trimEnd().split('\n')) {
+      assert.match(line, /^(# (HELP|TYPE) \w+ .+|\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? [0-9.e+-]+)$/);
+    }
     assert.deepEqual((await ask('/debug/state')).json<{ components: unknown }>().components, { engine: { passes: 7 } });
   });
 

@@ -18,8 +18,12 @@ export async function apply(scene: Scene, request: FastifyRequest, reply: Fastif
   const units = readWishes(body.units);
   if (!units.ok) return sendFailure(reply, units.failure);
   const wishes: Wishes = {
-    units: units.value, ...(body.desired === undefined ? {} : { desired: body.desired }),
-    replace: body.replace === true ? 'unless-higher' : 'never', restart: body.restart === true, lenient: false, by: body.by ?? '',
+    units: units.value,
+    ...(body.desired === undefined ? {} : { desired: body.desired }),
+    replace: body.replace === true ? 'unless-higher' : 'never',
+    restart: body.restart === true,
+    lenient: false,
+    by: body.by ?? '',
   };
   if (body.dryRun === true) return sendDryRun(scene, wishes, reply);
   const outcome = await transact(scene.needs, (basis) => decideApply(basis, wishes), scene.signal);
@@ -66,5 +70,9 @@ function readWish({ name, text, templateText }: ApplyUnit, others: ReadonlyMap<U
   const other = others.get(parts.value.name);
   const isOther = other !== undefined && (other.text !== text || other.templateText !== templateText);
   if (isOther) return failure('REQUEST_INVALID', `${name} is named twice with different content; name it once`);
-  return success({ name: parts.value.name, ...(text === undefined ? {} : { text }), ...(templateText === undefined ? {} : { templateText }) });
+  return success({
+    name: parts.value.name,
+    ...(text === undefined ? {} : { text }),
+    ...(templateText === undefined ? {} : { templateText }),
+  });
 }

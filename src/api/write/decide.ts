@@ -1,7 +1,8 @@
 /**
- * What a request to create, replace, start, stop, restart or destroy units changes: pure decisions on one moment of the cluster.
- * Promises: all units of a request are checked before anything is decided, and every error is named; nothing is changed that
- * was not asked for; a record's generation grows only when the record changes.
+ * What a request to create, replace, start, stop, restart or destroy units changes: pure decisions on one moment of the
+ * cluster.
+ * Promises: all units of a request are checked before anything is decided, and every error is named; nothing is changed
+ * that was not asked for; a record's generation grows only when the record changes.
  */
 import { parseStoredFleetSection } from '../../core/fleet-section.ts';
 import { failure, success, type Failure, type Result } from '../../core/failure.ts';
@@ -33,7 +34,8 @@ export interface Wishes {
   readonly desired?: DesiredState;
   /**
    * Whether other content replaces what is there: never; unless the unit's state is higher than the one asked for
-   * (fleet 1.0: `submit --replace` replaces inactive units only, `load --replace` those that are not launched); or always.
+   * (fleet 1.0: `submit --replace` replaces inactive units only, `load --replace` those that are not launched); or
+   * always.
    */
   readonly replace: 'never' | 'unless-higher' | 'always';
   /** Ask for a restart of units that are or become launched. */
@@ -62,13 +64,18 @@ export interface UnitFailure {
 export function decideApply(basis: Basis, wishes: Wishes): Result<Decision<readonly AppliedUnit[]>> {
   const read = createContentReader();
   const decided = wishes.units.map((wish) => decideUnit({ basis, wishes, read }, wish));
-  const failures = decided.flatMap((unit, index) => (unit.ok ? [] : [{ unit: wishes.units[index]?.name ?? '', failure: unit.failure }]));
+  const failures = decided.flatMap((unit, index) =>
+    unit.ok ? [] : [{ unit: wishes.units[index]?.name ?? '', failure: unit.failure }],
+  );
   if (failures.length > 0) return sayAll(failures);
   return success(together(decided.flatMap((unit) => (unit.ok ? [unit.value] : []))));
 }
 
 /** Decides about the only unit of a request; its failure does not name it, because the request does. */
-export function decideApplyOne(basis: Basis, wishes: Wishes & { readonly units: readonly [Wish] }): Result<Decision<readonly AppliedUnit[]>> {
+export function decideApplyOne(
+  basis: Basis,
+  wishes: Wishes & { readonly units: readonly [Wish] },
+): Result<Decision<readonly AppliedUnit[]>> {
   const decided = decideUnit({ basis, wishes, read: createContentReader() }, wishes.units[0]);
   return decided.ok ? success(together([decided.value])) : decided;
 }
@@ -78,7 +85,11 @@ function together(units: readonly DecidedUnit[]): Decision<readonly AppliedUnit[
     plan: {
       units: units.flatMap(({ change }) => change ?? []),
       files: new Map(units.flatMap(({ content }) => (content === null ? [] : [[content.hash, content.text] as const]))),
-      unchanged: [...new Map(units.flatMap(({ template }) => (template === null ? [] : [[template.key, template] as const]))).values()],
+      unchanged: [
+        ...new Map(
+          units.flatMap(({ template }) => (template === null ? [] : [[template.key, template] as const])),
+        ).values(),
+      ],
     },
     answer: units.map(({ applied }) => applied),
   };
@@ -90,12 +101,16 @@ export interface Destruction {
   readonly unknown: readonly UnitName[];
 }
 
-export function decideDestroy({ snapshot, modRevision }: Basis, names: readonly UnitName[]): Result<Decision<Destruction>> {
+export function decideDestroy(
+  { snapshot, modRevision }: Basis,
+  names: readonly UnitName[],
+): Result<Decision<Destruction>> {
   const destroyed = names.filter((name) => snapshot.units.has(name));
   return success({
     plan: {
       units: destroyed.map((name) => ({ name, record: null, basis: modRevision(keys.unit(name)) })),
-      files: new Map(), unchanged: [],
+      files: new Map(),
+      unchanged: [],
     },
     answer: { destroyed, unknown: names.filter((name) => !snapshot.units.has(name)) },
   });
@@ -106,7 +121,11 @@ const namedFailuresMax = 20;
 
 /** Several failures as one: each names its unit. */
 export function sayAll(failures: readonly UnitFailure[]): { readonly ok: false; readonly failure: Failure } {
-  const said = failures.slice(0, namedFailuresMax).map(({ unit, failure: { code, message } }) => (message.includes(unit) || code === 'UNIT_NAME_INVALID' ? message : `${unit}: ${message}`));
+  const said = failures
+    .slice(0, namedFailuresMax)
+    .map(({ unit, failure: { code, message } }) =>
+      message.includes(unit) || code === 'UNIT_NAME_INVALID' ? message : `${unit}: ${message}`,
+    );
   const more = failures.length > said.length ? [`and ${failures.length - said.length} more units`] : [];
   return failure(failures[0]?.failure.code ?? 'REQUEST_INVALID', [...said, ...more].join('; '));
 }
@@ -135,11 +154,18 @@ function decideUnit(scene: Scene, wish: Wish): Result<DecidedUnit> {
   return record === undefined ? decideNew(scene, wish) : decideKnown(scene, wish, record);
 }
 
-/** A unit that the store does not have: its own text, its template in the store, or the template text that came along. */
+/**
+ * A unit that the store does not have: its own text, its template in the store, or the template text that came along.
+ */
 function decideNew(scene: Scene, wish: Wish): Result<DecidedUnit> {
   const { basis, wishes, read } = scene;
   const unreadable = basis.snapshot.unreadable.get(keys.unit(wish.name));
-  if (unreadable !== undefined) return failure('UNIT_DIFFERS', `${wish.name} is in the store, but this fleetd cannot read it (${unreadable.why}); destroy it first, or use a newer fleetd`);
+  if (unreadable !== undefined) {
+    return failure(
+      'UNIT_DIFFERS',
+      `${wish.name} is in the store, but cannot be read (${unreadable.why}); destroy it first, or update this fleetd`,
+    );
+  }
   const templateName = templateOf(wish.name);
   const stored = wish.text !== undefined || templateName === null ? undefined : basis.snapshot.units.get(templateName);
   const known = stored === undefined ? undefined : basis.snapshot.files.get(stored.hash);
@@ -151,17 +177,32 @@ function decideNew(scene: Scene, wish: Wish): Result<DecidedUnit> {
   const checked = check(wish.name, content.value.file, wishes.lenient || known !== undefined);
   if (!checked.ok) return checked;
   const record: UnitRecord = {
-    hash: content.value.hash, desired: wishes.desired ?? 'inactive', generation: 1, restart: 0, changedAtMs: basis.nowMs, changedBy: wishes.by };
-  const template = known === undefined || templateName === null ? null : { key: keys.unit(templateName), modRevision: basis.modRevision(keys.unit(templateName)) };
+    hash: content.value.hash,
+    desired: wishes.desired ?? 'inactive',
+    generation: 1,
+    restart: 0,
+    changedAtMs: basis.nowMs,
+    changedBy: wishes.by,
+  };
+  const template =
+    known === undefined || templateName === null
+      ? null
+      : { key: keys.unit(templateName), modRevision: basis.modRevision(keys.unit(templateName)) };
   return success({
     applied: appliedUnit({ name: wish.name, record, before: null, content: 'created' }, checked.value),
-    change: { name: wish.name, record, basis: 0 }, content: content.value, template,
+    change: { name: wish.name, record, basis: 0 },
+    content: content.value,
+    template,
   });
 }
 
 function whyNoText(name: UnitName, template: UnitName | null): Parameters<typeof failure> {
   if (template === null) return ['UNIT_NOT_FOUND', `unable to find Unit(${name}) in Registry or on filesystem`];
-  return ['TEMPLATE_NOT_FOUND', `failed getting Unit(${name}) from template: unable to find template Unit(${template}) in Registry or on filesystem`];
+  return [
+    'TEMPLATE_NOT_FOUND',
+    `failed getting Unit(${name}) from template: ` +
+      `unable to find template Unit(${template}) in Registry or on filesystem`,
+  ];
 }
 
 /** A unit that the store has: its content stays unless it differs and may be replaced. */
@@ -170,14 +211,19 @@ function decideKnown(scene: Scene, wish: Wish, before: UnitRecord): Result<Decid
   const given = wish.text === undefined ? null : read(wish.text);
   if (given?.ok === false) return given;
   const isOther = given !== null && given.value.hash !== before.hash;
-  const mayReplace = wishes.replace === 'always' || (wishes.replace === 'unless-higher' && rank[before.desired] <= rank[wishes.desired ?? 'inactive']);
+  const mayReplace =
+    wishes.replace === 'always' ||
+    (wishes.replace === 'unless-higher' && rank[before.desired] <= rank[wishes.desired ?? 'inactive']);
   const isReplaced = isOther && mayReplace;
-  const checked = isReplaced ? check(wish.name, given.value.file, wishes.lenient) : describeKnown(basis, wish.name, before.hash);
+  const checked = isReplaced
+    ? check(wish.name, given.value.file, wishes.lenient)
+    : describeKnown(basis, wish.name, before.hash);
   if (!checked.ok) return checked;
   const content = isReplaced ? 'replaced' : isOther ? 'differs' : 'same';
-  // A replacement that is refused leaves the unit alone altogether: starting or stopping the old content was not asked for.
+  // A replacement that is refused leaves the unit alone altogether: starting or stopping the old content was not asked
+  // for.
   const isRefused = content === 'differs' && wishes.replace !== 'never';
-  const desired = isRefused ? before.desired : wishes.desired ?? before.desired;
+  const desired = isRefused ? before.desired : (wishes.desired ?? before.desired);
   const restart = before.restart + (wishes.restart && !isRefused && desired === 'launched' ? 1 : 0);
   const hash = isReplaced ? given.value.hash : before.hash;
   const isChanged = hash !== before.hash || desired !== before.desired || restart !== before.restart;
@@ -187,7 +233,8 @@ function decideKnown(scene: Scene, wish: Wish, before: UnitRecord): Result<Decid
   return success({
     applied: appliedUnit({ name: wish.name, record, before: before.desired, content }, checked.value),
     change: isChanged ? { name: wish.name, record, basis: basis.modRevision(keys.unit(wish.name)) as Revision } : null,
-    content: isReplaced ? given.value : null, template: null,
+    content: isReplaced ? given.value : null,
+    template: null,
   });
 }
 
@@ -214,7 +261,10 @@ function describeKnown({ snapshot }: Basis, name: UnitName, hash: FileHash): Res
   return success({ global: section?.ok === true && section.value.global, warnings: [] });
 }
 
-function appliedUnit(unit: Pick<AppliedUnit, 'before' | 'content'> & { readonly name: UnitName; readonly record: UnitRecord }, facts: FileFacts): AppliedUnit {
+function appliedUnit(
+  unit: Pick<AppliedUnit, 'before' | 'content'> & { readonly name: UnitName; readonly record: UnitRecord },
+  facts: FileFacts,
+): AppliedUnit {
   const { name, content, before, record } = unit;
   const { desired, generation, restart, hash } = record;
   return { name, content, before, desired, global: facts.global, generation, restart, hash, warnings: facts.warnings };
@@ -225,7 +275,7 @@ function createContentReader(): (text: string) => Result<Content> {
   const known = new Map<string, Result<Content>>();
   return (text) => {
     let content = known.get(text);
-    if (content === undefined) known.set(text, content = readContent(text));
+    if (content === undefined) known.set(text, (content = readContent(text)));
     return content;
   };
 }
@@ -235,6 +285,8 @@ function readContent(text: string): Result<Content> {
   if (!parsed.ok) return parsed;
   const file = parsed.value;
   const canonical = printUnitFile(file);
-  if (Buffer.byteLength(canonical) > limits.unitFileBytesMax) return failure('UNIT_FILE_TOO_LARGE', `the unit file is larger than ${limits.unitFileBytesMax} bytes`);
+  if (Buffer.byteLength(canonical) > limits.unitFileBytesMax) {
+    return failure('UNIT_FILE_TOO_LARGE', `the unit file is larger than ${limits.unitFileBytesMax} bytes`);
+  }
   return success({ hash: hashUnitFile(file), text: canonical, file });
 }

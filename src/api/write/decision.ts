@@ -54,22 +54,34 @@ export function basisOf({ mirror, clock }: WriteNeeds): Basis {
 }
 
 /** Commits, and throws DeadlineExceeded when the store takes too long; then it may or may not have happened. */
-export function commitInTime({ store, clock }: WriteNeeds, commit: Commit, signal: AbortSignal): Promise<CommitOutcome> {
+export function commitInTime(
+  { store, clock }: WriteNeeds,
+  commit: Commit,
+  signal: AbortSignal,
+): Promise<CommitOutcome> {
   return withDeadline({ clock, limitMs: commitLimitMs, signal }, (limited) => store.commit(commit, limited));
 }
 
 /** Waits until the mirror shows the revision of a commit of ours; false when it does not in time. */
 export function catchUp({ mirror, clock }: WriteNeeds, revision: Revision, signal: AbortSignal): Promise<boolean> {
-  return inTime(withDeadline({ clock, limitMs: catchUpLimitMs, signal }, (limited) => mirror.reached(revision, limited)));
+  return inTime(
+    withDeadline({ clock, limitMs: catchUpLimitMs, signal }, (limited) => mirror.reached(revision, limited)),
+  );
 }
 
 /**
  * Waits until the mirror shows why these guards did not hold; false when it does not in time. The revision of a refused
  * commit is no use for that: it may belong to a change outside the cluster's keys.
  */
-export function seeRefusal({ mirror, clock }: WriteNeeds, guards: readonly Guard[], signal: AbortSignal): Promise<boolean> {
+export function seeRefusal(
+  { mirror, clock }: WriteNeeds,
+  guards: readonly Guard[],
+  signal: AbortSignal,
+): Promise<boolean> {
   const isSeen = (): boolean => guards.some(({ key, modRevision }) => mirror.modRevision(key) !== modRevision);
-  return inTime(withDeadline({ clock, limitMs: catchUpLimitMs, signal }, (limited) => mirrorUntil(mirror, isSeen, limited)));
+  return inTime(
+    withDeadline({ clock, limitMs: catchUpLimitMs, signal }, (limited) => mirrorUntil(mirror, isSeen, limited)),
+  );
 }
 
 /** Resolves once `holds()` does, looking after every change of the mirror; rejects with the reason of the signal. */

@@ -11,7 +11,9 @@ import type { Plan, UnitChange } from './plan.ts';
 
 /** The record under the key `operation`. While it stands, no other large request begins. */
 export interface OperationRecord {
-  /** `writing`: its parts are not all stored, nothing has happened; `accepted`: it will be carried out, whoever dies. */
+  /**
+   * `writing`: its parts are not all stored, nothing has happened; `accepted`: it will be carried out, whoever dies.
+   */
   readonly state: 'writing' | 'accepted';
   /** How many parts it has, once accepted, and how many of them have been carried out. */
   readonly parts: number;
@@ -22,11 +24,20 @@ export interface OperationRecord {
 }
 
 const readOperation: Reader<OperationRecord> = readRecord({
-  state: choice(['writing', 'accepted']), parts: whole(), done: whole(), machine: text(''), beganAtMs: whole(0),
+  state: choice(['writing', 'accepted']),
+  parts: whole(),
+  done: whole(),
+  machine: text(''),
+  beganAtMs: whole(0),
 });
 
-const readPart: Reader<{ readonly units: readonly { name: string; basis: number; record: string | null }[]; readonly files: Readonly<Record<string, string>> }> =
-  readRecord({ units: listOf(readRecord({ name: text(), basis: whole(), record: orNull(text()) })), files: mapOf(text()) });
+const readPart: Reader<{
+  readonly units: readonly { name: string; basis: number; record: string | null }[];
+  readonly files: Readonly<Record<string, string>>;
+}> = readRecord({
+  units: listOf(readRecord({ name: text(), basis: whole(), record: orNull(text()) })),
+  files: mapOf(text()),
+});
 
 export function encodeOperation(operation: OperationRecord): string {
   return JSON.stringify(operation);
@@ -38,7 +49,11 @@ export function decodeOperation(json: string): OperationRecord | null {
 
 /** One part of the plan: text that {@link decodePart} reads. */
 export function encodePart(part: Plan): string {
-  const units = part.units.map(({ name, basis, record }) => ({ name, basis, record: record === null ? null : encodeRecord(record) }));
+  const units = part.units.map(({ name, basis, record }) => ({
+    name,
+    basis,
+    record: record === null ? null : encodeRecord(record),
+  }));
   return JSON.stringify({ units, files: Object.fromEntries(part.files) });
 }
 
@@ -49,7 +64,11 @@ export function decodePart(json: string): Plan | null {
   for (const unit of part.units) {
     const record = unit.record === null ? null : decodeUnitRecord(unit.record);
     if (record?.ok === false) return null;
-    units.push({ name: unit.name as UnitName, basis: unit.basis as Revision | 0, record: record === null ? null : record.value });
+    units.push({
+      name: unit.name as UnitName,
+      basis: unit.basis as Revision | 0,
+      record: record === null ? null : record.value,
+    });
   }
   const files = new Map(Object.entries(part.files).map(([hash, content]) => [hash as FileHash, content]));
   return { units, files, unchanged: [] };

@@ -17,12 +17,22 @@ import { commitOf, fitsOneCommit, partsOf, type Plan } from './plan.ts';
 const names = Array.from({ length: 200 }, (_, index) => `many@${index}.service`);
 const text = '[Service]\nExecStart=/bin/sleep infinity\n';
 
-async function post(fleetd: FakeFleetd, path: string, payload: object): Promise<{ readonly status: number; readonly body: string }> {
-  const answer = await fleetd.app.inject({ method: 'POST', url: `/fleet/v2/${path}`, headers: { 'content-type': 'application/json' }, payload: JSON.stringify(payload) });
+async function post(
+  fleetd: FakeFleetd,
+  path: string,
+  payload: object,
+): Promise<{ readonly status: number; readonly body: string }> {
+  const answer = await fleetd.app.inject({
+    method: 'POST',
+    url: `/fleet/v2/${path}`,
+    headers: { 'content-type': 'application/json' },
+    payload: JSON.stringify(payload),
+  });
   return { status: answer.statusCode, body: answer.body };
 }
 
-const launch = (fleetd: FakeFleetd, units = names): ReturnType<typeof post> => post(fleetd, 'apply', { units: units.map((name) => ({ name, text })), desired: 'launched' });
+const launch = (fleetd: FakeFleetd, units = names): ReturnType<typeof post> =>
+  post(fleetd, 'apply', { units: units.map((name) => ({ name, text })), desired: 'launched' });
 
 /** Desired states in the store, counted. */
 async function desiredStates(fleetd: FakeFleetd): Promise<Readonly<Record<string, number>>> {
@@ -35,7 +45,10 @@ async function desiredStates(fleetd: FakeFleetd): Promise<Readonly<Record<string
 }
 
 /** A machine whose fleetd dies at its Nth commit: that one takes effect or not, nothing after it does. */
-function dyingAt(commit: number, fails: 'before' | 'after'): { readonly faultOf: (call: StoreCall) => StoreFault; readonly hasDied: () => boolean } {
+function dyingAt(
+  commit: number,
+  fails: 'before' | 'after',
+): { readonly faultOf: (call: StoreCall) => StoreFault; readonly hasDied: () => boolean } {
   let commits = 0;
   return {
     hasDied: () => commits >= commit,
@@ -53,7 +66,10 @@ describe('a request larger than one commit', () => {
     const { status, body } = await launch(fleetd);
     assert.equal(status, 200, body);
     const answer = JSON.parse(body) as ApplyAnswer;
-    assert.deepEqual(answer.units.map(({ name, desired }) => `${name} ${desired}`), names.map((name) => `${name} launched`));
+    assert.deepEqual(
+      answer.units.map(({ name, desired }) => `${name} ${desired}`),
+      names.map((name) => `${name} launched`),
+    );
     assert.deepEqual(await desiredStates(fleetd), { launched: names.length });
     assert.equal(fleetd.mirror.snapshot().revision, answer.revision);
     assert.deepEqual(await fleetd.stored('operation'), {});
@@ -66,7 +82,10 @@ describe('a request larger than one commit', () => {
   test('with one wrong unit changes nothing and leaves nothing behind', async () => {
     const fleetd = await startFakeFleetd();
     const before = await fleetd.stored();
-    const { status } = await post(fleetd, 'apply', { units: [...names.map((name) => ({ name, text })), { name: 'wrong.service' }], desired: 'launched' });
+    const { status } = await post(fleetd, 'apply', {
+      units: [...names.map((name) => ({ name, text })), { name: 'wrong.service' }],
+      desired: 'launched',
+    });
     assert.equal(status, 404);
     assert.deepEqual(await fleetd.stored(), before);
     await fleetd.close();
@@ -91,7 +110,10 @@ describe('a request larger than one commit', () => {
         await clock.advance(120_000);
         const states = await desiredStates(heir);
         assert.deepEqual(await heir.stored('operation'), {}, `commit ${commit}: nothing is left behind`);
-        assert.ok(['{"launched":200}', '{}'].includes(JSON.stringify(states)), `commit ${commit}: ${JSON.stringify(states)}`);
+        assert.ok(
+          ['{"launched":200}', '{}'].includes(JSON.stringify(states)),
+          `commit ${commit}: ${JSON.stringify(states)}`,
+        );
         if (status === 200) assert.deepEqual(states, { launched: names.length }, 'an acknowledged request is durable');
         if (states['launched'] === undefined) abandoned += 1;
         else accepted += 1;
@@ -118,7 +140,9 @@ describe('a request larger than one commit', () => {
     const stop = new AbortController();
     const running = heirs.map((heir) => runOperations(heir.needs, stop.signal));
     await clock.advance(120_000);
-    for (const value of Object.values(await dying.stored('units/'))) assert.equal((JSON.parse(value) as UnitRecord).generation, 1);
+    for (const value of Object.values(await dying.stored('units/'))) {
+      assert.equal((JSON.parse(value) as UnitRecord).generation, 1);
+    }
     assert.deepEqual(await desiredStates(dying), { launched: names.length });
     stop.abort();
     await Promise.all(running);
@@ -157,7 +181,10 @@ describe('a request larger than one commit', () => {
       post(first, 'apply', { units: names.map((name) => ({ name })), desired: 'inactive' }),
       post(second, 'apply', { units: names.map((name) => ({ name })), desired: 'loaded' }),
     ]);
-    assert.deepEqual(answers.map(({ status }) => status), [200, 200]);
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [200, 200],
+    );
     assert.equal(Object.keys(await desiredStates(first)).length, 1);
     await Promise.all(fleetds.map((fleetd) => fleetd.close()));
   });
@@ -168,9 +195,16 @@ describe('small requests', () => {
     const memory = createMemoryStore({ clock: createManualClock() });
     const fleetds = await Promise.all([1, 2, 3].map(() => startFakeFleetd({ memory })));
     await Promise.all(fleetds.map((fleetd) => launch(fleetd, ['a.service'])));
-    const restarts = fleetds.flatMap((fleetd) => [1, 2].map(() => post(fleetd, 'apply', { units: [{ name: 'a.service' }], restart: true })));
-    assert.deepEqual((await Promise.all(restarts)).map(({ status }) => status), [200, 200, 200, 200, 200, 200]);
-    const { generation, restart } = JSON.parse((await memory.list(keys.unit('a.service' as UnitName), AbortSignal.timeout(1_000))).entries[0]?.value ?? '') as UnitRecord;
+    const restarts = fleetds.flatMap((fleetd) =>
+      [1, 2].map(() => post(fleetd, 'apply', { units: [{ name: 'a.service' }], restart: true })),
+    );
+    assert.deepEqual(
+      (await Promise.all(restarts)).map(({ status }) => status),
+      [200, 200, 200, 200, 200, 200],
+    );
+    const { generation, restart } = JSON.parse(
+      (await memory.list(keys.unit('a.service' as UnitName), AbortSignal.timeout(1_000))).entries[0]?.value ?? '',
+    ) as UnitRecord;
     assert.deepEqual({ generation, restart }, { generation: 7, restart: 6 });
     await Promise.all(fleetds.map((fleetd) => fleetd.close()));
   });
@@ -190,37 +224,82 @@ describe('small requests', () => {
 });
 
 describe('parts of a plan', () => {
-  const record = (hash: string): UnitRecord => ({ hash: hash as FileHash, desired: 'launched', generation: 1, restart: 0, changedAtMs: 0, changedBy: 'x'.repeat(256) });
-  const plans = fc.record({
-    count: fc.integer({ min: 1, max: 400 }),
-    files: fc.array(fc.integer({ min: 1, max: limits.unitFileBytesMax - 10 }), { minLength: 1, maxLength: 40 }),
-    filler: fc.constantFrom('x', '"', '\u0001', '\u00e9'),
-  }).map(({ count, files, filler }): Plan => {
-    const texts = files.map((bytes, index) => filler.repeat(Math.floor(bytes / Buffer.byteLength(filler))) + index);
-    return {
-      units: Array.from({ length: count }, (_, index) => ({ name: `${'n'.repeat(200)}@${index}.service` as UnitName, basis: 0, record: record(String(index % texts.length)) })),
-      files: new Map(texts.map((content, index) => [String(index) as FileHash, content])), unchanged: [],
-    };
+  const record = (hash: string): UnitRecord => ({
+    hash: hash as FileHash,
+    desired: 'launched',
+    generation: 1,
+    restart: 0,
+    changedAtMs: 0,
+    changedBy: 'x'.repeat(256),
   });
+  const plans = fc
+    .record({
+      count: fc.integer({ min: 1, max: 400 }),
+      files: fc.array(fc.integer({ min: 1, max: limits.unitFileBytesMax - 10 }), { minLength: 1, maxLength: 40 }),
+      filler: fc.constantFrom('x', '"', '\u0001', '\u00e9'),
+    })
+    .map(({ count, files, filler }): Plan => {
+      const texts = files.map((bytes, index) => filler.repeat(Math.floor(bytes / Buffer.byteLength(filler))) + index);
+      return {
+        units: Array.from({ length: count }, (_, index) => ({
+          name: `${'n'.repeat(200)}@${index}.service` as UnitName,
+          basis: 0,
+          record: record(String(index % texts.length)),
+        })),
+        files: new Map(texts.map((content, index) => [String(index) as FileHash, content])),
+        unchanged: [],
+      };
+    });
 
   test('hold every unit once, in order, each with its file, and fit one commit written down and carried out', () => {
-    fc.assert(fc.property(plans, (plan) => {
-      const parts = partsOf(plan);
-      assert.deepEqual(parts.flatMap((part) => part.units), plan.units);
-      for (const part of parts) {
-        for (const { record: after } of part.units) assert.equal(part.files.get(after?.hash as FileHash), plan.files.get(after?.hash as FileHash));
-        const { guards, changes } = commitOf(part);
-        const operation = { guard: { key: keys.operation, modRevision: 0 as const }, change: { kind: 'put', key: keys.operation, value: 'x'.repeat(500) } as const };
-        const carriedOut = { guards: [operation.guard, ...guards], changes: [...changes, operation.change, { kind: 'delete', key: keys.operationPart(0) } as const] };
-        assert.ok(fitsOneCommit(carriedOut), 'carrying it out');
-        assert.ok(fitsOneCommit({ guards: [operation.guard], changes: [{ kind: 'put', key: keys.operationPart(0), value: encodePart(part) }] }), 'writing it down');
-      }
-    }), { numRuns: 60 });
+    fc.assert(
+      fc.property(plans, (plan) => {
+        const parts = partsOf(plan);
+        assert.deepEqual(
+          parts.flatMap((part) => part.units),
+          plan.units,
+        );
+        for (const part of parts) {
+          for (const { record: after } of part.units) {
+            assert.equal(part.files.get(after?.hash as FileHash), plan.files.get(after?.hash as FileHash));
+          }
+          const { guards, changes } = commitOf(part);
+          const operation = {
+            guard: { key: keys.operation, modRevision: 0 as const },
+            change: { kind: 'put', key: keys.operation, value: 'x'.repeat(500) } as const,
+          };
+          const carriedOut = {
+            guards: [operation.guard, ...guards],
+            changes: [...changes, operation.change, { kind: 'delete', key: keys.operationPart(0) } as const],
+          };
+          assert.ok(fitsOneCommit(carriedOut), 'carrying it out');
+          assert.ok(
+            fitsOneCommit({
+              guards: [operation.guard],
+              changes: [{ kind: 'put', key: keys.operationPart(0), value: encodePart(part) }],
+            }),
+            'writing it down',
+          );
+        }
+      }),
+      { numRuns: 60 },
+    );
   });
 
   test('read back as they were written; other texts are no part', () => {
-    fc.assert(fc.property(plans, (plan) => assert.deepEqual(decodePart(encodePart(plan)), plan)), { numRuns: 20 });
-    for (const json of ['', '{', '[]', 'null', '{"units":[{"name":"a"}]}', '{"units":[{"name":"a","basis":0,"record":"{}"}],"files":{}}']) assert.equal(decodePart(json), null);
+    fc.assert(
+      fc.property(plans, (plan) => assert.deepEqual(decodePart(encodePart(plan)), plan)),
+      { numRuns: 20 },
+    );
+    for (const json of [
+      '',
+      '{',
+      '[]',
+      'null',
+      '{"units":[{"name":"a"}]}',
+      '{"units":[{"name":"a","basis":0,"record":"{}"}],"files":{}}',
+    ])
+      assert.equal(decodePart(json), null);
     assert.equal(encodeRecord(record('a')).includes('"hash":"a"'), true);
   });
 });

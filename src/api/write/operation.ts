@@ -3,18 +3,29 @@
  *
  * 1. Claim the key `operation`; only one such request runs in the cluster, so two of them never mix.
  * 2. Decide on a snapshot that contains the claim: everything acknowledged before is in it.
- * 3. Write the parts down, then mark the operation accepted. Before that nothing has happened, after it everything will.
+ * 3. Write the parts down, then mark the operation accepted. Before that nothing has happened, after it everything
+ * will.
  * 4. Carry out one part with each commit, which deletes that part and counts it; the last one deletes the operation.
  *
  * Every commit is guarded by the operation's revision: whoever carries on, each part happens exactly once.
- * Promises: an accepted operation is finished by any fleetd, whichever dies; one that was not accepted leaves nothing behind;
- * a unit that somebody changed after the decision keeps that newer wish.
+ * Promises: an accepted operation is finished by any fleetd, whichever dies; one that was not accepted leaves nothing
+ * behind; a unit that somebody changed after the decision keeps that newer wish.
  */
 import { failure, success, type Result } from '../../core/failure.ts';
 import { keys } from '../../store/keys.ts';
 import { StoreUnavailable, type CommitChange, type Revision } from '../../store/store.ts';
 import { DeadlineExceeded, inTime, withDeadline } from '../deadline.ts';
-import { basisOf, catchUp, commitInTime, mirrorUntil, seeRefusal, storeLost, type Decide, type Outcome, type WriteNeeds } from './decision.ts';
+import {
+  basisOf,
+  catchUp,
+  commitInTime,
+  mirrorUntil,
+  seeRefusal,
+  storeLost,
+  type Decide,
+  type Outcome,
+  type WriteNeeds,
+} from './decision.ts';
 import { decodeOperation, decodePart, encodeOperation, encodePart, type OperationRecord } from './operation-record.ts';
 import { changesOf, guardsOf, isEmpty, partsOf, type Plan } from './plan.ts';
 
@@ -32,12 +43,19 @@ interface Held {
   readonly revision: Revision;
 }
 
-/** Carries out a decision of any size. Throws StoreUnavailable and DeadlineExceeded; accepted operations are then finished later. */
-export async function carryOutStored<T>(needs: WriteNeeds, decide: Decide<T>, signal: AbortSignal): Promise<Result<Outcome<T>>> {
+/**
+ * Carries out a decision of any size. Throws StoreUnavailable and DeadlineExceeded; accepted operations are then
+ * finished later.
+ */
+export async function carryOutStored<T>(
+  needs: WriteNeeds,
+  decide: Decide<T>,
+  signal: AbortSignal,
+): Promise<Result<Outcome<T>>> {
   const claimed = await claim(needs, signal);
   if (!claimed.ok) return claimed;
   const held = claimed.value;
-  if (!await catchUp(needs, held.revision, signal)) return storeLost;
+  if (!(await catchUp(needs, held.revision, signal))) return storeLost;
   const decided = decide(basisOf(needs));
   if (!decided.ok || isEmpty(decided.value.plan)) {
     await advance(needs, { held, next: null, changes: [] }, signal);
@@ -45,8 +63,14 @@ export async function carryOutStored<T>(needs: WriteNeeds, decide: Decide<T>, si
   }
   const parts = partsOf(decided.value.plan);
   const accepted = await writeDown(needs, { held, parts }, signal);
-  if (accepted === null) return failure('CONFLICT', 'writing the request down took so long that it was given up; nothing has changed, try again');
-  const revision = await carryOn(needs, { held: accepted, parts }, signal) ?? await finishedByAnother(needs, signal);
+  if (accepted === null) {
+    return failure(
+      'CONFLICT',
+      'writing the request down took so long that it was given up; nothing has changed, try again',
+    );
+  }
+  const revision =
+    (await carryOn(needs, { held: accepted, parts }, signal)) ?? (await finishedByAnother(needs, signal));
   await catchUp(needs, revision, signal);
   return success({ revision, answer: decided.value.answer });
 }
@@ -55,7 +79,10 @@ export async function carryOutStored<T>(needs: WriteNeeds, decide: Decide<T>, si
 async function claim(needs: WriteNeeds, signal: AbortSignal): Promise<Result<Held>> {
   const { clock, mirror, machineId } = needs;
   const record: OperationRecord = { state: 'writing', parts: 0, done: 0, machine: machineId, beganAtMs: clock.nowMs() };
-  const commit = { guards: [{ key: keys.operation, modRevision: 0 as const }], changes: [{ kind: 'put', key: keys.operation, value: encodeOperation(record) } as const] };
+  const commit = {
+    guards: [{ key: keys.operation, modRevision: 0 as const }],
+    changes: [{ kind: 'put', key: keys.operation, value: encodeOperation(record) } as const],
+  };
   try {
     return await withDeadline({ clock, limitMs: busyLimitMs, signal }, async (limited) => {
       for (;;) {
@@ -81,14 +108,23 @@ interface Step {
 }
 
 /** One commit of whoever holds the operation. Null when a guard did not hold. */
-async function advance(needs: WriteNeeds, { held, next, changes, part }: Step, signal: AbortSignal): Promise<Held | null> {
-  const last: CommitChange = next === null
-    ? { kind: 'delete', key: keys.operation }
-    : { kind: 'put', key: keys.operation, value: encodeOperation(next) };
-  const { committed, revision } = await commitInTime(needs, {
-    guards: [{ key: keys.operation, modRevision: held.revision }, ...(part === undefined ? [] : guardsOf(part))],
-    changes: [...changes, last],
-  }, signal);
+async function advance(
+  needs: WriteNeeds,
+  { held, next, changes, part }: Step,
+  signal: AbortSignal,
+): Promise<Held | null> {
+  const last: CommitChange =
+    next === null
+      ? { kind: 'delete', key: keys.operation }
+      : { kind: 'put', key: keys.operation, value: encodeOperation(next) };
+  const { committed, revision } = await commitInTime(
+    needs,
+    {
+      guards: [{ key: keys.operation, modRevision: held.revision }, ...(part === undefined ? [] : guardsOf(part))],
+      changes: [...changes, last],
+    },
+    signal,
+  );
   return committed ? { record: next ?? held.record, revision } : null;
 }
 
@@ -106,7 +142,11 @@ async function writeDown(needs: WriteNeeds, { held, parts }: Work, signal: Abort
     const { committed } = await commitInTime(needs, { guards, changes: [change] }, signal);
     if (!committed) return null;
   }
-  return advance(needs, { held, next: { ...held.record, state: 'accepted', parts: parts.length }, changes: [] }, signal);
+  return advance(
+    needs,
+    { held, next: { ...held.record, state: 'accepted', parts: parts.length }, changes: [] },
+    signal,
+  );
 }
 
 /** Carries out the parts that are left. The revision of the last one; null when somebody else carries on with them. */
@@ -120,16 +160,23 @@ async function carryOn(needs: WriteNeeds, { held, parts }: Work, signal: AbortSi
 }
 
 /** Carries out one part; null when somebody else holds the operation by now. */
-async function carryOutPart(needs: WriteNeeds, { held, part }: { readonly held: Held; readonly part: Plan }, signal: AbortSignal): Promise<Held | null> {
+async function carryOutPart(
+  needs: WriteNeeds,
+  { held, part }: { readonly held: Held; readonly part: Plan },
+  signal: AbortSignal,
+): Promise<Held | null> {
   const { mirror } = needs;
   const { record } = held;
   const next = record.done + 1 === record.parts ? null : { ...record, done: record.done + 1 };
-  for (let left = part; ; ) {
-    const changes: readonly CommitChange[] = [...changesOf(left), { kind: 'delete', key: keys.operationPart(record.done) }];
+  for (let left = part; ;) {
+    const changes: readonly CommitChange[] = [
+      ...changesOf(left),
+      { kind: 'delete', key: keys.operationPart(record.done) },
+    ];
     const step = await advance(needs, { held, next, changes, part: left }, signal);
     if (step !== null) return step;
     const guards = [{ key: keys.operation, modRevision: held.revision }, ...guardsOf(left)];
-    if (!await seeRefusal(needs, guards, signal)) throw new StoreUnavailable('the mirror does not follow the store');
+    if (!(await seeRefusal(needs, guards, signal))) throw new StoreUnavailable('the mirror does not follow the store');
     if (mirror.modRevision(keys.operation) !== held.revision) return null;
     const units = left.units.filter(({ name, basis }) => mirror.modRevision(keys.unit(name)) === basis);
     left = { ...left, units }; // Units changed since the decision keep the newer wish: fewer with every round.
@@ -138,7 +185,9 @@ async function carryOutPart(needs: WriteNeeds, { held, part }: { readonly held: 
 
 /** Waits for whoever carries on with our operation. */
 async function finishedByAnother({ mirror, clock }: WriteNeeds, signal: AbortSignal): Promise<Revision> {
-  await withDeadline({ clock, limitMs: busyLimitMs, signal }, (limited) => mirrorUntil(mirror, () => mirror.modRevision(keys.operation) === 0, limited));
+  await withDeadline({ clock, limitMs: busyLimitMs, signal }, (limited) =>
+    mirrorUntil(mirror, () => mirror.modRevision(keys.operation) === 0, limited),
+  );
   return mirror.snapshot().revision as Revision;
 }
 
@@ -149,7 +198,7 @@ export async function runOperations(needs: WriteNeeds, signal: AbortSignal): Pro
     try {
       await mirrorUntil(mirror, () => mirror.modRevision(keys.operation) !== 0, signal);
       const seen = mirror.modRevision(keys.operation);
-      if (seen !== 0 && await standsStill(needs, seen, signal)) await takeOver(needs, seen, signal);
+      if (seen !== 0 && (await standsStill(needs, seen, signal))) await takeOver(needs, seen, signal);
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof StoreUnavailable || error instanceof DeadlineExceeded)) throw error;
@@ -162,12 +211,16 @@ export async function runOperations(needs: WriteNeeds, signal: AbortSignal): Pro
 /** Whether the operation is not written for a while. */
 async function standsStill({ mirror, clock }: WriteNeeds, seen: Revision, signal: AbortSignal): Promise<boolean> {
   const hasMoved = (): boolean => mirror.modRevision(keys.operation) !== seen;
-  return !await inTime(withDeadline({ clock, limitMs: graceMs, signal }, (limited) => mirrorUntil(mirror, hasMoved, limited)));
+  return !(await inTime(
+    withDeadline({ clock, limitMs: graceMs, signal }, (limited) => mirrorUntil(mirror, hasMoved, limited)),
+  ));
 }
 
 async function takeOver(needs: WriteNeeds, seen: Revision, signal: AbortSignal): Promise<void> {
   const { store, clock, log, mirror } = needs;
-  const { entries } = await withDeadline({ clock, limitMs: graceMs, signal }, (limited) => store.list(keys.operation, limited));
+  const { entries } = await withDeadline({ clock, limitMs: graceMs, signal }, (limited) =>
+    store.list(keys.operation, limited),
+  );
   const header = entries.find((entry) => entry.key === keys.operation);
   if (header?.modRevision !== seen) return; // Somebody was faster.
   const record = decodeOperation(header.value);
@@ -176,14 +229,20 @@ async function takeOver(needs: WriteNeeds, seen: Revision, signal: AbortSignal):
   const isWhole = record !== null && parts.length === record.parts - record.done;
   if (record?.state === 'writing') {
     await discard(needs, { held: { record, revision: seen }, keys: stored.map((entry) => entry.key) }, signal);
-    log.info('gave up a large request that was never accepted; nothing of it has happened', { machine: record.machine });
+    log.info('gave up a large request that was never accepted; nothing of it has happened', {
+      machine: record.machine,
+    });
   } else if (isWhole) {
     // Parts that are done are gone; their places are filled so that the others keep their numbers.
     const all = [...Array.from({ length: record.done }, () => noPart), ...parts];
     const revision = await carryOn(needs, { held: { record, revision: seen }, parts: all }, signal);
-    if (revision !== null) log.info('finished a large request that was left half done', { machine: record.machine, revision });
+    if (revision !== null) {
+      log.info('finished a large request that was left half done', { machine: record.machine, revision });
+    }
   } else {
-    log.error('a stored operation cannot be read; large requests wait until a newer fleetd finishes it or the key "operation" is deleted');
+    log.error(
+      'a stored operation cannot be read; large requests wait for a newer fleetd, or until "operation" is deleted',
+    );
     await mirrorUntil(mirror, () => mirror.modRevision(keys.operation) !== seen, signal);
   }
 }
@@ -191,7 +250,11 @@ async function takeOver(needs: WriteNeeds, seen: Revision, signal: AbortSignal):
 const noPart: Plan = { units: [], files: new Map(), unchanged: [] };
 
 /** Deletes what was written down of an operation, then the operation. */
-async function discard(needs: WriteNeeds, { held, keys: stored }: { readonly held: Held; readonly keys: readonly string[] }, signal: AbortSignal): Promise<void> {
+async function discard(
+  needs: WriteNeeds,
+  { held, keys: stored }: { readonly held: Held; readonly keys: readonly string[] },
+  signal: AbortSignal,
+): Promise<void> {
   const guards = [{ key: keys.operation, modRevision: held.revision }];
   for (let start = 0; start < stored.length; start += discardedPerCommit) {
     const changes = stored.slice(start, start + discardedPerCommit).map((key) => ({ kind: 'delete', key }) as const);

@@ -1,7 +1,7 @@
 /**
  * What a request changes in the store, as data: records of units, and the unit files they point to.
- * Promises: a plan says of each unit which revision it was decided from, so that a change in between is noticed; chunks of a
- * plan each fit one commit of every store.
+ * Promises: a plan says of each unit which revision it was decided from, so that a change in between is noticed; chunks
+ * of a plan each fit one commit of every store.
  */
 import { assert } from '../../core/failure.ts';
 import { limits } from '../../core/limits.ts';
@@ -35,7 +35,10 @@ const operationOps = 3;
 const partBytesMax = limits.storeBytesPerCommitMax - 16 * frameBytes;
 
 /** JSON escapes a control character as six. */
-assert(limits.unitFileBytesMax * 6 + 3 * frameBytes < partBytesMax, 'one unit with the largest file fits a part, however it is escaped');
+assert(
+  limits.unitFileBytesMax * 6 + 3 * frameBytes < partBytesMax,
+  'one unit with the largest file fits a part, however it is escaped',
+);
 
 export function isEmpty(plan: Plan): boolean {
   return plan.units.length === 0;
@@ -56,7 +59,10 @@ export function changesOf(plan: Plan): readonly CommitChange[] {
   return [
     ...[...plan.files].map(([hash, text]) => ({ kind: 'put', key: keys.unitFile(hash), value: text }) as const),
     ...plan.units.map(({ name, record }): CommitChange =>
-      record === null ? { kind: 'delete', key: keys.unit(name) } : { kind: 'put', key: keys.unit(name), value: encodeRecord(record) }),
+      record === null
+        ? { kind: 'delete', key: keys.unit(name) }
+        : { kind: 'put', key: keys.unit(name), value: encodeRecord(record) },
+    ),
   ];
 }
 
@@ -73,8 +79,8 @@ function bytesOf({ guards, changes }: Commit): number {
 }
 
 /**
- * The plan in parts, in order. Writing a part down and carrying it out each fit one commit; `unchanged` is left out, because
- * a stored operation is decided once.
+ * The plan in parts, in order. Writing a part down and carrying it out each fit one commit; `unchanged` is left out,
+ * because a stored operation is decided once.
  */
 export function partsOf(plan: Plan): readonly Plan[] {
   const parts: Plan[] = [];
@@ -88,7 +94,8 @@ export function partsOf(plan: Plan): readonly Plan[] {
   for (const unit of plan.units) {
     const hash = unit.record?.hash;
     const text = hash === undefined ? undefined : plan.files.get(hash);
-    const bytesMore = (): number => bytesOfUnit(unit) + (text === undefined || files.has(hash as FileHash) ? 0 : bytesOfFile(text));
+    const bytesMore = (): number =>
+      bytesOfUnit(unit) + (text === undefined || files.has(hash as FileHash) ? 0 : bytesOfFile(text));
     const ops = operationOps + 2 * (units.length + 1) + files.size + 1;
     if (ops > limits.storeOpsPerCommitMax || bytes + bytesMore() > partBytesMax) close();
     bytes += bytesMore();

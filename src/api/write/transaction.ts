@@ -1,23 +1,36 @@
 /**
- * From a decision to the store: decide on the newest snapshot, commit guarded by what was decided from, and decide again
- * when somebody else was faster.
+ * From a decision to the store: decide on the newest snapshot, commit guarded by what was decided from, and decide
+ * again when somebody else was faster.
  * Promises: all of a request happens or nothing; an answer means that it is durable and that lists of this API show it;
  * the number of attempts and every wait are bounded.
  */
 import { failure, success, type Result } from '../../core/failure.ts';
 import { StoreUnavailable } from '../../store/store.ts';
 import { DeadlineExceeded } from '../deadline.ts';
-import { basisOf, catchUp, commitInTime, seeRefusal, storeLost, type Decide, type Outcome, type WriteNeeds } from './decision.ts';
+import {
+  basisOf,
+  catchUp,
+  commitInTime,
+  seeRefusal,
+  storeLost,
+  type Decide,
+  type Outcome,
+  type WriteNeeds,
+} from './decision.ts';
 import { carryOutStored } from './operation.ts';
 import { commitOf, fitsOneCommit, isEmpty } from './plan.ts';
 
 const attemptsMax = 16;
 
 /**
- * Carries a decision out. Fails with what `decide` fails with, with CONFLICT when others were faster again and again, and
- * with STORE_UNAVAILABLE when the store does not answer; then, as with every lost answer, it may have happened.
+ * Carries a decision out. Fails with what `decide` fails with, with CONFLICT when others were faster again and again,
+ * and with STORE_UNAVAILABLE when the store does not answer; then, as with every lost answer, it may have happened.
  */
-export async function transact<T>(needs: WriteNeeds, decide: Decide<T>, signal: AbortSignal): Promise<Result<Outcome<T>>> {
+export async function transact<T>(
+  needs: WriteNeeds,
+  decide: Decide<T>,
+  signal: AbortSignal,
+): Promise<Result<Outcome<T>>> {
   if (!needs.mirror.freshness().current) return storeLost;
   try {
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
@@ -29,10 +42,11 @@ export async function transact<T>(needs: WriteNeeds, decide: Decide<T>, signal: 
       if (!fitsOneCommit(commit)) return await carryOutStored(needs, decide, signal);
       const outcome = await commitInTime(needs, commit, signal);
       if (outcome.committed) {
-        await catchUp(needs, outcome.revision, signal); // A mirror that lags only delays what lists show: the answer stands.
+        // A mirror that lags only delays what lists show: the answer stands.
+        await catchUp(needs, outcome.revision, signal);
         return success({ revision: outcome.revision, answer });
       }
-      if (!await seeRefusal(needs, commit.guards, signal)) return storeLost;
+      if (!(await seeRefusal(needs, commit.guards, signal))) return storeLost;
     }
     return failure('CONFLICT', `others changed the same things ${attemptsMax} times in a row; try again`);
   } catch (error) {

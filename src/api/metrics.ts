@@ -1,0 +1,136 @@
+/**
+ * What a fleetd costs and does, as numbers that Prometheus collects.
+ * Promises: reading them takes no call to anybody; the names are stable.
+ */
+import type { monitorEventLoopDelay } from 'node:perf_hooks';
+import { cpuUsage, memoryUsage } from 'node:process';
+import type { ClusterSnapshot } from '../core/cluster.ts';
+import { desiredStates } from '../core/unit.ts';
+import type { ApiNeeds, ReportReader } from './needs.ts';
+import type { StreamCounter } from './stream-counter.ts';
+
+type LoopDelay = ReturnType<typeof monitorEventLoopDelay>;
+
+export interface MetricSources {
+  readonly needs: ApiNeeds;
+  readonly streams: StreamCounter;
+  /** Answers given, by status. */
+  readonly answers: ReadonlyMap<number, number>;
+}
+
+interface Sample {
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** One metric with its samples, in the words of Prometheus. */
+interface Metric {
+  readonly name: string;
+  readonly type: 'gauge' | 'counter';
+  readonly help: string;
+  readonly samples: readonly Sample[];
+}
+
+type MakeMetric = (name: string, help: string, value: number | readonly Sample[]) => Metric;
+
+const metric =
+  (type: Metric['type']): MakeMetric =>
+  (name, help, value) => ({
+    name,
+    type,
+    help,
+    samples: typeof value === 'number' ? [{ value }] : value,
+  });
+const gauge = metric('gauge');
+const counter = metric('counter');
+
+export function readMetrics(sources: MetricSources, loopDelay: LoopDelay): readonly Metric[] {
+  return [...clusterMetrics(sources.needs), ...apiMetrics(sources), ...processMetrics(loopDelay)];
+}
+
+function clusterMetrics({ mirror, clock, machineId, reports, version, storeKind }: ApiNeeds): readonly Metric[] {
+  const snapshot = mirror.snapshot();
+  const { current, sinceMs } = mirror.freshness();
+  const staleSeconds = current ? 0 : (clock.uptimeMs() - sinceMs) / 1_000;
+  const labels = { version, machine: machineId, store: storeKind };
+  return [
+    gauge('fleet_info', 'Always 1; the labels say who answers.', [{ labels, value: 1 }]),
+    gauge('fleet_units', 'Units of the cluster by desired state.', countUnits(snapshot)),
+    gauge('fleet_machines', 'Machines present in the cluster.', snapshot.machines.size),
+    gauge('fleet_leader', 'Whether the engine of this machine leads.', snapshot.leader?.machine === machineId ? 1 : 0),
+    gauge('fleet_store_current', 'Whether this fleetd follows the store.', current ? 1 : 0),
+    gauge('fleet_store_stale_seconds', 'For how long it has not followed the store.', staleSeconds),
+    gauge('fleet_store_revision', 'Newest revision of the store that is known here.', snapshot.revision),
+    gauge('fleet_unreadable_records', 'Stored values this version cannot read.', snapshot.unreadable.size),
+    ...passMetrics(reports),
+  ];
+}
+
+function countUnits({ units }: ClusterSnapshot): readonly Sample[] {
+  const counts = new Map(desiredStates.map((state) => [state, 0]));
+  for (const { desired } of units.values()) counts.set(desired, (counts.get(desired) ?? 0) + 1);
+  return [...counts].map(([desired, value]) => ({ labels: { desired }, value }));
+}
+
+/** One counter for each kind of component; "agent 2c7d…" and "agent 99f4…" are two machines of one kind. */
+function passMetrics(reports: ReadonlyMap<string, ReportReader>): readonly Metric[] {
+  const samples = new Map<string, Sample[]>();
+  for (const [component, read] of reports) {
+    const [kind = '', machine] = component.split(' ');
+    const value = passesOf(read());
+    if (value === null) continue;
+    const sample = machine === undefined ? { value } : { labels: { machine }, value };
+    samples.set(kind, [...(samples.get(kind) ?? []), sample]);
+  }
+  return [...samples].map(([kind, all]) => counter(`fleet_${kind}_passes_total`, `Passes of the ${kind}.`, all));
+}
+
+function passesOf(report: unknown): number | null {
+  const hasPasses = typeof report === 'object' && report !== null && 'passes' in report;
+  return hasPasses && typeof report.passes === 'number' ? report.passes : null;
+}
+
+function apiMetrics({ streams, answers }: MetricSources): readonly Metric[] {
+  const byStatus = [...answers].map(([status, value]) => ({ labels: { status: String(status) }, value }));
+  return [
+    gauge('fleet_api_streams', 'Event streams and journals being served.', streams.open()),
+    counter('fleet_api_answers_total', 'Answers of the HTTP API by status.', byStatus),
+  ];
+}
+
+const delayQuantiles = [
+  ['0.5', 50],
+  ['0.99', 99],
+  ['1', 100],
+] as const;
+
+function processMetrics(loopDelay: LoopDelay): readonly Metric[] {
+  const memory = memoryUsage();
+  const cpu = cpuUsage();
+  const delays = delayQuantiles.map(([quantile, percentile]) => ({
+    labels: { quantile },
+    value: loopDelay.percentile(percentile) / 1e9,
+  }));
+  return [
+    gauge('fleet_event_loop_delay_seconds', 'How late the event loop has been since the start.', delays),
+    gauge('process_resident_memory_bytes', 'Memory of the process.', memory.rss),
+    gauge('fleet_heap_used_bytes', 'Memory of JavaScript objects.', memory.heapUsed),
+    counter('process_cpu_seconds_total', 'Processor time of the process.', (cpu.user + cpu.system) / 1e6),
+  ];
+}
+
+/** The metrics in Prometheus' text format, version 0.0.4. */
+export function printMetrics(metrics: readonly Metric[]): string {
+  return metrics
+    .map(({ name, type, help, samples }) => {
+      const lines = samples.map((sample) => `${name}${printLabels(sample)} ${sample.value}\n`);
+      return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
+    })
+    .join('');
+}
+
+function printLabels({ labels = {} }: Sample): string {
+  const escape = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+  const pairs = Object.entries(labels).map(([key, text]) => `${key}="${escape(text)}"`);
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+}
