@@ -1,7 +1,8 @@
 /**
  * A running fleetd: store, mirror, engine, agents, API and peers put together, and taken apart in the right order.
  * Promises: when it ends, the engine resigns first (another one moves what is left here, and nothing is moved between machines that all end),
- * then the agents end (they may have units to stop and need store and runner for it), then the API, the mirror and the store close. A component that fails by a bug ends the process, so that its service manager restarts it.
+ * then the agents end (they may have units to stop and need store and runner for it), then the API, the mirror and the store close.
+ * A component that fails by a bug ends the process, so that its service manager restarts it.
  */
 import { join } from 'node:path';
 import { createApi } from '../api/api.ts';

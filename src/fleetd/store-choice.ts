@@ -3,7 +3,7 @@
  * Promises: a machine that has once belonged to an etcd cluster never falls back to a store of its own by itself, because it would then
  * start a second truth; the choice is made once at the start and said in one sentence.
  */
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
@@ -26,6 +26,7 @@ export async function chooseStore(config: Config): Promise<StoreChoice> {
   const remembered = (await readFile(file, 'utf8').catch(absentAsEmpty)).split('\n').filter((line) => line !== '');
   const choice = await chooseEtcd(config, remembered);
   if (choice.kind === 'etcd' && choice.endpoints.join('\n') !== remembered.join('\n')) {
+    await mkdir(config.dataDirectory, { recursive: true });
     await writeFileDurably(file, `${choice.endpoints.join('\n')}\n`);
   }
   return choice;
