@@ -9,7 +9,7 @@ import { failure, type Failure } from '../core/failure.ts';
 import { limits } from '../core/limits.ts';
 import { createSectionReader } from '../core/schedule/sections.ts';
 import { createEventHistory } from './events/event-history.ts';
-import { addResource, sendFailure, sendJson, sendV1Error, sendV1Failure } from './http.ts';
+import { addResource, refusal, sendFailure, sendJson, sendV1Error, sendV1Failure } from './http.ts';
 import { oneLine } from './json.ts';
 import type { ApiNeeds } from './needs.ts';
 import { addOperatorRoutes } from './operator-routes.ts';
@@ -38,6 +38,13 @@ export interface Api {
    * listens.
    */
   attach(server: Server): void;
+  /** Every method and path it serves, for documents to be compared with. */
+  readonly routes: readonly Route[];
+}
+
+export interface Route {
+  readonly method: string;
+  readonly url: string;
 }
 
 /**
@@ -50,6 +57,10 @@ export function createApi(needs: ApiNeeds, signal: AbortSignal): Api {
   const streams = createStreamCounter(limits.eventStreamsMax);
   const answers = new Map<number, number>();
   const app = createApp(needs);
+  const routes: Route[] = [];
+  app.addHook('onRoute', ({ method, url, config }) => {
+    if (config !== refusal) routes.push({ method: String(method), url });
+  });
   app.addHook('onResponse', (_, reply, done) => {
     answers.set(reply.statusCode, (answers.get(reply.statusCode) ?? 0) + 1);
     done();
@@ -76,7 +87,7 @@ export function createApi(needs: ApiNeeds, signal: AbortSignal): Api {
     server.maxConnections = connectionsMax;
     server.on('request', (request, response) => app.routing(request, response));
   };
-  return { app, attach };
+  return { app, attach, routes };
 }
 
 /** The web framework without its own opinions: bodies stay text, errors have our form, HEAD is not GET. */

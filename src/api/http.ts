@@ -34,8 +34,11 @@ export function addResource(app: FastifyInstance, { url, methods, refuse }: Reso
     app.route({ method: method as HTTPMethods, url, handler, ...checks });
   }
   const others = app.supportedMethods.filter((method) => !(method in methods));
-  app.route({ method: others, url, handler: refuse });
+  app.route({ method: others, url, handler: refuse, config: refusal });
 }
+
+/** Marks routes that only say which methods there are. */
+export const refusal = { refuses: true } as const;
 
 /**
  * Sends a value as JSON. Bytes, because the framework adds a charset to the type of texts, which fleet 1.0's clients do

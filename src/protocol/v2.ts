@@ -23,8 +23,8 @@
 export type DesiredState = 'inactive' | 'loaded' | 'launched';
 
 /**
- * One unit a request names. The file is looked for in this order: `text`, the store, the store's template,
- * `templateText`.
+ * One unit a request names. Its content is looked for in this order: `text`, the store, the template (of this request,
+ * else the store's), `templateText`.
  */
 export interface ApplyUnit {
   readonly name: string;

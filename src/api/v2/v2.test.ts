@@ -175,6 +175,20 @@ describe('apply', () => {
     assert.equal((await get<UnitView>('/units/t@2.service')).body.description, 'number %i');
   });
 
+  test('an instance gets the text of a template that comes in the same request, wherever that stands in it', async () => {
+    const units = await apply({
+      units: [
+        { name: 't@1.service', templateText: otherText },
+        { name: 't@.service', text: templateText },
+        { name: 't@2.service' },
+      ],
+    });
+    assert.deepEqual(
+      units.map(({ name, hash }) => [name, hash]),
+      ['t@1.service', 't@.service', 't@2.service'].map((name) => [name, hashOf(templateText)]),
+    );
+  });
+
   test('without a template in the store an instance gets the template text that came along', async () => {
     const [unit] = await apply({ units: [{ name: 't@1.service', templateText }] });
     assert.equal(unit?.hash, hashOf(templateText));

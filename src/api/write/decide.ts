@@ -60,15 +60,27 @@ export interface UnitFailure {
   readonly failure: Failure;
 }
 
-/** Decides about every unit of a request. Fails with all failures in one line, under the code of the first. */
+/**
+ * Decides about every unit of a request, templates first, so that instances take what the request brings. Fails with
+ * all failures in one line, under the code of the first.
+ */
 export function decideApply(basis: Basis, wishes: Wishes): Result<Decision<readonly AppliedUnit[]>> {
-  const read = createContentReader();
-  const decided = wishes.units.map((wish) => decideUnit({ basis, wishes, read }, wish));
-  const failures = decided.flatMap((unit, index) =>
-    unit.ok ? [] : [{ unit: wishes.units[index]?.name ?? '', failure: unit.failure }],
-  );
+  const scene: Scene = { basis, wishes, read: createContentReader(), templates: new Map() };
+  const decided = new Map<UnitName, DecidedUnit>();
+  const failures: UnitFailure[] = [];
+  for (const wish of [...wishes.units].sort(
+    (left, right) => Number(isTemplate(right.name)) - Number(isTemplate(left.name)),
+  )) {
+    const unit = decideUnit(scene, wish);
+    if (!unit.ok) {
+      failures.push({ unit: wish.name, failure: unit.failure });
+      continue;
+    }
+    decided.set(wish.name, unit.value);
+    if (unit.value.content !== null && isTemplate(wish.name)) scene.templates.set(wish.name, unit.value.content);
+  }
   if (failures.length > 0) return sayAll(failures);
-  return success(together(decided.flatMap((unit) => (unit.ok ? [unit.value] : []))));
+  return success(together(wishes.units.flatMap(({ name }) => decided.get(name) ?? [])));
 }
 
 /** Decides about the only unit of a request; its failure does not name it, because the request does. */
@@ -76,7 +88,7 @@ export function decideApplyOne(
   basis: Basis,
   wishes: Wishes & { readonly units: readonly [Wish] },
 ): Result<Decision<readonly AppliedUnit[]>> {
-  const decided = decideUnit({ basis, wishes, read: createContentReader() }, wishes.units[0]);
+  const decided = decideUnit({ basis, wishes, read: createContentReader(), templates: new Map() }, wishes.units[0]);
   return decided.ok ? success(together([decided.value])) : decided;
 }
 
@@ -134,6 +146,8 @@ interface Scene {
   readonly basis: Basis;
   readonly wishes: Wishes;
   readonly read: (text: string) => Result<Content>;
+  /** Content of the templates that this request creates or replaces. */
+  readonly templates: Map<UnitName, Content>;
 }
 
 interface DecidedUnit {
@@ -154,11 +168,9 @@ function decideUnit(scene: Scene, wish: Wish): Result<DecidedUnit> {
   return record === undefined ? decideNew(scene, wish) : decideKnown(scene, wish, record);
 }
 
-/**
- * A unit that the store does not have: its own text, its template in the store, or the template text that came along.
- */
+/** A unit that the store does not have. */
 function decideNew(scene: Scene, wish: Wish): Result<DecidedUnit> {
-  const { basis, wishes, read } = scene;
+  const { basis, wishes } = scene;
   const unreadable = basis.snapshot.unreadable.get(keys.unit(wish.name));
   if (unreadable !== undefined) {
     return failure(
@@ -166,34 +178,45 @@ function decideNew(scene: Scene, wish: Wish): Result<DecidedUnit> {
       `${wish.name} is in the store, but cannot be read (${unreadable.why}); destroy it first, or update this fleetd`,
     );
   }
-  const templateName = templateOf(wish.name);
-  const stored = wish.text !== undefined || templateName === null ? undefined : basis.snapshot.units.get(templateName);
-  const known = stored === undefined ? undefined : basis.snapshot.files.get(stored.hash);
-  const text = wish.text ?? known?.text ?? (templateName === null ? undefined : wish.templateText);
-  if (text === undefined) return failure(...whyNoText(wish.name, templateName));
-  const content = read(text);
-  if (!content.ok) return content;
+  const origin = findContent(scene, wish);
+  if (!origin.ok) return origin;
+  const { content, template } = origin.value;
   // What was accepted as a template may have been accepted under older rules: only its section has to make sense here.
-  const checked = check(wish.name, content.value.file, wishes.lenient || known !== undefined);
+  const checked = check(wish.name, content.file, wishes.lenient || template !== null);
   if (!checked.ok) return checked;
   const record: UnitRecord = {
-    hash: content.value.hash,
+    hash: content.hash,
     desired: wishes.desired ?? 'inactive',
     generation: 1,
     restart: 0,
     changedAtMs: basis.nowMs,
     changedBy: wishes.by,
   };
-  const template =
-    known === undefined || templateName === null
-      ? null
-      : { key: keys.unit(templateName), modRevision: basis.modRevision(keys.unit(templateName)) };
   return success({
     applied: appliedUnit({ name: wish.name, record, before: null, content: 'created' }, checked.value),
     change: { name: wish.name, record, basis: 0 },
-    content: content.value,
+    content,
     template,
   });
+}
+
+/** Where a new unit's content comes from; `template` is set when it comes from a template in the store. */
+type Origin = Pick<DecidedUnit, 'template'> & { readonly content: Content };
+
+/** Its own text, the template of this request, the one in the store, or the template text that came along. */
+function findContent({ basis, read, templates }: Scene, { name, text, templateText }: Wish): Result<Origin> {
+  const from = (found: Result<Content>, template: Guard | null = null): Result<Origin> =>
+    found.ok ? success({ content: found.value, template }) : found;
+  if (text !== undefined) return from(read(text));
+  const templateName = templateOf(name);
+  if (templateName === null) return failure(...whyNoText(name, null));
+  const given = templates.get(templateName);
+  if (given !== undefined) return success({ content: given, template: null });
+  const stored = basis.snapshot.units.get(templateName);
+  const known = stored === undefined ? undefined : basis.snapshot.files.get(stored.hash);
+  const key = keys.unit(templateName);
+  if (known !== undefined) return from(read(known.text), { key, modRevision: basis.modRevision(key) });
+  return templateText === undefined ? failure(...whyNoText(name, templateName)) : from(read(templateText));
 }
 
 function whyNoText(name: UnitName, template: UnitName | null): Parameters<typeof failure> {
