@@ -98,7 +98,11 @@ static void make_directories(const struct run *run, const struct identity *ident
 }
 
 static void become(const struct run *run, const struct identity *identity) {
-    if (run->command->privileged || (geteuid() != 0 && identity->uid == geteuid() && identity->gid == getegid())) return;
+    const struct unit *unit = run->unit;
+    /* A unit that asks for nothing is left as it is: in a container of an ordinary user even root may not set groups. */
+    bool asks = unit->user != NULL || unit->group != NULL || unit->supplementary_groups.count > 0;
+    bool is_it = geteuid() != 0 && identity->uid == geteuid() && identity->gid == getegid();
+    if (!asks || is_it || run->command->privileged) return;
     /* The unit's user may open its own output again through /dev/stdout. */
     if (fchown(run->journal, identity->uid, identity->gid) < 0 && geteuid() == 0) fail(run, EXEC_STDOUT, "STDOUT");
     if (setgroups(identity->group_count, identity->groups) < 0) fail(run, EXEC_GROUP, "GROUP");

@@ -17,7 +17,7 @@ struct run {
     const struct command *command;
     const struct words *facts; /* MAINPID=, INVOCATION_ID=, SERVICE_RESULT= ... */
     int journal;               /* write end of the pipe whose lines the keeper writes down */
-    int verdict;               /* closed by exec; one byte is written before when exec fails */
+    int verdict;               /* closed by exec; one byte is written before when exec fails; -1: nobody asks */
     bool watchdog;             /* WATCHDOG_PID= names this very process */
     const char *oom_score_adjust; /* what the keeper itself was started with */
 };

@@ -14,8 +14,11 @@ static void tell_end(const struct service *service, const char *what, struct end
 }
 
 static void remember_end(struct service *service, pid_t pid, struct ended ended) {
-    for (int phase = 0; phase < PHASE_COUNT; phase++)
-        if (service->last_runs[phase].pid == pid) service->last_runs[phase].ended = ended;
+    for (int phase = 0; phase < PHASE_COUNT; phase++) {
+        if (service->last_runs[phase].pid != pid) continue;
+        service->last_runs[phase].ended = ended;
+        service->dirty = true;
+    }
 }
 
 /* Without any process left, neither main nor control, the state it is in can never be left cleanly. */
@@ -197,7 +200,6 @@ static void on_control_ended(struct service *service, struct ended ended) {
 
 void service_on_ended(struct service *service, pid_t pid, struct ended ended) {
     remember_end(service, pid, ended);
-    service->dirty = true;
     /* What a process wrote before it ended stands before the line that tells its end. */
     if (pid == service->main_pid || pid == service->control_pid) journal_drain();
     if (pid == service->main_pid) on_main_ended(service, ended);

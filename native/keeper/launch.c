@@ -62,9 +62,9 @@ pid_t launch(struct service *service, const struct command *command, enum phase 
     if (!environment_files_are_there(service)) return -1;
     const char *slash = strrchr(command->path, '/');
     const char *own_name = slash != NULL ? slash + 1 : command->path;
-    int verdict[2] = {-1, -1};
+    int verdict[2] = {-1, -1}; /* made only for who wants to know: the child must not write to a pipe that nobody reads */
     int journal = journal_pipe(*service->unit->identifier != '\0' ? service->unit->identifier : own_name);
-    if (journal < 0 || pipe2(verdict, O_CLOEXEC) < 0) {
+    if (journal < 0 || (verdict_fd != NULL && pipe2(verdict, O_CLOEXEC) < 0)) {
         journal_note(3, "%s: Failed to make a pipe: %s", service->name, strerror(errno));
         if (journal >= 0) close(journal);
         return -1;
@@ -81,16 +81,15 @@ pid_t launch(struct service *service, const struct command *command, enum phase 
     int why = errno;
     words_clear(&facts);
     close(journal);
-    close(verdict[1]);
+    if (verdict[1] >= 0) close(verdict[1]);
     if (pid < 0) {
         journal_note(3, "%s: Failed to fork: %s", service->name, strerror(why));
-        close(verdict[0]);
+        if (verdict[0] >= 0) close(verdict[0]);
         return -1;
     }
     journal_pipe_owner(pid);
     remember_run(service, command, phase, pid);
     if (verdict_fd != NULL) *verdict_fd = verdict[0];
-    else close(verdict[0]);
     service->dirty = true;
     return pid;
 }

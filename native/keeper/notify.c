@@ -78,6 +78,7 @@ static void on_field(struct service *service, const char *field) {
     } else if (strncmp(field, "STATUS=", 7) == 0) {
         free(service->status_text);
         service->status_text = copy_text(field + 7);
+        service->dirty = true;
     } else if (strcmp(field, "WATCHDOG=1") == 0) {
         if (service->watchdog_deadline_us != TIME_INFINITY) restart_watchdog(service);
     } else if (strcmp(field, "WATCHDOG=trigger") == 0) {
@@ -89,7 +90,6 @@ static void on_field(struct service *service, const char *field) {
     } else if (strncmp(field, "EXTEND_TIMEOUT_USEC=", 20) == 0) {
         extend_deadline(service, parse_number(field + 20));
     }
-    service->dirty = true;
 }
 
 /* Finds the sender and closes what came with the message: a descriptor closed is what BARRIER=1 waits for. */

@@ -93,7 +93,7 @@ async function readTail(path: string, count: number): Promise<{ readonly lines: 
   if (handle === null) return { lines: [], end: nowhere };
   try {
     const { size, ino } = await handle.stat();
-    let tail = Buffer.alloc(0);
+    const chunks: Buffer[] = [];
     let start = size;
     let newlines = 0;
     while (start > 0 && newlines <= count) {
@@ -101,8 +101,9 @@ async function readTail(path: string, count: number): Promise<{ readonly lines: 
       start -= length;
       const chunk = await readBytes(handle, start, length);
       newlines += countNewlines(chunk);
-      tail = Buffer.concat([chunk, tail]);
+      chunks.unshift(chunk);
     }
+    const tail = Buffer.concat(chunks);
     // What was being written when it was read comes with the next look.
     const whole = tail.subarray(0, tail.lastIndexOf(newline) + 1);
     const lines = whole.toString('utf8').split('\n').slice(0, -1);

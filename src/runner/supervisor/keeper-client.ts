@@ -16,6 +16,8 @@ const ANSWER_MS_MAX = 20_000;
 /** A keeper that ends while another starts makes both ways fail for a moment. */
 const ATTEMPTS_MAX = 50;
 const ATTEMPT_PAUSE_MS = 20;
+/** Pause before news of a unit that has no keeper to follow. */
+const WATCH_AGAIN_MS = 1_000;
 /** Exit status of a keeper that found the unit kept already. */
 const EXIT_BUSY = 75;
 
@@ -29,7 +31,7 @@ export class KeeperTrouble extends Error {
 export interface KeeperClient {
   /** Has the unit's keeper carry out a command, starting a keeper when there is none. Throws KeeperTrouble. */
   command(name: UnitName, command: KeeperCommand, signal: AbortSignal): Promise<void>;
-  /** Calls `onEnd` once when the unit's keeper has ended, at once when there is none; the answer ends the watch early. */
+  /** Calls `onEnd` once when the unit's keeper has ended, soon when there is none; the answer ends the watch early. */
   watch(name: UnitName, onEnd: () => void): () => void;
 }
 
@@ -68,7 +70,8 @@ export function createKeeperClient({ keeper, stateDirectory, clock }: KeeperClie
       const ending = new AbortController();
       const follow = async (): Promise<void> => {
         const socket = await connectTo(directoryOf(name), ending.signal);
-        if (socket === null) return;
+        // A keeper that lives without its socket would be looked for again and again.
+        if (socket === null) return clock.sleep(WATCH_AGAIN_MS, ending.signal);
         ending.signal.addEventListener('abort', () => socket.destroy(), { once: true });
         const closed = new Promise((resolve) => socket.once('close', resolve));
         socket.on('error', () => undefined); // A close follows.

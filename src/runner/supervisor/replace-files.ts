@@ -7,6 +7,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
+/** A keeper that is just ending may put a file into a directory that is being removed. */
+const REMOVE_TRIES_MAX = 5;
+
 /** A file that cannot be written or removed; the message is one line for people. */
 export class FileTrouble extends Error {
   override readonly name = 'FileTrouble';
@@ -41,7 +44,7 @@ export async function replaceFiles(files: ReadonlyMap<string, string>): Promise<
 
 /** Removes a file or directory with all it holds; absent is fine. Throws FileTrouble. */
 export async function removePath(path: string): Promise<void> {
-  await during('remove', path, () => rm(path, { force: true, recursive: true }));
+  await during('remove', path, () => rm(path, { force: true, recursive: true, maxRetries: REMOVE_TRIES_MAX }));
 }
 
 async function during(verb: 'write' | 'remove', path: string, work: () => Promise<unknown>): Promise<void> {
