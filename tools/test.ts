@@ -4,7 +4,7 @@
  * left out; ends with the number of tests that passed and failed, and non-zero when anything went wrong.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { labCache } from '../test/functional/lab/lab.ts';
@@ -17,7 +17,7 @@ const ci = process.env['CI'] === 'true';
 
 /** Debian packages the full run needs, by the program that shows they are there. */
 const debianPackages: Readonly<Record<string, string>> = {
-  etcd: 'etcd-server', 'systemd-nspawn': 'systemd-container', debootstrap: 'debootstrap', 'dbus-daemon': 'dbus', ip: 'iproute2', cc: 'gcc', make: 'make',
+  etcd: 'etcd-server', etcdctl: 'etcd-client', curl: 'curl', 'systemd-nspawn': 'systemd-container', debootstrap: 'debootstrap', 'dbus-daemon': 'dbus', ip: 'iproute2', cc: 'gcc', make: 'make',
   openssl: 'openssl', nsenter: 'util-linux', sqlite3: 'sqlite3',
 };
 
@@ -41,9 +41,9 @@ function command(program: string, args: readonly string[], env: NodeJS.ProcessEn
 function nodeTests(patterns: readonly string[], options: { readonly args?: readonly string[]; readonly env?: NodeJS.ProcessEnv } = {}): boolean {
   const args = ['--disable-warning=ExperimentalWarning', '--test', '--test-reporter=dot', '--test-reporter-destination=stdout',
     '--test-reporter=tap', '--test-reporter-destination=build/tests.tap', ...(options.args ?? []), ...patterns];
-  spawnSync('mkdir', ['-p', join(root, 'build')]);
+  mkdirSync(join(root, 'build'), { recursive: true });
   const result = spawnSync(bin('node'), args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...options.env } });
-  const tap = spawnSync('cat', [join(root, 'build/tests.tap')], { encoding: 'utf8', maxBuffer: 1 << 30 }).stdout;
+  const tap = readFileSync(join(root, 'build/tests.tap'), 'utf8');
   const counted = (word: string): number => Number(new RegExp(`^# ${word} (\\d+)$`, 'm').exec(tap)?.[1] ?? 0);
   counts.passed += counted('pass');
   counts.failed += counted('fail') + counted('cancelled');
@@ -67,12 +67,12 @@ const parts: readonly Part[] = [
   { name: 'tidy', quick: true, run: () => nodeTests(['tools/tidy.test.ts']) },
   { name: 'unit and contract tests', quick: true, needs: missing('cc', 'make'),
     run: async () => nodeTests(['src/**/*.test.ts', 'test/docs/*.test.ts'], { env: await rootfsEnvironment() }) },
-  { name: 'integration with a real etcd', quick: false, needs: missing('etcd', 'openssl'),
+  { name: 'integration with a real etcd', quick: false, needs: missing('etcd', 'etcdctl', 'openssl'),
     run: () => nodeTests(['test/integration/*.test.ts'], { args: ['--test-concurrency=1'] }) },
   { name: 'executables', quick: false, needs: missing('cc', 'make'),
     run: () => command(bin('node'), ['--disable-warning=ExperimentalWarning', 'tools/build.ts']) },
   { name: 'functional tests on real systemd machines', quick: false,
-    needs: () => notRoot() ?? missing('etcd', 'systemd-nspawn', 'debootstrap', 'ip', 'nsenter')(),
+    needs: () => notRoot() ?? missing('etcd', 'curl', 'systemd-nspawn', 'debootstrap', 'ip', 'nsenter')(),
     run: () => nodeTests(['test/functional/*.test.ts'], { args: ['--test-isolation=none'] }) },
 ];
 
