@@ -2,6 +2,14 @@
  * How many streams (events, journals) this API serves.
  * Promises: never more than the limit; a stream that has ended is not counted any more.
  */
+import { failure, type Failure } from '../core/failure.ts';
+import { limits } from '../core/limits.ts';
+
+/** The answer to a request for a stream when all places are taken. */
+export const streamsExhausted: Failure = failure(
+  'STREAMS_EXHAUSTED',
+  `this fleetd serves ${limits.eventStreamsMax} streams already; try again later or ask another one`,
+).failure;
 
 export interface StreamCounter {
   /** Takes a place, and returns how to give it back; null when all are taken. */

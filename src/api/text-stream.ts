@@ -5,7 +5,7 @@
  */
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import { withDeadline } from './deadline.ts';
+import { withDeadline } from '../lib/deadline.ts';
 import type { Clock } from '../lib/clock.ts';
 
 /** How long a connection may take nothing before it is given up. */

@@ -2,7 +2,6 @@
  * The cluster as one immutable value: what the scheduler, explain, the API and the CLI's tables are functions of.
  * Promises: snapshots are never changed after they are made; maps of unchanged parts are shared between snapshots.
  */
-import type { FleetSection } from './fleet-section.ts';
 import type { Machine, MachineId } from './machine.ts';
 import type { UnitFile } from './unit-file.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from './unit.ts';
@@ -39,6 +38,3 @@ export interface ClusterSnapshot {
   readonly leader: Leader | null;
   readonly unreadable: ReadonlyMap<string, Unreadable>;
 }
-
-/** The [X-Fleet] section of a unit, specifiers of its name expanded; null when its file is missing or wrong. */
-export type SectionOf = (name: UnitName) => FleetSection | null;

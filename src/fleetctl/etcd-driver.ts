@@ -29,7 +29,7 @@ export async function openEtcdDriver(options: EtcdDriverOptions, signal: AbortSi
   const store = openEtcdStore(checked.value, needs);
   const stop = new AbortController();
   const mirror = createMirror({ store, ...needs });
-  const following = mirror.run(stop.signal).catch(() => undefined); // Ends only by our own abort.
+  const following = mirror.run(stop.signal);
   const close = async (): Promise<void> => {
     stop.abort();
     await following;

@@ -10,6 +10,7 @@ import { isLoopback } from '../api/loopback.ts';
 import { failure, success, type Result } from '../core/failure.ts';
 import type { PassedSocket } from '../host/activation.ts';
 import type { Log } from '../lib/log.ts';
+import { parseHostPort } from './host-port.ts';
 
 /** What to listen on. */
 export interface ListenPlan {
@@ -22,7 +23,6 @@ export interface ListenPlan {
 export interface Listeners {
   /** Addresses for people: "unix:///run/fleet.sock", "http://127.0.0.1:49153". */
   readonly urls: readonly string[];
-  readonly servers: readonly Server[];
   /** Stops listening and ends open connections. */
   close(): Promise<void>;
 }
@@ -56,7 +56,7 @@ export async function openListeners(plan: ListenPlan, attach: (server: Server) =
     servers.push(server);
     urls.push(urlOf(server));
   }
-  return success({ urls, servers, close: async () => void (await Promise.all(servers.map(closed))) });
+  return success({ urls, close: async () => void (await Promise.all(servers.map(closed))) });
 }
 
 async function openAddress(server: Server, address: string, insecure: boolean): Promise<Result<void>> {
@@ -80,11 +80,8 @@ async function openAddress(server: Server, address: string, insecure: boolean): 
 function listenTarget(address: string): Result<ListenOptions> {
   const path = address.replace(/^unix:\/\//, '');
   if (path.startsWith('/')) return success({ path });
-  const parts = /^(?:\[([0-9a-fA-F:]+)\]|([^:]*)):(\d{1,5})$/.exec(address);
-  if (parts === null || Number(parts[3]) > 65_535) {
-    return failure('CONFIG_INVALID', `listen=${address} is neither a path nor host:port`);
-  }
-  return success({ host: parts[1] ?? parts[2] ?? '', port: Number(parts[3]) });
+  const target = parseHostPort(address);
+  return target === null ? failure('CONFIG_INVALID', `listen=${address} is neither a path nor host:port`) : success({ ...target });
 }
 
 function listening(server: Server, options: ListenOptions | { readonly fd: number }): Promise<void> {

@@ -1,25 +1,25 @@
 /**
  * A running fleetd: store, mirror, engine, agents, API and peers put together, and taken apart in the right order.
- * Promises: when it ends, the engine resigns first (another one moves what is left here, and nothing is moved between machines that all end),
+ * Promises: when it ends, the engine resigns first (another moves what is left here; nothing moves between machines that all end),
  * then the agents end (they may have units to stop and need store and runner for it), then the API, the mirror and the store close.
  * A component that fails by a bug ends the process, so that its service manager restarts it.
  */
 import { join } from 'node:path';
 import { createApi } from '../api/api.ts';
-import { loadPeerIdentity } from '../api/peer/identity.ts';
+import { loadPeerIdentity, type PeerIdentity } from '../api/peer/identity.ts';
 import { createPeerClient } from '../api/peer/peer-client.ts';
 import { createPeerServer } from '../api/peer/peer-server.ts';
 import { runOperations } from '../api/write/operation.ts';
 import { success, type Result } from '../core/failure.ts';
 import type { MachineId } from '../core/machine.ts';
 import { runEngine } from '../engine/engine.ts';
-import { createEngineReport } from '../engine/report.ts';
+import { createEngineReport, type EngineReport } from '../engine/report.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createLog, type Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { systemClock } from '../lib/system-clock.ts';
 import { version } from '../lib/version.ts';
-import { createMirror } from '../store/mirror.ts';
+import { createMirror, type Mirror } from '../store/mirror.ts';
 import { openListeners } from './listeners.ts';
 import { openMember, type Member } from './member.ts';
 import { openMemory } from './memory.ts';
@@ -68,7 +68,8 @@ interface Parts {
   readonly store: OpenStore;
 }
 
-async function serve({ plan, life, tools, store: { store, kind } }: Parts): Promise<Result<void>> {
+/** Opens what the machines share, and closes it again however serving ends. */
+async function serve({ plan, life, tools, store: { store, kind: storeKind } }: Parts): Promise<Result<void>> {
   const { clock, random, logFor } = tools;
   const mirror = createMirror({ store, clock, random, log: logFor('mirror') });
   const memory = await openMemory(plan.members[0].dataDirectory);
@@ -81,51 +82,91 @@ async function serve({ plan, life, tools, store: { store, kind } }: Parts): Prom
   const peerServer = createPeerServer({ identity, snapshot: mirror.snapshot, local: inspectors, clock, log }, background.signal);
   const port = await openPeerPort(peerServer, plan.config.peerListen);
   if (!port.ok) return port;
-  const members = await openMembers({ plan, tools, store, storeKind: kind, port: port.value, fingerprint: identity.fingerprint });
-  for (const member of members) inspectors.set(member.plan.id, member.inspector);
-  const engineReport = createEngineReport();
+  try {
+    const members = await openMembers({ plan, tools, store, storeKind, port: port.value, fingerprint: identity.fingerprint });
+    for (const member of members) inspectors.set(member.plan.id, member.inspector);
+    return await serveApi({ plan, life, tools, store, storeKind, mirror, identity, members, inspectors, background });
+  } finally {
+    background.abort(new Error('fleetd ends'));
+    port.value?.close();
+  }
+}
+
+interface ServingParts extends Omit<Parts, 'store'> {
+  readonly store: OpenStore['store'];
+  readonly storeKind: OpenStore['kind'];
+  readonly mirror: Mirror;
+  readonly identity: PeerIdentity;
+  readonly members: readonly Member[];
+  readonly inspectors: ReadonlyMap<MachineId, Member['inspector']>;
+  /** Aborted when nothing needs mirror and API any more. */
+  readonly background: AbortController;
+}
+
+/** Serves the API and runs engine and agents until the life ends. */
+async function serveApi(parts: ServingParts): Promise<Result<void>> {
+  const { plan, life, tools, store, mirror, members, background } = parts;
+  const { clock, logFor } = tools;
+  const log = logFor('api');
   const first = plan.members[0].id;
+  const engineReport = createEngineReport();
   const api = createApi({
-    mirror, store, clock, log, version, keyPrefix: plan.config.etcdKeyPrefix, machineId: first, storeKind: kind, local: inspectors,
-    peers: port.value === null ? null : createPeerClient(identity, clock), tokenLimit: plan.config.tokenLimit,
+    mirror, store, clock, log, version, keyPrefix: plan.config.etcdKeyPrefix, machineId: first, storeKind: parts.storeKind,
+    local: parts.inspectors, peers: plan.config.peerListen === '' ? null : createPeerClient(parts.identity, clock),
+    tokenLimit: plan.config.tokenLimit,
     presence: () => members.map(({ report }) => report.presence).find(({ state }) => state !== 'present')?.why ?? null,
     reports: new Map<string, () => unknown>([
       ['engine', () => engineReport], ...members.map((member) => [`agent ${member.plan.id}`, () => member.report] as const),
     ]),
   }, background.signal);
   await api.app.ready();
-  const listeners = await openListeners({ passed: plan.passed, addresses: plan.listen, insecure: plan.config.apiInsecure }, api.attach, log);
-  if (!listeners.ok) {
-    background.abort();
-    return listeners;
-  }
-  const engineStop = new AbortController();
-  const agentsStop = new AbortController();
-  const loops = [mirror.run(background.signal), runOperations({ mirror, store, clock, log, machineId: first }, background.signal)];
-  const { agentTtlMs: ttlMs, massLossHoldMs, disableEngine } = plan.config;
-  const engine = disableEngine ? Promise.resolve() : runEngine(
-    { store, mirror, machine: first, clock, random, log: logFor('engine'), report: engineReport, ttlMs, massLossHoldMs }, engineStop.signal);
-  const agents = members.map((member) => member.run(agentsStop.signal));
-  const broken = Promise.all([...loops, ...agents, ...(disableEngine ? [] : [engine])]).then(() => undefined);
-  log.info(`fleetd ${version} answers on ${listeners.value.urls.join(', ')}`, { machine: first });
-  life.onReady(listeners.value.urls, (settings) => {
-    tools.setVerbosity(settings.verbosity);
-    for (const member of members) member.apply(settings);
-  });
   try {
-    await Promise.race([aborted(life.signal), broken]);
+    const listeners = await openListeners(
+      { passed: plan.passed, addresses: plan.listen, insecure: plan.config.apiInsecure }, api.attach, log);
+    if (!listeners.ok) return listeners;
+    const loops = [mirror.run(background.signal), runOperations({ mirror, store, clock, log, machineId: first }, background.signal)];
+    log.info(`fleetd ${version} answers on ${listeners.value.urls.join(', ')}`, { machine: first });
+    life.onReady(listeners.value.urls, (settings) => {
+      tools.setVerbosity(settings.verbosity);
+      for (const member of members) member.apply(settings);
+    });
+    try {
+      await runComponents(parts, { engineReport, loops });
+    } finally {
+      background.abort(new Error('fleetd ends'));
+      await listeners.value.close();
+      await Promise.allSettled(loops);
+    }
   } finally {
-    engineStop.abort();
-    await Promise.allSettled([engine]);
-    agentsStop.abort();
-    await Promise.allSettled(agents);
-    background.abort(new Error('fleetd ends'));
-    await listeners.value.close();
-    port.value?.close();
     await api.app.close();
-    await Promise.allSettled(loops);
   }
   return success(undefined);
+}
+
+interface Running {
+  readonly engineReport: EngineReport;
+  /** The loops of mirror and API: when one of them breaks, fleetd ends. */
+  readonly loops: readonly Promise<void>[];
+}
+
+/** Runs engine and agents; when the life ends or anything breaks, the engine resigns first, then the agents end. */
+async function runComponents(parts: ServingParts, { engineReport: report, loops }: Running): Promise<void> {
+  const { plan, life, store, mirror, members, tools: { clock, random, logFor } } = parts;
+  const { agentTtlMs: ttlMs, massLossHoldMs, disableEngine } = plan.config;
+  const engineStop = new AbortController();
+  const agentsStop = new AbortController();
+  const engine = disableEngine ? [] : [runEngine({
+    store, mirror, machine: plan.members[0].id, clock, random, log: logFor('engine'), report, ttlMs, massLossHoldMs,
+  }, engineStop.signal)];
+  const agents = members.map((member) => member.run(agentsStop.signal));
+  try {
+    await Promise.race([aborted(life.signal), Promise.all([...loops, ...agents, ...engine])]);
+  } finally {
+    engineStop.abort();
+    await Promise.allSettled(engine);
+    agentsStop.abort();
+    await Promise.allSettled(agents);
+  }
 }
 
 interface MembersNeeds {

@@ -16,18 +16,36 @@ export interface Deadline {
   readonly signal?: AbortSignal;
 }
 
-/** Runs `work` with a signal that is aborted with DeadlineExceeded after `limitMs`, or with the reason of `signal`. */
+/**
+ * Runs `work` with a signal that is aborted with DeadlineExceeded after `limitMs`, or with the reason of `signal`; work
+ * that then fails throws that reason.
+ */
 export async function withDeadline<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const { clock, limitMs, signal } = deadline;
   const late = new AbortController();
   const ended = new AbortController();
   clock.sleep(limitMs, ended.signal).then(
-    () => late.abort(new DeadlineExceeded(`no answer within ${String(limitMs / 1_000)} s`)),
+    () => late.abort(new DeadlineExceeded(`no answer within ${limitMs / 1_000} s`)),
     () => undefined, // Aborted because the work has ended.
   );
+  const limited = signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]);
   try {
-    return await work(signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]));
+    return await work(limited);
+  } catch (error) {
+    limited.throwIfAborted(); // Node wraps the reason into an AbortError that does not say what took too long.
+    throw error;
   } finally {
     ended.abort();
+  }
+}
+
+/** Whether a wait ended well; false when its deadline came first. */
+export async function inTime(wait: Promise<void>): Promise<boolean> {
+  try {
+    await wait;
+    return true;
+  } catch (error) {
+    if (error instanceof DeadlineExceeded) return false;
+    throw error;
   }
 }

@@ -110,6 +110,22 @@ describe('bad input', () => {
     });
   }
 
+  test('a fleetd that cannot listen ends with 1, and its last line names the address', async () => {
+    for (const [option, says] of [
+      ['FLEET_LISTEN=/missing/directory/fleet.sock', /cannot listen on \/missing\/directory\/fleet\.sock/],
+      ['FLEET_LISTEN=nonsense', /listen=nonsense is neither a path nor host:port/],
+      ['FLEET_LISTEN=0.0.0.0:49153', /listen=0\.0\.0\.0:49153.*in clear.*api_insecure=true/],
+      ['FLEET_PEER_LISTEN=nonsense', /peer_listen=nonsense is not of the form host:port/],
+    ] as const) {
+      const data = `/root/fleet-${String(says).length}`;
+      const ended = await shared.machine('m85').exec(['bash', '-c',
+        `timeout 20 env FLEET_STORE=embedded FLEET_DATA_DIR=${data} FLEET_RUNNER=supervisor ${option} /opt/fleet/fleetd --config /dev/null`]);
+      assert.equal(ended.code, 1, `${option}: ${ended.stderr}`);
+      assert.match(ended.stderr.trimEnd().split('\n').at(-1) ?? '', says);
+      await shared.sh(`rm -rf ${data}`);
+    }
+  });
+
   test('the API answers each malformed request with its status and a sentence, and creates nothing', async () => {
     await shared.sh('head -c 9000000 /dev/zero | tr "\\0" " " >large.json');
     for (const { curl, status, says } of requests) {

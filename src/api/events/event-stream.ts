@@ -10,7 +10,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import { createBell } from '../../lib/wakeups.ts';
 import type { Mirror } from '../../store/mirror.ts';
-import { DeadlineExceeded, inTime, withDeadline } from '../deadline.ts';
+import { DeadlineExceeded, inTime, withDeadline } from '../../lib/deadline.ts';
 import { writeText } from '../text-stream.ts';
 import { describePresent } from './describe-changes.ts';
 import type { EventHistory, Recent } from './event-history.ts';

@@ -8,7 +8,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, type TLSSocket } from 'node:tls';
 import type { Machine } from '../../core/machine.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { withDeadline } from '../deadline.ts';
+import { withDeadline } from '../../lib/deadline.ts';
 import { PeerUnreachable, type Peers, type StatusText } from '../needs.ts';
 import { fingerprintOf, type PeerIdentity } from './identity.ts';
 import { journalPath, statusPath } from './peer-protocol.ts';

@@ -11,7 +11,7 @@ import type { ClusterSnapshot } from '../../core/cluster.ts';
 import type { MachineId } from '../../core/machine.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
-import { withDeadline } from '../deadline.ts';
+import { withDeadline } from '../../lib/deadline.ts';
 import type { LocalMachine } from '../needs.ts';
 import { whileOpen, writeText } from '../text-stream.ts';
 import { fingerprintOf, type PeerIdentity } from './identity.ts';

@@ -8,7 +8,7 @@ import type { MachineId, MachineOverride } from '../../core/machine.ts';
 import { keys } from '../../store/keys.ts';
 import { decodeMachineOverride, encodeRecord } from '../../store/records.ts';
 import { StoreUnavailable, type Commit, type CommitChange, type Guard, type StoreEntry } from '../../store/store.ts';
-import { DeadlineExceeded, withDeadline } from '../deadline.ts';
+import { DeadlineExceeded, withDeadline } from '../../lib/deadline.ts';
 import { catchUp, commitInTime, storeLost, type WriteNeeds } from '../write/decision.ts';
 import { changeOverride, type MetadataChange } from './machine-metadata.ts';
 

@@ -8,12 +8,13 @@ import { failure, success, type Result } from '../../core/failure.ts';
 import { limits } from '../../core/limits.ts';
 import type { EventsRequest } from '../../protocol/v2.ts';
 import type { Revision } from '../../store/store.ts';
-import { inTime, withDeadline } from '../deadline.ts';
+import { inTime, withDeadline } from '../../lib/deadline.ts';
 import { eventKinds, type EventFilter } from '../events/filter.ts';
 import { streamEvents, type EventQuery } from '../events/event-stream.ts';
 import { queryValues, sendFailure } from '../http.ts';
 import { shown } from '../json.ts';
 import { whileOpen } from '../text-stream.ts';
+import { streamsExhausted } from '../stream-counter.ts';
 import { neverSynced, type Scene } from './scene.ts';
 
 /** How long a stream waits for a revision that another fleetd has announced. */
@@ -72,15 +73,7 @@ async function openStream(scene: Scene, asked: EventsRequest, reply: FastifyRepl
   const { needs, history, streams } = scene;
   if (needs.mirror.snapshot().revision === 0) return sendFailure(reply, neverSynced);
   const release = streams.take();
-  if (release === null) {
-    return sendFailure(
-      reply,
-      failure(
-        'STREAMS_EXHAUSTED',
-        `this fleetd serves ${limits.eventStreamsMax} streams already; try again later or ask another one`,
-      ).failure,
-    );
-  }
+  if (release === null) return sendFailure(reply, streamsExhausted);
   try {
     const isReached = await waitFor(scene, asked.from ?? asked.atLeast ?? 0);
     const from = asked.from ?? null;

@@ -10,12 +10,13 @@ import type { MachineId } from '../../core/machine.ts';
 import { compareText } from '../../core/order.ts';
 import type { UnitName } from '../../core/unit-name.ts';
 import type { StatusReport } from '../../protocol/v2.ts';
-import { inTime, withDeadline, type Deadline } from '../deadline.ts';
+import { inTime, withDeadline, type Deadline } from '../../lib/deadline.ts';
 import { queryValues, sendFailure, sendJson } from '../http.ts';
 import { oneLine, shown } from '../json.ts';
 import { PeerUnreachable, type JournalRequest, type StatusText } from '../needs.ts';
 import { whileOpen, writeText } from '../text-stream.ts';
 import { addressOf, machinesOf, type Viewed } from '../views.ts';
+import { streamsExhausted } from '../stream-counter.ts';
 import { knownUnit, markStale, neverSynced, type Scene } from './scene.ts';
 
 const statusLimitMs = 15_000;
@@ -110,15 +111,7 @@ export async function getJournal(scene: Scene, request: FastifyRequest, reply: F
   const journal = readJournalQuery(found.value.name, request);
   if (!journal.ok) return sendFailure(reply, journal.failure);
   const release = scene.streams.take();
-  if (release === null) {
-    return sendFailure(
-      reply,
-      failure(
-        'STREAMS_EXHAUSTED',
-        `this fleetd serves ${limits.eventStreamsMax} streams already; try again later or ask another one`,
-      ).failure,
-    );
-  }
+  if (release === null) return sendFailure(reply, streamsExhausted);
   try {
     return await writeJournal(scene, { machine: machine.value, journal: journal.value }, reply);
   } finally {

@@ -8,7 +8,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Mirror } from '../../store/mirror.ts';
 import type { Commit, CommitOutcome, Guard, Revision, Store } from '../../store/store.ts';
-import { inTime, withDeadline } from '../deadline.ts';
+import { inTime, withDeadline } from '../../lib/deadline.ts';
 import type { Plan } from './plan.ts';
 
 export interface WriteNeeds {

@@ -14,7 +14,7 @@
 import { failure, success, type Result } from '../../core/failure.ts';
 import { keys } from '../../store/keys.ts';
 import { StoreUnavailable, type CommitChange, type Revision } from '../../store/store.ts';
-import { DeadlineExceeded, inTime, withDeadline } from '../deadline.ts';
+import { DeadlineExceeded, inTime, withDeadline } from '../../lib/deadline.ts';
 import {
   basisOf,
   catchUp,

@@ -6,7 +6,7 @@
  */
 import { failure, success, type Result } from '../../core/failure.ts';
 import { StoreUnavailable } from '../../store/store.ts';
-import { DeadlineExceeded } from '../deadline.ts';
+import { DeadlineExceeded } from '../../lib/deadline.ts';
 import {
   basisOf,
   catchUp,

@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { appendFile, chmod, cp, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { must, run, until, type CommandOptions, type CommandResult } from './command.ts';
 
@@ -195,8 +195,4 @@ async function removeCgroups(namespace: string): Promise<void> {
       return (await stat(group).catch(() => null)) === null;
     }, `control group ${group} is gone`, 5_000).catch(() => undefined); // A left-over empty group harms nobody.
   }
-}
-
-export async function copyInto(machine: Machine, from: string, to: string): Promise<void> {
-  await cp(from, join(machine.disk, to), { recursive: true });
 }
