@@ -48,7 +48,7 @@ async function watchSpeed(store: Store, entries: number): Promise<number> {
 
 const server = await startEtcd();
 const options = { endpoints: [server.endpoint], prefix: 'bench', requestTimeoutMs: 10_000 };
-const log = createLog('bench', 'error', console.log);
+const log = createLog('bench', 'error', (line) => process.stderr.write(`${line}\n`));
 const store = openEtcdStore(options, { clock: systemClock, random: seededRandom(1), log });
 try {
   for (const inFlight of [1, 1, 64, 64]) {
@@ -57,12 +57,12 @@ try {
     const cpu = process.cpuUsage(cpuBefore);
     const busy = (cpu.user + cpu.system) / 1e6 / seconds;
     const cost = `${(busy * 100).toFixed(0)} % of one core here, ${(busy * 1e6 / rate).toFixed(0)} µs each`;
-    console.log(`${inFlight} in flight: ${rate.toFixed(0)} commits/s, ${cost}`);
+    process.stdout.write(`${inFlight} in flight: ${rate.toFixed(0)} commits/s, ${cost}\n`);
   }
-  console.log(`watch catching up: ${(await watchSpeed(store, 10_000)).toFixed(0)} changes/s`);
+  process.stdout.write(`watch catching up: ${(await watchSpeed(store, 10_000)).toFixed(0)} changes/s\n`);
   const startMs = performance.now();
   const { entries } = await store.list('', never);
-  console.log(`list: ${entries.length} entries in ${(performance.now() - startMs).toFixed(0)} ms`);
+  process.stdout.write(`list: ${entries.length} entries in ${(performance.now() - startMs).toFixed(0)} ms\n`);
 } finally {
   await store.close();
   await server.close();

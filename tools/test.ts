@@ -4,7 +4,7 @@
  * left out; ends with the number of tests that passed and failed, and non-zero when anything went wrong.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { labCache } from '../test/functional/lab/lab.ts';
@@ -61,7 +61,7 @@ const notRoot = (): string | null => (process.getuid?.() === 0 ? null : 'needs r
 
 const parts: readonly Part[] = [
   { name: 'types', quick: true, run: () => command(bin('node'), [bin('tsc'), '-p', '.']) },
-  { name: 'lint', quick: true, run: () => command(bin('node'), [bin('eslint'), 'src', ...(existsSync(join(root, 'sim')) ? ['sim'] : [])]) },
+  { name: 'lint', quick: true, run: () => command(bin('node'), [bin('eslint'), 'src', 'sim', 'test', 'tools', 'bench']) },
   { name: 'import table', quick: true,
     run: () => command(bin('node'), [bin('depcruise'), '--config', 'tools/imports.config.mjs', '--output-type', 'err', 'src', 'sim']) },
   { name: 'tidy', quick: true, run: () => nodeTests(['tools/tidy.test.ts']) },
