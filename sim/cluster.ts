@@ -3,24 +3,19 @@
  * fake runners.
  * Promises: the same calls give the same run; machines, stores and processes can each be lost by themselves.
  */
-import { runAgent } from '../src/agent/agent.ts';
 import type { OnStop } from '../src/agent/agent.ts';
 import type { AgentMemory } from '../src/agent/memory.ts';
-import { createAgentReport } from '../src/agent/report.ts';
 import type { AgentReport } from '../src/agent/report.ts';
 import type { ClusterSnapshot } from '../src/core/cluster.ts';
-import type { MachineId, MachineRecord } from '../src/core/machine.ts';
+import type { MachineId } from '../src/core/machine.ts';
 import type { Assignment, DesiredState, FileHash, UnitRecord, UnitStatus } from '../src/core/unit.ts';
 import { hashUnitFile, parseUnitFile, printUnitFile } from '../src/core/unit-file.ts';
 import type { UnitName } from '../src/core/unit-name.ts';
-import { runEngine } from '../src/engine/engine.ts';
-import { createEngineReport } from '../src/engine/report.ts';
 import type { EngineReport } from '../src/engine/report.ts';
 import { createLog } from '../src/lib/log.ts';
 import { createManualClock } from '../src/lib/manual-clock.ts';
 import type { ManualClock } from '../src/lib/manual-clock.ts';
 import { seededRandom } from '../src/lib/random.ts';
-import { createBell } from '../src/lib/wakeups.ts';
 import { createFakeMachine } from '../src/runner/fake-machine.ts';
 import type { FakeMachineState } from '../src/runner/fake-machine.ts';
 import { createFakeRunner } from '../src/runner/fake-runner.ts';
@@ -31,6 +26,8 @@ import { createMirror } from '../src/store/mirror.ts';
 import type { Mirror } from '../src/store/mirror.ts';
 import { encodeRecord } from '../src/store/records.ts';
 import type { CommitChange } from '../src/store/store.ts';
+import { startFleetd } from './fleetd.ts';
+import type { Fleetd } from './fleetd.ts';
 
 /** agent_ttl of simulated machines. */
 export const ttlMs = 30_000;
@@ -93,7 +90,7 @@ export async function createCluster(seed: number = 1): Promise<SimCluster> {
   const store = createMemoryStore({ clock });
   const log: string[] = [];
   const ending = new AbortController();
-  const world: World = { clock, store, seed, log, ending: ending.signal, running: new Set() };
+  const world: World = { clock, store, seed, log, running: new Set() };
   const watcherLog = createLog('watcher', 'info', (line) => log.push(line));
   const mirror = createMirror({ store, clock, random: seededRandom(seed), log: watcherLog });
   const mirroring = mirror.run(ending.signal);
@@ -115,7 +112,7 @@ export async function createCluster(seed: number = 1): Promise<SimCluster> {
     until: (holds, limitMs = 120_000) => clock.runUntil(holds, limitMs),
     async close(): Promise<void> {
       ending.abort();
-      const ended = Promise.all([mirroring, ...world.running]);
+      const ended = Promise.all([mirroring, ...[...world.running].map((fleetd) => fleetd.stop('keep'))]);
       await clock.advance(stopTimeoutMs);
       await ended;
       store.close();
@@ -137,10 +134,8 @@ interface World {
   readonly store: MemoryStore;
   readonly seed: number;
   readonly log: string[];
-  /** Aborted at the end of the run. */
-  readonly ending: AbortSignal;
-  /** All loops that must have ended at the end of the run. */
-  readonly running: Set<Promise<void>>;
+  /** All that must have ended at the end of the run. */
+  readonly running: Set<Fleetd>;
 }
 
 /** What a person does, straight in the store. */
@@ -178,7 +173,7 @@ function createMachine(world: World, id: MachineId, metadata: Record<string, str
     id, metadata, units: createFakeMachine(), disk: new Map(), bootId: `boot of ${id}`,
     start: (faultOf) => {
       boots += 1;
-      return startFleetd(world, { machine, faultOf, number: boots });
+      return startOn(world, { machine, faultOf, number: boots });
     },
   };
   return machine;
@@ -191,47 +186,29 @@ interface Starting {
   readonly number: number;
 }
 
-function startFleetd(world: World, { machine, faultOf, number }: Starting): SimFleetd {
+function startOn(world: World, { machine, faultOf, number }: Starting): SimFleetd {
   const { clock, store } = world;
   const random = seededRandom(world.seed + [...machine.id].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), number));
   const writeLine = (line: string): void => void world.log.push(`${String(clock.uptimeMs())} ${line}`);
-  const log = createLog(`${machine.id}#${String(number)}`, 'info', writeLine);
   const client = store.client(faultOf);
-  const ending = new AbortController();
-  const stop = AbortSignal.any([ending.signal, world.ending]);
   const startedAtMs = clock.nowMs() + number;
-  const refresh = createBell();
-  let onStop: OnStop = 'keep';
-  const facts = (): MachineRecord => ({
-    id: machine.id, publicIp: `ip-${machine.id}`, hostname: machine.id, metadata: { ...machine.metadata }, version: '2',
-    bootId: machine.bootId, capacity: { cpus: 1, memoryBytes: 1 }, peer: null, runner: 'supervisor', store: 'embedded',
-    startedAtMs,
+  const fleetd = startFleetd({
+    stores: { mirror: client, engine: client, agent: client, api: client },
+    clock, random, log: createLog(`${machine.id}#${String(number)}`, 'info', writeLine), ttlMs, stopTimeoutMs,
+    runner: createFakeRunner({ clock, random, machine: machine.units }), memory: memoryOf(machine.disk),
+    facts: () => ({
+      id: machine.id, publicIp: `ip-${machine.id}`, hostname: machine.id, metadata: { ...machine.metadata }, version: '2',
+      bootId: machine.bootId, capacity: { cpus: 1, memoryBytes: 1 }, peer: null, runner: 'supervisor', store: 'embedded',
+      startedAtMs,
+    }),
   });
-  const [agent, engine] = [createAgentReport(), createEngineReport()];
-  const mirror = createMirror({ store: client, clock, random, log });
-  const runner = createFakeRunner({ clock, random, machine: machine.units });
-  const mirroring = new AbortController();
-  const work = Promise.all([
-    runEngine({ store: client, mirror, machine: machine.id, clock, random, log, ttlMs, report: engine }, stop),
-    runAgent({
-      store: client, runner, facts, clock, random, log, ttlMs, memory: memoryOf(machine.disk),
-      onStop: () => Promise.resolve(onStop), stopTimeoutMs, report: agent, refresh,
-    }, stop),
-  ]).then(() => mirroring.abort());
-  const ended = Promise.all([work, mirror.run(mirroring.signal)]).then(() => undefined);
-  world.running.add(ended);
+  world.running.add(fleetd);
   return {
-    client, agent, engine,
-    stop(how: OnStop): Promise<void> {
-      onStop = how;
-      ending.abort();
-      return ended;
-    },
+    client, agent: fleetd.agent, engine: fleetd.engine, stop: fleetd.stop, reload: fleetd.reload,
     kill(): void {
       client.cut();
-      ending.abort();
+      void fleetd.stop('keep');
     },
-    reload: () => refresh.wake(),
   };
 }
 

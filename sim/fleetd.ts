@@ -1,0 +1,79 @@
+/**
+ * One fleetd without sockets and disks: mirror, engine, agent and the API's writes, put together and taken apart in the order of
+ * src/fleetd/process.ts, over whatever stores, runner, clock and disk it is given.
+ * Promises: it adds nothing to what its parts do; each part has a store client of its own, so that it is known who wrote what.
+ */
+import { runAgent } from '../src/agent/agent.ts';
+import type { AgentNeeds, OnStop } from '../src/agent/agent.ts';
+import { createAgentReport } from '../src/agent/report.ts';
+import type { AgentReport } from '../src/agent/report.ts';
+import type { WriteNeeds } from '../src/api/write/decision.ts';
+import { runOperations } from '../src/api/write/operation.ts';
+import { runEngine } from '../src/engine/engine.ts';
+import { createEngineReport } from '../src/engine/report.ts';
+import type { EngineReport } from '../src/engine/report.ts';
+import type { Clock } from '../src/lib/clock.ts';
+import type { Log } from '../src/lib/log.ts';
+import type { Random } from '../src/lib/random.ts';
+import { createBell } from '../src/lib/wakeups.ts';
+import { createMirror } from '../src/store/mirror.ts';
+import type { Mirror } from '../src/store/mirror.ts';
+import type { Store } from '../src/store/store.ts';
+
+/** The parts of a fleetd that speak to the store. */
+export const fleetdParts = ['mirror', 'engine', 'agent', 'api'] as const;
+export type FleetdPart = (typeof fleetdParts)[number];
+
+export interface FleetdNeeds extends Pick<AgentNeeds, 'runner' | 'facts' | 'memory' | 'ttlMs' | 'stopTimeoutMs'> {
+  readonly stores: Readonly<Record<FleetdPart, Store>>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface Fleetd {
+  readonly agent: AgentReport;
+  readonly engine: EngineReport;
+  readonly mirror: Mirror;
+  /** What a request to the API of this fleetd works with. */
+  readonly write: WriteNeeds;
+  /** Has the facts of the machine read again, as SIGHUP does. */
+  reload(): void;
+  /** Ends it as its service manager does; resolves once it has ended, which may need the clock to be moved. */
+  stop(onStop: OnStop): Promise<void>;
+  /** Resolves once it has ended; rejects on a bug of one of its parts. */
+  readonly ended: Promise<void>;
+}
+
+/** Starts all parts. */
+export function startFleetd(needs: FleetdNeeds): Fleetd {
+  const { clock, random, log, stores, ttlMs } = needs;
+  const machineId = needs.facts().id;
+  const [agent, engine] = [createAgentReport(), createEngineReport()];
+  const [engineStop, agentStop, background] = [new AbortController(), new AbortController(), new AbortController()];
+  const refresh = createBell();
+  let answer: OnStop = 'keep';
+  const mirror = createMirror({ store: stores.mirror, clock, random, log });
+  const write: WriteNeeds = { mirror, store: stores.api, clock, log, machineId };
+  const engineEnded = runEngine(
+    { store: stores.engine, mirror, machine: machineId, clock, random, log, ttlMs, report: engine }, engineStop.signal);
+  const agentEnded = runAgent({
+    store: stores.agent, runner: needs.runner, facts: needs.facts, clock, random, log, ttlMs, memory: needs.memory, report: agent,
+    refresh, stopTimeoutMs: needs.stopTimeoutMs, onStop: () => Promise.resolve(answer),
+  }, agentStop.signal);
+  const ended = Promise.all([engineEnded, agentEnded, mirror.run(background.signal), runOperations(write, background.signal)])
+    .then(() => undefined);
+  return {
+    agent, engine, mirror, write, ended,
+    reload: () => refresh.wake(),
+    async stop(onStop: OnStop): Promise<void> {
+      answer = onStop;
+      engineStop.abort();
+      await engineEnded;
+      agentStop.abort();
+      await agentEnded;
+      background.abort();
+      await ended;
+    },
+  };
+}
