@@ -129,6 +129,7 @@ export function putAssignment(machine: string, name: string, changes: Partial<As
     ports: {},
     why: 'it fits',
     assignedAtMs: 0,
+    finished: false,
     ...changes,
   };
   return { kind: 'put', key: keys.assignment(machine as MachineId, name as UnitName), value: encodeRecord(assignment) };

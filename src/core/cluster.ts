@@ -2,6 +2,7 @@
  * The cluster as one immutable value: what the scheduler, explain, the API and the CLI's tables are functions of.
  * Promises: snapshots are never changed after they are made; maps of unchanged parts are shared between snapshots.
  */
+import type { MachineHistory, UnitHistory } from './history.ts';
 import type { Machine, MachineId } from './machine.ts';
 import type { UnitFile } from './unit-file.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from './unit.ts';
@@ -35,6 +36,15 @@ export interface ClusterSnapshot {
   /** By machine, then unit. */
   readonly assignments: ReadonlyMap<MachineId, ReadonlyMap<UnitName, Assignment>>;
   readonly statuses: ReadonlyMap<MachineId, ReadonlyMap<UnitName, UnitStatus>>;
+  /** What happened to units; those of which nothing is to be said are absent. */
+  readonly unitHistories: ReadonlyMap<UnitName, UnitHistory>;
+  readonly machineHistories: ReadonlyMap<MachineId, MachineHistory>;
   readonly leader: Leader | null;
   readonly unreadable: ReadonlyMap<string, Unreadable>;
 }
+
+/** A cluster of which nothing is known. */
+export const emptySnapshot: ClusterSnapshot = {
+  revision: 0, files: new Map(), units: new Map(), machines: new Map(), assignments: new Map(), statuses: new Map(),
+  unitHistories: new Map(), machineHistories: new Map(), leader: null, unreadable: new Map(),
+};

@@ -38,6 +38,8 @@ export const limits = {
   metadataCharactersMax: 1_024,
   /** Candidates an explanation lists before it says how many more there are. */
   explainMachinesMax: 1_000,
+  /** Events kept of one unit, and of one machine. */
+  historyEventsMax: 32,
   /** Different reasons the one sentence about an unplaced unit counts. */
   explainReasonsMax: 5,
 } as const;

@@ -32,6 +32,8 @@ export interface Assignment {
   /** Why this machine, as a sentence for people. */
   readonly why: string;
   readonly assignedAtMs: number;
+  /** The wish is done: a oneshot that has succeeded is loaded, and not run again when its machine reboots or it moves. */
+  readonly finished: boolean;
 }
 
 /**

@@ -12,7 +12,7 @@ import { commitsOf, packCommits } from './commits.ts';
 import type { Part } from './commits.ts';
 
 const leader = { key: 'leader', modRevision: 7 as Revision };
-const content: AssignmentContent = { hash: 'h' as FileHash, desired: 'launched', restart: 0, ports: {}, why: 'it fits' };
+const content: AssignmentContent = { hash: 'h' as FileHash, desired: 'launched', restart: 0, ports: {}, why: 'it fits', finished: false };
 const [unit, aaa, bbb] = ['a.service' as UnitName, 'aaa' as MachineId, 'bbb' as MachineId];
 const commitOf = (decision: Decision): ReturnType<typeof commitsOf>[number] | undefined =>
   commitsOf([decision], { leader, revisionOf: (key) => key.length as Revision, nowMs: 5 })[0];

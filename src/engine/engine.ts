@@ -46,7 +46,7 @@ export async function runEngine(needs: EngineNeeds, signal: AbortSignal): Promis
 }
 
 /** What other machines report about their units changes no decision. */
-const ignoredKinds: ReadonlySet<Kind> = new Set(['status', 'operation', 'operation-part', 'schema', null]);
+const ignoredKinds: ReadonlySet<Kind> = new Set(['status', 'unit-history', 'machine-history', 'operation', 'operation-part', 'schema', null]);
 
 type Kind = KeyMeaning['kind'] | null;
 

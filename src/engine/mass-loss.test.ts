@@ -1,14 +1,14 @@
 /** When the engine waits for machines to come back instead of moving their units. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { emptySnapshot } from '../core/cluster.ts';
 import type { ClusterSnapshot } from '../core/cluster.ts';
 import type { Machine, MachineId } from '../core/machine.ts';
 import { createMassLoss } from './mass-loss.ts';
 
 const times = { windowMs: 5_000, holdMs: 120_000 };
 const cluster = (...ids: readonly string[]): ClusterSnapshot => ({
-  revision: 1, files: new Map(), units: new Map(), assignments: new Map(), statuses: new Map(), leader: null, unreadable: new Map(),
-  machines: new Map(ids.map((id) => [id as MachineId, {} as Machine])),
+  ...emptySnapshot, machines: new Map(ids.map((id) => [id as MachineId, {} as Machine])),
 });
 
 test('when most machines vanish within a lease time, nothing is decided until all are back', () => {

@@ -1,6 +1,7 @@
 /** Unit files go when nobody uses them any more, and not before. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { emptySnapshot } from '../core/cluster.ts';
 import type { ClusterSnapshot, KnownFile } from '../core/cluster.ts';
 import type { MachineId } from '../core/machine.ts';
 import type { Assignment, FileHash, UnitRecord } from '../core/unit.ts';
@@ -11,10 +12,10 @@ import { createUnusedFiles, unusedFileGraceMs } from './unused-files.ts';
 const [used, assigned, unused] = ['used', 'assigned', 'unused'] as [FileHash, FileHash, FileHash];
 const file = (hash: FileHash): [FileHash, KnownFile] => [hash, { hash, text: '', file: { options: [] } }];
 const snapshot = (more: Partial<ClusterSnapshot> = {}): ClusterSnapshot => ({
-  revision: 1, files: new Map([file(used), file(assigned), file(unused)]), machines: new Map(), statuses: new Map(), leader: null,
+  ...emptySnapshot, files: new Map([file(used), file(assigned), file(unused)]),
   units: new Map([['a.service' as UnitName, { hash: used } as UnitRecord]]),
   assignments: new Map([['m' as MachineId, new Map([['b.service' as UnitName, { hash: assigned } as Assignment]])]]),
-  unreadable: new Map(), ...more,
+  ...more,
 });
 const revisionOf = (): Revision => 3 as Revision;
 

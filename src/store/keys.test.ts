@@ -17,6 +17,8 @@ const meanings: readonly { key: string; meaning: KeyMeaning }[] = [
   { key: keys.machine(machine), meaning: { kind: 'machine', machine } },
   { key: keys.machineOverride(machine), meaning: { kind: 'machine-override', machine } },
   { key: keys.status(machine, name), meaning: { kind: 'status', machine, name } },
+  { key: keys.unitHistory(name), meaning: { kind: 'unit-history', name } },
+  { key: keys.machineHistory(machine), meaning: { kind: 'machine-history', machine } },
   { key: keys.leader, meaning: { kind: 'leader' } },
   { key: keys.schema, meaning: { kind: 'schema' } },
 ];

@@ -18,6 +18,8 @@ export const keys = {
   machineOverride: (id: MachineId): string => `machine-overrides/${id}`, // written by: api
   status: (machine: MachineId, name: UnitName): string => `statuses/${machine}/${name}`, // written by: that machine, under its lease
   statusesOf: (machine: MachineId): string => `statuses/${machine}/`,
+  unitHistory: (name: UnitName): string => `unit-history/${name}`, // written by: engine leader
+  machineHistory: (id: MachineId): string => `machine-history/${id}`, // written by: engine leader
   operation: 'operation', // written by: api; the request too large for one commit that is being carried out, one at a time
   operationPart: (index: number): string => `operation-parts/${String(index).padStart(4, '0')}`, // written by: api
   leader: 'leader', // written by: the engine that wins, under its lease
@@ -32,6 +34,8 @@ export type KeyMeaning =
   | { readonly kind: 'machine'; readonly machine: MachineId }
   | { readonly kind: 'machine-override'; readonly machine: MachineId }
   | { readonly kind: 'status'; readonly machine: MachineId; readonly name: UnitName }
+  | { readonly kind: 'unit-history'; readonly name: UnitName }
+  | { readonly kind: 'machine-history'; readonly machine: MachineId }
   | { readonly kind: 'operation' }
   | { readonly kind: 'operation-part'; readonly index: number }
   | { readonly kind: 'leader' }
@@ -42,6 +46,8 @@ const oneNameKinds: Readonly<Record<string, (name: string) => KeyMeaning>> = {
   units: (name) => ({ kind: 'unit', name: name as UnitName }),
   machines: (name) => ({ kind: 'machine', machine: name as MachineId }),
   'operation-parts': (name) => ({ kind: 'operation-part', index: Number(name) }),
+  'unit-history': (name) => ({ kind: 'unit-history', name: name as UnitName }),
+  'machine-history': (name) => ({ kind: 'machine-history', machine: name as MachineId }),
   'machine-overrides': (name) => ({ kind: 'machine-override', machine: name as MachineId }),
 };
 

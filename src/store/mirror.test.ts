@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import fc from 'fast-check';
+import { emptySnapshot } from '../core/cluster.ts';
+import type { UnitHistory } from '../core/history.ts';
 import type { MachineId, MachineRecord } from '../core/machine.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
@@ -22,10 +24,16 @@ const [app, web] = ['app.service', 'web.service'] as [UnitName, UnitName];
 const hash = 'a'.repeat(40) as FileHash;
 
 const unit: UnitRecord = { hash, desired: 'launched', generation: 1, restart: 0, changedAtMs: 5, changedBy: 'ann' };
-const assignment: Assignment = { hash, desired: 'launched', restart: 0, ports: { web: 8080 }, why: 'least loaded', assignedAtMs: 6 };
+const assignment: Assignment = {
+  hash, desired: 'launched', restart: 0, ports: { web: 8080 }, why: 'least loaded', assignedAtMs: 6, finished: false,
+};
 const status: UnitStatus = {
   load: 'loaded', active: 'active', sub: 'running', hash, sinceMs: 7, result: 'success', exitStatus: null, succeeded: false,
   restarts: 0, mainPid: 12, restart: 0, problem: '',
+};
+const history: UnitHistory = {
+  events: [{ atMs: 8, what: 'failed', machine: one, why: 'result exit-code', count: 2 }], succeeded: null,
+  unrest: { moves: 1, lastAtMs: 8 },
 };
 const machineOf = (id: MachineId, metadata: Record<string, string> = {}): MachineRecord => ({
   id, publicIp: '10.0.0.1', hostname: 'host', metadata, version: '2.0.0', bootId: 'b', capacity: { cpus: 4, memoryBytes: 1 },
@@ -86,6 +94,7 @@ describe('mirror', () => {
     const revision = await commit(
       put(keys.unitFile(hash), text), put(keys.unit(app), encodeRecord(unit)), put(keys.machine(one), encodeRecord(machineOf(one))),
       put(keys.assignment(one, app), encodeRecord(assignment)), put(keys.status(one, app), encodeRecord(status)),
+      put(keys.unitHistory(app), encodeRecord(history)), put(keys.machineHistory(one), encodeRecord({ events: [], bootId: 'b' })),
       put(keys.leader, encodeRecord({ machine: one, sinceMs: 3 })), put(keys.schema, '1'), put('of-a-newer-version/x', '?'));
     const snapshot = mirror.snapshot();
     const options = [{ section: 'Service', name: 'ExecStart', value: '/bin/true', line: 2 }];
@@ -96,15 +105,14 @@ describe('mirror', () => {
       machines: new Map([[one, machineOf(one)]]),
       assignments: new Map([[one, new Map([[app, assignment]])]]),
       statuses: new Map([[one, new Map([[app, status]])]]),
+      unitHistories: new Map([[app, history]]),
+      machineHistories: new Map([[one, { events: [], bootId: 'b' }]]),
       leader: { machine: one, sinceMs: 3 },
       unreadable: new Map(),
     });
     await commit(remove(keys.unitFile(hash)), remove(keys.unit(app)), remove(keys.machine(one)), remove(keys.assignment(one, app)),
-      remove(keys.status(one, app)), remove(keys.leader));
-    assert.deepEqual(mirror.snapshot(), {
-      revision: revision + 1, files: new Map(), units: new Map(), machines: new Map(), assignments: new Map(), statuses: new Map(),
-      leader: null, unreadable: new Map(),
-    });
+      remove(keys.status(one, app)), remove(keys.unitHistory(app)), remove(keys.machineHistory(one)), remove(keys.leader));
+    assert.deepEqual(mirror.snapshot(), { ...emptySnapshot, revision: revision + 1 });
     assert.equal(snapshot.units.size, 1, 'a snapshot never changes after it was given out');
   });
 

@@ -3,10 +3,12 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Leader } from '../core/cluster.ts';
 import type { Result } from '../core/failure.ts';
+import type { HistoryEvent, MachineHistory, UnitHistory } from '../core/history.ts';
 import type { MachineId, MachineOverride, MachineRecord } from '../core/machine.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
 import {
-  decodeAssignment, decodeLeader, decodeMachineOverride, decodeMachineRecord, decodeUnitRecord, decodeUnitStatus, encodeRecord,
+  decodeAssignment, decodeLeader, decodeMachineHistory, decodeMachineOverride, decodeMachineRecord, decodeUnitHistory, decodeUnitRecord,
+  decodeUnitStatus, encodeRecord,
 } from './records.ts';
 
 const word = fc.string({ unit: 'grapheme', maxLength: 20 });
@@ -21,6 +23,7 @@ const unitRecord: fc.Arbitrary<UnitRecord> = fc.record({
 }, plain);
 const assignment: fc.Arbitrary<Assignment> = fc.record({
   hash, desired: fc.constantFrom('loaded', 'launched'), restart: count, ports: fc.dictionary(word, count, plain), why: word, assignedAtMs: count,
+  finished: fc.boolean(),
 }, plain);
 const unitStatus: fc.Arbitrary<UnitStatus> = fc.record({
   load: word, active: word, sub: word, hash, sinceMs: count, result: word, exitStatus: fc.option(fc.integer()), succeeded: fc.boolean(),
@@ -34,6 +37,12 @@ const machineRecord: fc.Arbitrary<MachineRecord> = fc.record({
   runner: fc.constantFrom('systemd', 'supervisor'), store: fc.constantFrom('etcd', 'embedded'), startedAtMs: count,
 }, plain);
 const machineOverride: fc.Arbitrary<MachineOverride> = fc.record({ set: pairs, removed: fc.array(word) }, plain);
+const event: fc.Arbitrary<HistoryEvent> = fc.record({ atMs: count, what: word, machine, why: word, count }, plain);
+const unitHistory: fc.Arbitrary<UnitHistory> = fc.record({
+  events: fc.array(event), succeeded: fc.option(fc.record({ hash, restart: count, machine, atMs: count }, plain)),
+  unrest: fc.option(fc.record({ moves: count, lastAtMs: count }, plain)),
+}, plain);
+const machineHistory: fc.Arbitrary<MachineHistory> = fc.record({ events: fc.array(event), bootId: word }, plain);
 const leader: fc.Arbitrary<Leader> = fc.record({ machine, sinceMs: count }, plain);
 
 type Kind<T> = { name: string; records: fc.Arbitrary<T>; decode: (text: string) => Result<T>; least: unknown };
@@ -44,6 +53,8 @@ const kinds: readonly Kind<AnyRecord>[] = [
   { name: 'status', records: unitStatus, decode: decodeUnitStatus, least: { load: 'loaded', active: 'active' } },
   { name: 'machine', records: machineRecord, decode: decodeMachineRecord, least: { id: 'm' } },
   { name: 'machine override', records: machineOverride, decode: decodeMachineOverride, least: {} },
+  { name: 'unit history', records: unitHistory, decode: decodeUnitHistory, least: {} },
+  { name: 'machine history', records: machineHistory, decode: decodeMachineHistory, least: {} },
   { name: 'leader', records: leader, decode: decodeLeader, least: { machine: 'm' } },
 ];
 

@@ -7,6 +7,7 @@
 import type { Leader } from '../core/cluster.ts';
 import { failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
+import type { HistoryEvent, MachineHistory, Success, UnitHistory, Unrest } from '../core/history.ts';
 import type { MachineId, MachineOverride, MachineRecord } from '../core/machine.ts';
 import { desiredStates } from '../core/unit.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
@@ -15,8 +16,12 @@ import {
 } from './fields.ts';
 import type { Fields } from './fields.ts';
 
+/** Everything that is stored as JSON. */
+type StoredRecord =
+  | UnitRecord | Assignment | UnitStatus | MachineRecord | MachineOverride | UnitHistory | MachineHistory | Leader;
+
 /** The text that is stored for a record. */
-export function encodeRecord(record: UnitRecord | Assignment | UnitStatus | MachineRecord | MachineOverride | Leader): string {
+export function encodeRecord(record: StoredRecord): string {
   return JSON.stringify(record);
 }
 
@@ -40,6 +45,14 @@ export function decodeMachineOverride(json: string): Result<MachineOverride> {
   return decode(json, machineOverrideFields);
 }
 
+export function decodeUnitHistory(json: string): Result<UnitHistory> {
+  return decode(json, unitHistoryFields);
+}
+
+export function decodeMachineHistory(json: string): Result<MachineHistory> {
+  return decode(json, machineHistoryFields);
+}
+
 export function decodeLeader(json: string): Result<Leader> {
   return decode(json, leaderFields);
 }
@@ -60,6 +73,7 @@ const assignmentFields: Fields<Assignment> = {
   ports: mapOf(whole()),
   why: text(''),
   assignedAtMs: whole(0),
+  finished: flag(false),
 };
 
 const unitStatusFields: Fields<UnitStatus> = {
@@ -94,6 +108,23 @@ const machineRecordFields: Fields<MachineRecord> = {
 const machineOverrideFields: Fields<MachineOverride> = {
   set: mapOf(text()),
   removed: listOf(text()),
+};
+
+const historyEvent = readRecord<HistoryEvent>({
+  atMs: whole(0), what: text(), machine: text<MachineId>('' as MachineId), why: text(''), count: whole(1),
+});
+
+const unitHistoryFields: Fields<UnitHistory> = {
+  events: listOf(historyEvent),
+  succeeded: orNull(readRecord<Success>({
+    hash: text<FileHash>(), restart: whole(), machine: text<MachineId>(), atMs: whole(0),
+  })),
+  unrest: orNull(readRecord<Unrest>({ moves: whole(), lastAtMs: whole() })),
+};
+
+const machineHistoryFields: Fields<MachineHistory> = {
+  events: listOf(historyEvent),
+  bootId: text(''),
 };
 
 const leaderFields: Fields<Leader> = {

@@ -8,6 +8,7 @@
 import type { ClusterSnapshot, KnownFile, Leader, Unreadable } from '../core/cluster.ts';
 import { success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
+import type { MachineHistory, UnitHistory } from '../core/history.ts';
 import { applyOverride } from '../core/machine.ts';
 import type { Machine, MachineId, MachineOverride, MachineRecord } from '../core/machine.ts';
 import { parseUnitFile } from '../core/unit-file.ts';
@@ -16,7 +17,8 @@ import type { UnitName } from '../core/unit-name.ts';
 import { parseKey } from './keys.ts';
 import type { KeyMeaning } from './keys.ts';
 import {
-  decodeAssignment, decodeLeader, decodeMachineOverride, decodeMachineRecord, decodeUnitRecord, decodeUnitStatus,
+  decodeAssignment, decodeLeader, decodeMachineHistory, decodeMachineOverride, decodeMachineRecord, decodeUnitHistory,
+  decodeUnitRecord, decodeUnitStatus,
 } from './records.ts';
 import type { Revision, StoreChange } from './store.ts';
 
@@ -44,6 +46,8 @@ export function createSnapshotBuilder(): SnapshotBuilder {
         machines: parts.machines.shared(),
         assignments: parts.assignments.shared(),
         statuses: parts.statuses.shared(),
+        unitHistories: parts.unitHistories.shared(),
+        machineHistories: parts.machineHistories.shared(),
         leader: parts.leader,
         unreadable: parts.unreadable.shared(),
       };
@@ -113,6 +117,8 @@ interface Parts {
   readonly machines: SharedMap<MachineId, Machine>;
   readonly assignments: PerMachine<Assignment>;
   readonly statuses: PerMachine<UnitStatus>;
+  readonly unitHistories: SharedMap<UnitName, UnitHistory>;
+  readonly machineHistories: SharedMap<MachineId, MachineHistory>;
   readonly unreadable: SharedMap<string, Unreadable>;
   leader: Leader | null;
 }
@@ -126,6 +132,8 @@ function createParts(): Parts {
     machines: createSharedMap(),
     assignments: createPerMachine(),
     statuses: createPerMachine(),
+    unitHistories: createSharedMap(),
+    machineHistories: createSharedMap(),
     unreadable: createSharedMap(),
     leader: null,
   };
@@ -160,6 +168,10 @@ function putValue(parts: Parts, meaning: KeyMeaning, value: string | null): stri
       return take(decodeMachineRecord, (record) => putMachine(parts, meaning.machine, (id) => put(parts.machineRecords, id, record)));
     case 'machine-override':
       return take(decodeMachineOverride, (record) => putMachine(parts, meaning.machine, (id) => put(parts.machineOverrides, id, record)));
+    case 'unit-history':
+      return take(decodeUnitHistory, (history) => parts.unitHistories.put(meaning.name, history));
+    case 'machine-history':
+      return take(decodeMachineHistory, (history) => parts.machineHistories.put(meaning.machine, history));
     case 'leader':
       return take(decodeLeader, (leader) => {
         parts.leader = leader;

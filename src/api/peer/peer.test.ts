@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { request as httpsRequest, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import type { ClusterSnapshot } from '../../core/cluster.ts';
+import { emptySnapshot, type ClusterSnapshot } from '../../core/cluster.ts';
 import type { Machine, MachineId } from '../../core/machine.ts';
 import type { Assignment } from '../../core/unit.ts';
 import type { UnitName } from '../../core/unit-name.ts';
@@ -86,14 +86,9 @@ for (const host of ['127.0.0.1', '::1']) {
       ]);
       const assignment = {} as Assignment; // Only its being there counts.
       const snapshot = (): ClusterSnapshot => ({
-        revision: 1,
-        files: new Map(),
-        units: new Map(),
+        ...emptySnapshot,
         machines,
         assignments: new Map([[serverId, new Map([[web, assignment]])]]),
-        statuses: new Map(),
-        leader: null,
-        unreadable: new Map(),
       });
       server = createPeerServer(
         {

@@ -39,6 +39,7 @@ function assignmentOf(words: readonly string[]): Assignment {
   const { loaded, restart = '0', file = 'one' } = facts(words);
   return {
     hash: hashOf(file), desired: loaded === undefined ? 'launched' : 'loaded', restart: Number(restart), ports: {}, why: '', assignedAtMs: 0,
+    finished: false,
   };
 }
 

@@ -73,7 +73,7 @@ function contentOf(pass: Pass, { name, record }: WantedUnit, why: string): Assig
   // A file that cannot be used does not replace one that runs.
   const hash = pass.fileless.has(name) && first !== undefined ? first.assignment.hash : record.hash;
   const desired = record.desired === 'launched' ? 'launched' : 'loaded';
-  return { hash, desired, restart: record.restart, ports: {}, why };
+  return { hash, desired, restart: record.restart, ports: {}, why, finished: false };
 }
 
 function assignOf(pass: Pass, { name, record, machine }: WantedUnit & { readonly machine: MachineId }): Decision {

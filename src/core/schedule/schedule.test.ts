@@ -13,6 +13,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { goldenTests } from '../../../test/golden.ts';
+import { emptySnapshot } from '../cluster.ts';
 import type { ClusterSnapshot, KnownFile, Unreadable } from '../cluster.ts';
 import type { Machine, MachineId } from '../machine.ts';
 import type { Assignment, DesiredState, FileHash, UnitRecord, UnitStatus } from '../unit.ts';
@@ -37,7 +38,7 @@ const emptyWorld = (): World => ({
 });
 
 const snapshotOf = (world: World): ClusterSnapshot => ({
-  ...world, revision: 1, leader: world.leads ? { machine: 'aaa' as MachineId, sinceMs: 0 } : null,
+  ...emptySnapshot, ...world, revision: 1, leader: world.leads ? { machine: 'aaa' as MachineId, sinceMs: 0 } : null,
 });
 
 function addMachine(world: World, id: string, metadata: Record<string, string> = {}): void {
@@ -71,7 +72,7 @@ function assign(world: World, at: { machine: string; name: string }, assignment:
   world.assignments.set(machine, ofMachine);
   ofMachine.set(name, {
     hash: world.units.get(name)?.hash ?? addFile(world, ['Conflicts=former']), desired: 'launched', restart: 0, ports: {},
-    why: 'as before', assignedAtMs: 0, ...assignment,
+    why: 'as before', assignedAtMs: 0, finished: false, ...assignment,
   });
 }
 
