@@ -3,7 +3,7 @@
  * Promises: a status says what is, never what was asked for; an assigned unit that nothing can be done for is reported, too.
  */
 import type { Assignment, FileHash, UnitStatus } from '../core/unit.ts';
-import { notStarted } from '../core/unit.ts';
+import { notStarted, unchecked } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type { Observation } from '../runner/runner.ts';
 import type { ProblemBook } from './problems.ts';
@@ -33,12 +33,12 @@ function problemOf(problems: ProblemBook, name: UnitName, assignment: Assignment
 
 function statusOf(observation: Observation, problem: string): UnitStatus {
   const { load, active, sub, hash, sinceMs, result, exitStatus, succeeded, restarts, mainPid, restart } = observation;
-  return { load, active, sub, hash, sinceMs, result, exitStatus, succeeded, restarts, mainPid, restart, problem };
+  return { load, active, sub, hash, sinceMs, result, exitStatus, succeeded, restarts, mainPid, restart, problem, ...unchecked };
 }
 
 function statusOfAbsent(hash: FileHash, problem: string): UnitStatus {
   return {
     load: 'not-found', active: 'inactive', sub: 'dead', hash, sinceMs: 0, result: 'success', exitStatus: null, succeeded: false,
-    restarts: 0, mainPid: 0, restart: notStarted, problem,
+    restarts: 0, mainPid: 0, restart: notStarted, problem, ...unchecked,
   };
 }

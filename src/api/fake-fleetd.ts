@@ -3,7 +3,7 @@
  * Promises: the store, the mirror and the API are the real ones; nothing is left running after close().
  */
 import type { Machine, MachineId, MachineRecord } from '../core/machine.ts';
-import type { Assignment, FileHash, UnitStatus } from '../core/unit.ts';
+import { unchecked, type Assignment, type FileHash, type UnitStatus } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createLog } from '../lib/log.ts';
@@ -149,6 +149,7 @@ export function putStatus(machine: string, name: string, changes: Partial<UnitSt
     mainPid: 7,
     restart: 0,
     problem: '',
+    ...unchecked,
     ...changes,
   };
   return { kind: 'put', key: keys.status(machine as MachineId, name as UnitName), value: encodeRecord(status) };

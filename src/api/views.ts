@@ -99,6 +99,7 @@ export function describeStatus(snapshot: ClusterSnapshot, machine: MachineId, na
 function statusView(place: Pick<StatusView, 'name' | 'machine' | 'address'>, status: UnitStatus): StatusView {
   const { hash, load, active, sub, sinceMs, result, exitStatus, succeeded, restarts, restart, mainPid, problem } =
     status;
+  const { health, healthWhy, draining, ports } = status;
   return {
     ...place,
     hash,
@@ -113,6 +114,10 @@ function statusView(place: Pick<StatusView, 'name' | 'machine' | 'address'>, sta
     restart,
     mainPid,
     problem,
+    health,
+    healthWhy,
+    draining,
+    ports,
   };
 }
 

@@ -45,6 +45,7 @@ export const unitColumns: Columns<StatusView> = {
   sub: (row) => orDash(row.sub),
   machine: (row, full) => (row.machine === '' ? '-' : machineLabel({ id: row.machine, address: row.address }, full)),
   hash: (row, full) => hashText(row.hash, full),
+  health: (row) => (row.draining ? 'draining' : row.health === 'none' ? '-' : row.health),
 };
 export const unitFields = 'unit,machine,active,sub';
 

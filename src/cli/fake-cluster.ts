@@ -5,6 +5,7 @@
  * is told to listeners.
  */
 import { hashUnitFile, lastValue, parseUnitFile, printUnitFile } from '../core/unit-file.ts';
+import { unchecked } from '../core/unit.ts';
 import { templateOf } from '../core/unit-name.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type {
@@ -233,6 +234,7 @@ export class FakeCluster {
       restart: desired === 'loaded' ? -1 : restart,
       mainPid: 0,
       problem: '',
+      ...unchecked,
     };
     inner(this.assignments, name).set(id, assignment);
     inner(this.statuses, name).set(id, status);

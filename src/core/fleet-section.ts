@@ -8,6 +8,8 @@ import type { Failure, Result } from './failure.ts';
 import { printFinding } from './finding.ts';
 import type { Finding } from './finding.ts';
 import { compileGlob, matchGlob } from './glob.ts';
+import { readHealthCheck, readServiceName, readSpanMs, readThreshold } from './health-check.ts';
+import type { HealthCheck } from './health-check.ts';
 import { limits } from './limits.ts';
 import { addRequirement, readRequirement, splitMetadata } from './metadata-requirement.ts';
 import type { MetadataRequirement } from './metadata-requirement.ts';
@@ -36,14 +38,26 @@ export interface FleetSection {
   readonly conflicts: readonly string[];
   readonly replaces: readonly string[];
   readonly global: boolean;
+  /** The name the unit is found under in the service directory; null: the prefix of its name. */
+  readonly service: string | null;
+  readonly healthCheck: HealthCheck | null;
+  /** From the end of one check to the begin of the next. */
+  readonly healthIntervalMs: number;
+  readonly healthTimeoutMs: number;
+  /** Checks in a row that make a unit healthy, or unhealthy. */
+  readonly healthyThreshold: number;
+  readonly unhealthyThreshold: number;
+  /** How long a unit is out of the directory before it is stopped. */
+  readonly drainMs: number;
 }
 
 /** The section's name in a unit file. */
 export const fleetSectionName = 'X-Fleet';
 
 /** What a unit file without any [X-Fleet] option means: the value an empty assignment resets to. */
-const noOptions: FleetSection = {
+export const noOptions: FleetSection = {
   machineId: null, machineBootId: null, machineOf: [], metadata: [], conflicts: [], replaces: [], global: false,
+  service: null, healthCheck: null, healthIntervalMs: 5_000, healthTimeoutMs: 2_000, healthyThreshold: 1, unhealthyThreshold: 3, drainMs: 0,
 };
 
 /** Reads one assignment into its field; `before` is what earlier assignments made of the field. */
@@ -69,6 +83,13 @@ const keyRules: Readonly<Record<string, KeyRule>> = {
   Conflicts: into('conflicts', readPatterns),
   Replaces: into('replaces', readPatterns),
   Global: into('global', readFlag),
+  Service: into('service', whenKnown<string | null>(readServiceName)),
+  HealthCheck: into('healthCheck', (value, _, unit) => readHealthCheck(value, unit)),
+  HealthInterval: into('healthIntervalMs', whenKnown((value) => readSpanMs(value, 200, 3_600_000))),
+  HealthTimeout: into('healthTimeoutMs', whenKnown((value) => readSpanMs(value, 100, 300_000))),
+  HealthyThreshold: into('healthyThreshold', whenKnown(readThreshold)),
+  UnhealthyThreshold: into('unhealthyThreshold', whenKnown(readThreshold)),
+  DrainTime: into('drainMs', whenKnown((value) => readSpanMs(value, 0, limits.drainMsMax))),
   'X-ConditionMachineID': into('machineId', readId),
   'X-ConditionMachineBootID': into('machineBootId', readId),
   'X-ConditionMachineOf': into('machineOf', readPeers),
@@ -292,6 +313,15 @@ function readMetadata(value: string, before: Requirements, unit: UnitName): Resu
     all = addRequirement(all, requirement.value);
   }
   return success(all);
+}
+
+/** A reader of one value with the specifiers expanded; in a template a value that has some is not looked at. */
+function whenKnown<T>(read: (value: string) => Result<T>): Read<T> {
+  return (value, before, unit) => {
+    if (isOpen(value, unit)) return success(before);
+    const expanded = isTemplate(unit) ? success(value) : expandSpecifiers(value, { name: unit });
+    return expanded.ok ? read(expanded.value) : expanded;
+  };
 }
 
 const truthy: ReadonlySet<string> = new Set(['true', 'yes', '1', 'on', 't']);

@@ -1,4 +1,5 @@
 /** A unit of the cluster: what a person asked for, and what was decided and seen about it. */
+import type { Health } from './health-check.ts';
 import type { MachineId } from './machine.ts';
 import type { UnitName } from './unit-name.ts';
 
@@ -71,7 +72,20 @@ export interface UnitStatus {
   readonly restart: number;
   /** Why fleet itself could not do what was asked (a file refused, a name taken on the machine …); empty when fine. */
   readonly problem: string;
+  /** What its HealthCheck= says. */
+  readonly health: Health;
+  /** Why the last check that failed did, one line; empty while it is healthy or nothing checks it. */
+  readonly healthWhy: string;
+  /** It is about to be stopped and waits for its DrainTime= to pass: nobody is to send it anything new. */
+  readonly draining: boolean;
+  /** The ports it was started with, by name; empty when it does not run, or runs an older rendering of its file. */
+  readonly ports: Readonly<Record<string, number>>;
 }
+
+/** The part of a status that says nothing: of a unit nobody checks, that does not drain, with no ports. */
+export const unchecked: Pick<UnitStatus, 'health' | 'healthWhy' | 'draining' | 'ports'> = {
+  health: 'none', healthWhy: '', draining: false, ports: {},
+};
 
 /** Where a unit stands for API v1: the word fleet 1.0 calls currentState. */
 export type CurrentState = DesiredState;

@@ -115,6 +115,14 @@ export interface StatusView {
   readonly restart: number;
   readonly mainPid: number;
   readonly problem: string;
+  /** What its HealthCheck= says; `none`: nothing checks it. */
+  readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy';
+  /** Why the last check that failed did. */
+  readonly healthWhy: string;
+  /** It is about to be stopped and has left the service directory. */
+  readonly draining: boolean;
+  /** The ports it runs with, by name. */
+  readonly ports: Readonly<Record<string, number>>;
 }
 
 export interface MachineView {

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { emptySnapshot } from '../core/cluster.ts';
 import type { UnitHistory } from '../core/history.ts';
 import type { MachineId, MachineRecord } from '../core/machine.ts';
+import { unchecked } from '../core/unit.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import { createLog } from '../lib/log.ts';
@@ -29,7 +30,7 @@ const assignment: Assignment = {
 };
 const status: UnitStatus = {
   load: 'loaded', active: 'active', sub: 'running', hash, sinceMs: 7, result: 'success', exitStatus: null, succeeded: false,
-  restarts: 0, mainPid: 12, restart: 0, problem: '',
+  restarts: 0, mainPid: 12, restart: 0, problem: '', ...unchecked,
 };
 const history: UnitHistory = {
   events: [{ atMs: 8, what: 'failed', machine: one, why: 'result exit-code', count: 2 }], succeeded: null,

@@ -8,6 +8,7 @@ import type { Leader } from '../core/cluster.ts';
 import { failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
 import type { HistoryEvent, MachineHistory, Success, UnitHistory, Unrest } from '../core/history.ts';
+import { healthWords } from '../core/health-check.ts';
 import type { MachineId, MachineOverride, MachineRecord } from '../core/machine.ts';
 import { desiredStates } from '../core/unit.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
@@ -89,6 +90,10 @@ const unitStatusFields: Fields<UnitStatus> = {
   mainPid: whole(0),
   restart: whole(0),
   problem: text(''),
+  health: choice(healthWords, 'none'),
+  healthWhy: text(''),
+  draining: flag(false),
+  ports: mapOf(whole()),
 };
 
 const machineRecordFields: Fields<MachineRecord> = {

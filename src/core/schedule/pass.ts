@@ -4,6 +4,7 @@
  * Promises: everything the store holds but this version cannot read is left exactly as it is.
  */
 import type { ClusterSnapshot } from '../cluster.ts';
+import { noOptions } from '../fleet-section.ts';
 import type { FleetSection } from '../fleet-section.ts';
 import type { MachineId } from '../machine.ts';
 import { compareText } from '../order.ts';
@@ -15,7 +16,6 @@ import type { FilterContext } from './filters.ts';
 import { groupByCircles } from './groups.ts';
 import { createLedger, place, planUnit } from './ledger.ts';
 import type { Ledger, Place, PlannedUnit } from './ledger.ts';
-import { emptySection } from './sections.ts';
 import type { SectionReader } from './sections.ts';
 
 /** An assignment of the snapshot with the machine it is for. */
@@ -138,7 +138,7 @@ function enterHeld(pass: Pass, sections: SectionReader): void {
       if (at === undefined) continue;
       const section = (): FleetSection => {
         const read = sections(snapshot.files, name, assignment.hash);
-        return read.ok ? read.value : emptySection;
+        return read.ok ? read.value : noOptions;
       };
       const entered = unit ?? { ...planUnit(ledger, name, section()), fixed: true };
       standing.push({ at, unit: entered });

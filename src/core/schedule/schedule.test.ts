@@ -16,6 +16,7 @@ import { goldenTests } from '../../../test/golden.ts';
 import { emptySnapshot } from '../cluster.ts';
 import type { ClusterSnapshot, KnownFile, Unreadable } from '../cluster.ts';
 import type { Machine, MachineId } from '../machine.ts';
+import { unchecked } from '../unit.ts';
 import type { Assignment, DesiredState, FileHash, UnitRecord, UnitStatus } from '../unit.ts';
 import { hashUnitFile, parseUnitFile, printUnitFile } from '../unit-file.ts';
 import type { UnitName } from '../unit-name.ts';
@@ -89,7 +90,7 @@ function addStatus(world: World, at: { machine: string; name: string }, words: R
     load: words['load'] ?? 'loaded', active: words['active'] ?? 'active', sub: words['sub'] ?? 'running',
     hash: world.units.get(at.name as UnitName)?.hash ?? '' as FileHash, sinceMs: 0, result: words['result'] ?? 'success',
     exitStatus: words['exit'] === undefined ? null : Number(words['exit']), succeeded: words['succeeded'] === 'yes', restarts: 0,
-    mainPid: 1, restart: Number(words['restart'] ?? 0), problem: words['problem']?.replaceAll('_', ' ') ?? '',
+    mainPid: 1, restart: Number(words['restart'] ?? 0), problem: words['problem']?.replaceAll('_', ' ') ?? '', ...unchecked,
   });
 }
 

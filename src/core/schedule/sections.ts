@@ -28,8 +28,3 @@ export function createSectionReader(): SectionReader {
     return section;
   };
 }
-
-/** The section of a unit that says nothing about where it runs. */
-export const emptySection: FleetSection = {
-  machineId: null, machineBootId: null, machineOf: [], metadata: [], conflicts: [], replaces: [], global: false,
-};

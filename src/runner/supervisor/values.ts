@@ -3,34 +3,15 @@
  * Promises: pure; every reader answers null for what systemd would refuse, so that the caller can say so.
  */
 import { constants } from 'node:os';
+import { timeSpanMicroseconds } from '../../core/time-span.ts';
 
 /** "No limit" in the keeper's instructions: the largest 64-bit number. */
 export const timeInfinity = '18446744073709551615';
 
-/** Units of systemd.time(7) in microseconds. */
-const spanUnits: readonly (readonly [pattern: string, microseconds: number])[] = [
-  ['seconds|second|sec|s', 1e6], ['minutes|minute|min|m', 60e6], ['months|month|M', 2_629_800e6], ['msec|ms', 1e3],
-  ['hours|hour|hr|h', 3_600e6], ['days|day|d', 86_400e6], ['weeks|week|w', 604_800e6], ['years|year|y', 31_557_600e6],
-  ['usec|us|µs|μs', 1],
-];
-const spanUnitOf: ReadonlyMap<string, number> = new Map(
-  spanUnits.flatMap(([names, microseconds]) => names.split('|').map((name) => [name, microseconds] as const)));
-
-/** A time span in microseconds, as text; a number without unit is seconds (systemd.time(7)). */
+/** A time span in microseconds, as text (systemd.time(7)). */
 export function readTimeSpan(text: string): string | null {
-  if (text.trim() === 'infinity') return timeInfinity;
-  const pattern = /\s*(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-zµμ]*)\s*/y;
-  let microseconds = 0;
-  let at = 0;
-  while (at < text.length) {
-    pattern.lastIndex = at;
-    const [whole = '', number = '', name = ''] = pattern.exec(text) ?? [];
-    const unit = name === '' ? 1e6 : spanUnitOf.get(name);
-    if (whole === '' || unit === undefined) return null;
-    microseconds += Number(number) * unit;
-    at += whole.length;
-  }
-  if (text.trim() === '' || !Number.isFinite(microseconds)) return null;
+  const microseconds = timeSpanMicroseconds(text);
+  if (microseconds === null) return null;
   return microseconds >= Number.MAX_SAFE_INTEGER ? timeInfinity : String(Math.round(microseconds));
 }
 
