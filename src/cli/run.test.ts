@@ -192,7 +192,7 @@ test('a cluster that can never grow is said to be one', async () => {
   api.cluster.machines = api.cluster.machines.slice(0, 1).map((machine) => ({ ...machine, store: 'embedded' }));
   assert.equal(
     (await terminal.run(['list-machines'])).stderr,
-    'NOTE: embedded store: one machine only, no other can join; set etcd_servers in fleet.conf for a cluster\n',
+    'NOTE: embedded store: no machine outside this fleetd can join; set etcd_servers in fleet.conf for a cluster\n',
   );
 });
 

@@ -1,16 +1,19 @@
 /** The runner's own suite needs systemd as process 1 and breaks things on purpose, so it gets a machine of its own. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { cluster } from './cluster.ts';
 
+/** Devices that some types of units need, as far as this host has them. */
+const devices = ['/dev/autofs'].filter((path) => existsSync(path)).map((path) => [path, path, 'rw'] as const);
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 test('the systemd runner keeps its contract on a real systemd', async () => {
   const { lab } = await cluster();
   const [machine] = await lab.boot([
-    { name: 'mrun', id: 'f1ee7000000000000000000000000001', address: '10.58.9.99', binds: [[root, '/root/fleet', 'ro']] },
+    { name: 'mrun', id: 'f1ee7000000000000000000000000001', address: '10.58.9.99', binds: [[root, '/root/fleet', 'ro'], ...devices] },
   ]);
   assert.ok(machine);
   const ended = await machine.exec(

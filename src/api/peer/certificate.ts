@@ -1,7 +1,8 @@
 /**
  * A self-signed certificate: the few forms of DER (ITU-T X.690) and X.509 (RFC 5280) that one needs.
  * Promises: ECDSA with P-256 and SHA-256 only; what is made here is read back by Node and OpenSSL (a test does).
- * Trust never comes from the certificate's content but from its fingerprint in the store, so it carries no extensions.
+ * Trust never comes from the certificate's content but from its fingerprint in the store, so it carries no extensions; why no
+ * library: docs/decisions/peer-certificates.md.
  */
 import { sign, type KeyObject } from 'node:crypto';
 

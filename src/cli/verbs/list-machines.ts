@@ -20,7 +20,7 @@ export async function run(session: Session): Promise<number> {
   if (machines.some((machine) => machine.store === 'embedded')) {
     complain(
       session,
-      'NOTE: embedded store: one machine only, no other can join; set etcd_servers in fleet.conf for a cluster',
+      'NOTE: embedded store: no machine outside this fleetd can join; set etcd_servers in fleet.conf for a cluster',
     );
   }
   return code;

@@ -247,6 +247,20 @@ if (present) {
     assert.deepEqual([...subs.values()], ['listening', 'waiting', 'waiting', 'running', 'active', 'mounted', 'active']);
   });
 
+  // A machine whose kernel or container has no autofs can run no automount at all.
+  if (existsSync('/dev/autofs')) {
+    promise('an automount mounts its place when somebody enters it', async ({ load, start, until }) => {
+      const where = '[Mount]\nWhat=tmpfs\nWhere=/run/fleet-test-auto\nType=tmpfs\n';
+      const mount = renderContractUnit('run-fleet\\x2dtest\\x2dauto.mount', where);
+      const auto = renderContractUnit('run-fleet\\x2dtest\\x2dauto.automount', '[Automount]\nWhere=/run/fleet-test-auto\n');
+      await load(mount, auto);
+      await start(auto.name);
+      assert.equal((await until(auto.name, ({ active }) => active === 'active')).sub, 'waiting');
+      await readdir('/run/fleet-test-auto');
+      assert.equal((await until(auto.name, ({ sub }) => sub === 'running')).active, 'active');
+    });
+  }
+
   promise('a start that waits for another unit is observed as activating', async ({ load, start, observed, until }) => {
     const slow = renderContractUnit('fleet-test-slow.service', '[Service]\nType=oneshot\nExecStart=/bin/sleep 2\n');
     const next = renderContractUnit('fleet-test-next.service',
