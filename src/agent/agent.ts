@@ -5,6 +5,7 @@
  * ends only after its units have stopped. Nothing is global: several agents may run in one process.
  */
 import type { MachineRecord } from '../core/machine.ts';
+import { isForeign } from '../core/reconcile/plan-agent.ts';
 import type { Assignment } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import { createBackoff } from '../lib/backoff.ts';
@@ -137,7 +138,7 @@ async function askOnStop({ clock, log, onStop }: AgentNeeds): Promise<OnStop> {
 /** Stops and unloads all units, as if nothing were assigned any more. */
 async function stopUnits({ needs, passNeeds }: Loops, signal: AbortSignal): Promise<void> {
   const none: Wishes = {
-    assignments: () => new Map(), untouched: () => new Set(), isOver: (observations) => observations.size === 0,
+    assignments: () => new Map(), untouched: () => new Set(), isOver: (observations) => [...observations.values()].every(isForeign),
   };
   try {
     await withDeadline({ clock: needs.clock, limitMs: needs.stopTimeoutMs, signal }, (late) => bringAbout(passNeeds, none, late));

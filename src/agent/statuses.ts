@@ -2,6 +2,7 @@
  * What a machine reports of its units: what the runner observes, with what fleet itself could not do.
  * Promises: a status says what is, never what was asked for; an assigned unit that nothing can be done for is reported, too.
  */
+import { isForeign } from '../core/reconcile/plan-agent.ts';
 import type { Assignment, FileHash, UnitStatus } from '../core/unit.ts';
 import { notStarted, unchecked } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
@@ -14,11 +15,15 @@ export interface StatusSources {
   readonly problems: ProblemBook;
 }
 
+const foreignProblem = 'fleet did not start it and leaves it alone: import it, or stop it with systemctl';
+
 /** The status of every unit on the machine, and of assigned units that cannot be brought to it. */
 export function statusesOf({ observations, assignments, problems }: StatusSources): ReadonlyMap<UnitName, UnitStatus> {
   const statuses = new Map<UnitName, UnitStatus>();
   for (const [name, observation] of observations) {
-    statuses.set(name, statusOf(observation, problemOf(problems, name, assignments.get(name))));
+    const assignment = assignments.get(name);
+    const problem = assignment === undefined && isForeign(observation) ? foreignProblem : problemOf(problems, name, assignment);
+    statuses.set(name, statusOf(observation, problem));
   }
   for (const [name, assignment] of assignments) {
     const problem = problemOf(problems, name, assignment);

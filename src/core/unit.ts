@@ -21,6 +21,11 @@ export interface UnitRecord {
   readonly restart: number;
   readonly changedAtMs: number;
   readonly changedBy: string;
+  /**
+   * Where the unit runs already without having been placed: it was taken over from another cluster (`fleetctl import`).
+   * Until it is first assigned it waits for that machine. Null for all others; any later wish ends it.
+   */
+  readonly adoptOn: MachineId | null;
 }
 
 /** All a machine needs to know to run a unit (store key `assignments/<machine>/<name>`, written by the engine only). */

@@ -32,6 +32,11 @@ export interface ApplyUnit {
   readonly text?: string;
   /** Text of the local template file, used when the store has neither the unit nor its template. */
   readonly templateText?: string;
+  /**
+   * Id of the machine where the unit runs already, unknown to this cluster: the unit waits for that machine and is taken
+   * over there as it runs. "" ends such a wait; so does every later change of the unit.
+   */
+  readonly adoptOn?: string;
 }
 
 export interface ApplyRequest {

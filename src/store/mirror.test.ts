@@ -24,7 +24,7 @@ const [one, two] = ['1'.repeat(32), '2'.repeat(32)] as [MachineId, MachineId];
 const [app, web] = ['app.service', 'web.service'] as [UnitName, UnitName];
 const hash = 'a'.repeat(40) as FileHash;
 
-const unit: UnitRecord = { hash, desired: 'launched', generation: 1, restart: 0, changedAtMs: 5, changedBy: 'ann' };
+const unit: UnitRecord = { hash, desired: 'launched', generation: 1, restart: 0, changedAtMs: 5, changedBy: 'ann', adoptOn: null };
 const assignment: Assignment = {
   hash, desired: 'launched', restart: 0, ports: { web: 8080 }, why: 'least loaded', assignedAtMs: 6, finished: false,
 };

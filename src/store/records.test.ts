@@ -20,6 +20,7 @@ const pairs = fc.dictionary(word, word, { noNullPrototype: true });
 const plain = { noNullPrototype: true };
 const unitRecord: fc.Arbitrary<UnitRecord> = fc.record({
   hash, desired: fc.constantFrom('inactive', 'loaded', 'launched'), generation: count, restart: count, changedAtMs: count, changedBy: word,
+  adoptOn: fc.option(machine),
 }, plain);
 const assignment: fc.Arbitrary<Assignment> = fc.record({
   hash, desired: fc.constantFrom('loaded', 'launched'), restart: count, ports: fc.dictionary(word, count, plain), why: word, assignedAtMs: count,

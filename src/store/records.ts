@@ -65,6 +65,7 @@ const unitRecordFields: Fields<UnitRecord> = {
   restart: whole(0),
   changedAtMs: whole(0),
   changedBy: text(''),
+  adoptOn: orNull(text<MachineId>()),
 };
 
 const assignmentFields: Fields<Assignment> = {

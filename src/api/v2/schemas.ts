@@ -14,6 +14,8 @@ import { oneLine, shown } from '../json.ts';
 const byCharactersMax = 256;
 
 const name = { type: 'string', minLength: 1 } as const;
+/** A machine id of machine-id(5), or nothing. */
+const machineOrNone = { type: 'string', pattern: '^([0-9a-f]{32})?$' } as const;
 const revision = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const;
 const names = { type: 'array', minItems: 1, maxItems: limits.unitsPerRequestMax, items: name } as const;
 
@@ -30,7 +32,7 @@ export const applySchema: object = {
         type: 'object',
         additionalProperties: false,
         required: ['name'],
-        properties: { name, text: { type: 'string' }, templateText: { type: 'string' } },
+        properties: { name, text: { type: 'string' }, templateText: { type: 'string' }, adoptOn: machineOrNone },
       },
     },
     desired: { type: 'string', enum: desiredStates },

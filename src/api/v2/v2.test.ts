@@ -116,6 +116,22 @@ describe('apply', () => {
     assert.equal(JSON.parse((await fleetd.stored())['units/a.service'] ?? '').changedBy, 'ann');
   });
 
+  test('a unit that runs somewhere already waits for that machine until another wish comes, or until the wait is ended', async () => {
+    const machine = '2c7d7478ba9f8197b5b7a551442f19f7';
+    const adoptOn = async (): Promise<unknown> => JSON.parse((await fleetd.stored())['units/a.service'] ?? '').adoptOn;
+    await apply({ units: [{ name: 'a.service', text: sleepText, adoptOn: machine }], desired: 'launched' });
+    assert.equal(await adoptOn(), machine);
+    await apply({ units: [{ name: 'a.service' }], desired: 'launched' });
+    assert.equal(await adoptOn(), machine, 'the same wish again is no other wish');
+    await apply({ units: [{ name: 'a.service', adoptOn: '' }] });
+    assert.equal(await adoptOn(), null);
+    await apply({ units: [{ name: 'a.service', adoptOn: machine }] });
+    await apply({ units: [{ name: 'a.service' }], desired: 'loaded' });
+    assert.equal(await adoptOn(), null);
+    const wrong = await refused({ units: [{ name: 'a.service', adoptOn: 'm83' }] });
+    assert.match(wrong.message, /adoptOn.*"m83"/);
+  });
+
   test('a request that changes nothing writes nothing', async () => {
     const units = [{ name: 'a.service', text: sleepText }];
     await apply({ units, desired: 'launched' });

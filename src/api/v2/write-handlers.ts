@@ -4,6 +4,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { failure, success, type Result } from '../../core/failure.ts';
+import type { MachineId } from '../../core/machine.ts';
 import { parseUnitName, type UnitName } from '../../core/unit-name.ts';
 import type { ApplyAnswer, ApplyRequest, ApplyUnit, DestroyAnswer, DestroyRequest } from '../../protocol/v2.ts';
 import { sendFailure, sendJson } from '../http.ts';
@@ -64,7 +65,7 @@ function readWishes(units: readonly ApplyUnit[]): Result<readonly Wish[]> {
   return failures.length === 0 ? success([...wishes.values()]) : sayAll(failures);
 }
 
-function readWish({ name, text, templateText }: ApplyUnit, others: ReadonlyMap<UnitName, Wish>): Result<Wish> {
+function readWish({ name, text, templateText, adoptOn }: ApplyUnit, others: ReadonlyMap<UnitName, Wish>): Result<Wish> {
   const parts = parseUnitName(name);
   if (!parts.ok) return failure('UNIT_NAME_INVALID', `${shown(name)}: ${parts.failure.message}`);
   const other = others.get(parts.value.name);
@@ -74,5 +75,6 @@ function readWish({ name, text, templateText }: ApplyUnit, others: ReadonlyMap<U
     name: parts.value.name,
     ...(text === undefined ? {} : { text }),
     ...(templateText === undefined ? {} : { templateText }),
+    ...(adoptOn === undefined ? {} : { adoptOn: adoptOn === '' ? null : (adoptOn as MachineId) }),
   });
 }

@@ -8,6 +8,7 @@ import { parseStoredFleetSection } from '../../core/fleet-section.ts';
 import { failure, success, type Failure, type Result } from '../../core/failure.ts';
 import { printFinding } from '../../core/finding.ts';
 import { hashUnitFile, parseUnitFile, printUnitFile, type UnitFile } from '../../core/unit-file.ts';
+import type { MachineId } from '../../core/machine.ts';
 import type { DesiredState, FileHash, UnitRecord } from '../../core/unit.ts';
 import { isTemplate, templateOf, type UnitName } from '../../core/unit-name.ts';
 import { verifyUnitFile } from '../../core/verify.ts';
@@ -25,6 +26,8 @@ export interface Wish {
   readonly text?: string;
   /** Text of a template's file, used when the store has neither the unit nor its template. */
   readonly templateText?: string;
+  /** The machine where it runs already, to be taken over there; null ends the wait for that machine. */
+  readonly adoptOn?: MachineId | null;
 }
 
 /** What is wanted of all units of a request. */
@@ -191,6 +194,7 @@ function decideNew(scene: Scene, wish: Wish): Result<DecidedUnit> {
     restart: 0,
     changedAtMs: basis.nowMs,
     changedBy: wishes.by,
+    adoptOn: wish.adoptOn ?? null,
   };
   return success({
     applied: appliedUnit({ name: wish.name, record, before: null, content: 'created' }, checked.value),
@@ -249,9 +253,18 @@ function decideKnown(scene: Scene, wish: Wish, before: UnitRecord): Result<Decid
   const desired = isRefused ? before.desired : (wishes.desired ?? before.desired);
   const restart = before.restart + (wishes.restart && !isRefused && desired === 'launched' ? 1 : 0);
   const hash = isReplaced ? given.value.hash : before.hash;
-  const isChanged = hash !== before.hash || desired !== before.desired || restart !== before.restart;
+  const isMoved = wish.adoptOn !== undefined && wish.adoptOn !== before.adoptOn;
+  const isChanged = isMoved || hash !== before.hash || desired !== before.desired || restart !== before.restart;
   const record: UnitRecord = isChanged
-    ? { hash, desired, restart, generation: before.generation + 1, changedAtMs: basis.nowMs, changedBy: wishes.by }
+    ? {
+        hash,
+        desired,
+        restart,
+        generation: before.generation + 1,
+        changedAtMs: basis.nowMs,
+        changedBy: wishes.by,
+        adoptOn: wish.adoptOn ?? null,
+      }
     : before;
   return success({
     applied: appliedUnit({ name: wish.name, record, before: before.desired, content }, checked.value),

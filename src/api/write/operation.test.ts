@@ -231,6 +231,7 @@ describe('parts of a plan', () => {
     restart: 0,
     changedAtMs: 0,
     changedBy: 'x'.repeat(256),
+    adoptOn: null,
   });
   const plans = fc
     .record({

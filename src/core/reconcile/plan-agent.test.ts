@@ -3,7 +3,7 @@
  *
  * The words of a scenario:
  *   assigned NAME [loaded] [restart=N] [file=TEXT]            TEXT stands for the content of the unit file; "one" unless said
- *   seen NAME ACTIVE [restart=N] [file=TEXT] [needs-reload]   what the runner observes; restart is 0 unless said
+ *   seen NAME ACTIVE [restart=N] [file=TEXT] [needs-reload] [foreign]   what the runner observes; restart is 0 unless said
  *   withheld NAME|TEXT, finished NAME, no-file TEXT           the file is not at hand
  * The answer repeats the plan after its steps were carried out by a machine on which everything works, until nothing is left to do.
  */
@@ -50,11 +50,12 @@ const rows: Readonly<Record<string, (world: World, words: readonly string[]) => 
     world.texts.set(hashOf(file), file);
   },
   seen(world, [name = '', active = '', ...words]) {
-    const { restart = '0', file = 'one', 'needs-reload': needsReload } = facts(words);
+    const { restart = '0', file = 'one', 'needs-reload': needsReload, foreign } = facts(words);
     const assignment = assignmentOf([`file=${file}`]);
     world.observations.set(name as UnitName, {
       hash: assignment.hash, renderedHash: renderUnit(name as UnitName, assignment, file).renderedHash, restart: Number(restart),
       active, sub: '', needsReload: needsReload !== undefined,
+      ...(foreign === undefined ? {} : { hash: '' as FileHash, renderedHash: '', restart: notStarted }),
     });
   },
   withheld(world, [subject = '']) {
@@ -109,9 +110,12 @@ function carryOut(world: World, step: Step): void {
       world.texts.set(step.hash, world.missing.get(step.hash) ?? '');
       return;
     case 'load': {
-      const isUp = world.observations.get(step.unit)?.active === 'active';
+      const before = world.observations.get(step.unit);
+      const isUp = before?.active === 'active';
       const { hash, renderedHash } = step.rendered;
-      return put(step.unit, { hash, renderedHash, restart: isUp ? outdated : notStarted, needsReload: isUp });
+      // A foreign unit runs this very file; the runner has compared them.
+      const restart = isUp && before.hash !== '' ? outdated : notStarted;
+      return put(step.unit, { hash, renderedHash, restart, needsReload: isUp });
     }
     case 'unload':
       world.observations.delete(step.unit);

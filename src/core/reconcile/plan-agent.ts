@@ -56,9 +56,17 @@ function planUnit(view: AgentView, name: UnitName): readonly Step[] {
 const isDown = ({ active }: UnitOnMachine): boolean => active === 'inactive' || active === 'failed';
 
 function planUnassigned(name: UnitName, seen: UnitOnMachine): readonly Step[] {
-  if (seen.active === 'deactivating') return [];
+  if (seen.active === 'deactivating' || isForeign(seen)) return [];
   const why = 'it is not assigned to this machine';
   return isDown(seen) ? [{ kind: 'unload', unit: name, why }] : [{ kind: 'stop', unit: name, why }];
+}
+
+/**
+ * Whether a unit runs from the runner's directory although this fleet has never loaded it: another fleet did, from which
+ * the machine is being taken over. What fleet did not start it does not stop, until the unit is assigned here.
+ */
+export function isForeign(seen: Pick<UnitOnMachine, 'hash' | 'active'>): boolean {
+  return seen.hash === '' && seen.active !== 'inactive' && seen.active !== 'failed';
 }
 
 /** A unit that is wanted loaded: what fleet started is stopped, what its socket or timer activated is left alone. */
@@ -95,6 +103,7 @@ function planAssigned(view: AgentView, { name, assignment, seen }: Assigned): re
 }
 
 function fileChangedWhy(seen: UnitOnMachine, assignment: Assignment): string {
+  if (seen.hash === '') return 'it lies here, and nothing says that this fleet has loaded it';
   if (seen.hash === assignment.hash) return 'what fleet adds to its file changed';
   return `its file changed from ${seen.hash.slice(0, 7)} to ${assignment.hash.slice(0, 7)}`;
 }

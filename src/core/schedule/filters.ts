@@ -42,6 +42,12 @@ const hasMachineId: Filter = ({ section: { machineId } }, { machine }) =>
     ? null
     : { why: `needs machine ${shortMachineId(machineId)}`, detail: 'this is another machine' };
 
+/** A unit taken over from another cluster runs already: it goes nowhere else. */
+const runsThere: Filter = ({ adoptOn }, { machine }) =>
+  adoptOn === null || adoptOn === machine.id
+    ? null
+    : { why: `waits for machine ${shortMachineId(adoptOn)}, where it ran when it was imported`, detail: 'this is another machine' };
+
 /** X-ConditionMachineBootID. */
 const hasBootId: Filter = ({ section: { machineBootId } }, { machine }) =>
   machineBootId === null || machineBootId === machine.bootId
@@ -94,7 +100,7 @@ const replacesInNoCircle: Filter = (unit, place, { circles }) => {
 };
 
 /** Rules about a unit and a machine alone: what is on the machine does not matter. */
-export const machineFilters: readonly Filter[] = [hasMachineId, hasBootId, hasMetadata];
+export const machineFilters: readonly Filter[] = [runsThere, hasMachineId, hasBootId, hasMetadata];
 
 /** Rules about a unit and what is on the machine already. */
 export const neighbourFilters: readonly Filter[] = [

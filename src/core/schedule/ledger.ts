@@ -16,6 +16,8 @@ export interface PlannedUnit {
   readonly section: FleetSection;
   readonly conflictIds: readonly PatternId[];
   readonly replaceIds: readonly PatternId[];
+  /** The only machine that may take it, because it runs there already; null for all that may be placed freely. */
+  readonly adoptOn: MachineId | null;
   /** It stays where it is whatever its neighbours say, because something about it cannot be read. */
   readonly fixed: boolean;
 }
@@ -53,7 +55,8 @@ export function createLedger(machines: Iterable<Machine>): Ledger {
 export function planUnit(ledger: Ledger, name: UnitName, section: FleetSection): PlannedUnit {
   const { patterns } = ledger;
   return {
-    name, section, conflictIds: patterns.idsOf(section.conflicts), replaceIds: patterns.idsOf(section.replaces), fixed: false,
+    name, section, conflictIds: patterns.idsOf(section.conflicts), replaceIds: patterns.idsOf(section.replaces),
+    adoptOn: null, fixed: false,
   };
 }
 

@@ -57,7 +57,9 @@ export function beginPass(snapshot: ClusterSnapshot, sections: SectionReader): P
     if (untouched.has(name) || !isWanted(name, record)) continue;
     const section = sections(snapshot.files, name, record.hash);
     if (section.ok) {
-      wanted.set(name, planUnit(ledger, name, section.value));
+      // Once it is assigned it is a unit like any other: it may move when its machine dies.
+      const adoptOn = section.value.global || held.has(name) ? null : record.adoptOn;
+      wanted.set(name, { ...planUnit(ledger, name, section.value), adoptOn });
       continue;
     }
     fileless.set(name, section.failure.message);

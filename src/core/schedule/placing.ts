@@ -122,9 +122,10 @@ interface Circumstances {
   readonly loadBefore: number;
 }
 
-function whyHere({ section }: PlannedUnit, { replaced, group, loadBefore }: Circumstances): string {
+function whyHere({ section, adoptOn }: PlannedUnit, { replaced, group, loadBefore }: Circumstances): string {
   const [first] = replaced;
   if (first !== undefined) return `it takes the place of ${first.name}`;
+  if (adoptOn !== null) return 'it ran here when it was imported';
   if (section.machineId !== null) return 'its MachineID names this machine';
   if (section.machineOf.length > 0 && group.length === 1) return `this is the machine of ${section.machineOf.join(', ')}`;
   return `the least loaded machine that fits (${countUnits(loadBefore)} before it)`;

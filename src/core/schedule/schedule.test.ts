@@ -3,7 +3,7 @@
  *
  * The words of a scenario:
  *   machine ID [boot=ID] [KEY=VALUE ...]
- *   unit NAME inactive|loaded|launched [restart=N] [file=missing|wrong]
+ *   unit NAME inactive|loaded|launched [restart=N] [file=missing|wrong] [runs-on=MACHINE]
  *     any line of [X-Fleet], indented
  *   on MACHINE NAME [loaded] [restart=N] [at=N] [old]      an assignment; "old" is one of a former file
  *   status MACHINE NAME KEY=VALUE ...
@@ -59,10 +59,11 @@ function addFile(world: World, section: readonly string[]): FileHash {
   return hash;
 }
 
-function addUnit(world: World, name: string, unit: { desired: DesiredState; section?: readonly string[]; restart?: number }): void {
+function addUnit(world: World, name: string, unit: { desired: DesiredState; section?: readonly string[]; restart?: number; adoptOn?: MachineId | null }): void {
   const hash = addFile(world, unit.section ?? []);
   world.units.set(name as UnitName, {
     hash, desired: unit.desired, generation: 1, restart: unit.restart ?? 0, changedAtMs: 0, changedBy: '',
+    adoptOn: unit.adoptOn ?? null,
   });
 }
 
@@ -101,7 +102,8 @@ const rows: Rows = {
   unit: (world, [name = '', desired = 'launched', ...more], section) => {
     const facts = pairs(more);
     const lines = facts['file'] === 'wrong' ? ['Global=true', 'MachineID=aaa'] : section;
-    addUnit(world, name, { desired: desired as DesiredState, section: lines, restart: Number(facts['restart'] ?? 0) });
+    const adoptOn = (facts['runs-on'] ?? null) as MachineId | null;
+    addUnit(world, name, { desired: desired as DesiredState, section: lines, restart: Number(facts['restart'] ?? 0), adoptOn });
     if (facts['file'] === 'missing') {
       const unit = world.units.get(name as UnitName);
       if (unit !== undefined) world.units.set(name as UnitName, { ...unit, hash: 'f'.repeat(40) as FileHash });

@@ -355,6 +355,8 @@ if (present) {
     const before = await bench.until(same.name, ({ active }) => active === 'active');
     await bench.until(other.name, ({ active }) => active === 'active');
     await rm(`${bench.stateDirectory}/units`, { recursive: true });
+    // Another fleet, from which it may have come, lays its text out in another way.
+    await writeFile(`${unitsDirectory}/${same.name}`, `# a comment\n\n${same.text}\n\n`);
     await bench.reopen();
     assert.equal((await bench.observed(same.name)).renderedHash, '');
     await bench.load(same, renderContractUnit(other.name, contractTexts.otherSleeper));

@@ -5,7 +5,8 @@
  * so that whatever was interrupted is done again.
  */
 import { readFile, rm, rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { parseUnitFile, printUnitFile } from '../../core/unit-file.ts';
 import type { UnitName } from '../../core/unit-name.ts';
 import { notStarted, outdated } from '../../core/unit.ts';
 import type { RenderedUnit, RunnerProblem } from '../runner.ts';
@@ -119,14 +120,28 @@ async function plan(unit: RenderedUnit, runs: boolean, { memories, records, dire
 async function restartAfter(
   before: UnitMemory | undefined, runs: boolean, files: ReadonlyMap<string, string>,
 ): Promise<number> {
-  // What runs after its memory was lost is left alone when it runs these very files; what nobody started, its socket did.
-  const isOutdated = runs && (before === blankMemory ? !await areOnDisk(files) : before?.restart !== notStarted);
+  // What runs after its memory was lost, or was started by another fleet, is left alone when it runs these very files; what
+  // nobody started, its socket did.
+  const isOutdated = runs && (before === blankMemory ? !await areRun(files) : before?.restart !== notStarted);
   return isOutdated ? outdated : notStarted;
 }
 
-async function areOnDisk(files: ReadonlyMap<string, string>): Promise<boolean> {
-  for (const [path, text] of files) if (await readFile(path, 'utf8').catch(() => null) !== text) return false;
+/**
+ * Whether these files are on disk, however their text is laid out. The drop-in that records how a oneshot ended changes nothing
+ * about what runs: another fleet did not write it.
+ */
+async function areRun(files: ReadonlyMap<string, string>): Promise<boolean> {
+  for (const [path, text] of files) {
+    if (basename(path) === runRecordDropInName) continue;
+    const onDisk = await readFile(path, 'utf8').catch(() => null);
+    if (onDisk === null || canonical(onDisk) !== canonical(text)) return false;
+  }
   return true;
+}
+
+function canonical(text: string): string {
+  const file = parseUnitFile(text);
+  return file.ok ? printUnitFile(file.value) : text;
 }
 
 const dropInPath = (name: UnitName, file: string, { links }: LoaderDirectories): string => join(links, `${name}.d`, file);
