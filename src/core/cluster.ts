@@ -4,6 +4,7 @@
  */
 import type { MachineHistory, UnitHistory } from './history.ts';
 import type { Machine, MachineId } from './machine.ts';
+import type { ReleaseRecord } from './release/release.ts';
 import type { UnitFile } from './unit-file.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from './unit.ts';
 import type { UnitName } from './unit-name.ts';
@@ -39,6 +40,8 @@ export interface ClusterSnapshot {
   /** What happened to units; those of which nothing is to be said are absent. */
   readonly unitHistories: ReadonlyMap<UnitName, UnitHistory>;
   readonly machineHistories: ReadonlyMap<MachineId, MachineHistory>;
+  /** By what is released: a template, or a unit that is no instance of one. */
+  readonly releases: ReadonlyMap<UnitName, ReleaseRecord>;
   readonly leader: Leader | null;
   readonly unreadable: ReadonlyMap<string, Unreadable>;
 }
@@ -46,5 +49,5 @@ export interface ClusterSnapshot {
 /** A cluster of which nothing is known. */
 export const emptySnapshot: ClusterSnapshot = {
   revision: 0, files: new Map(), units: new Map(), machines: new Map(), assignments: new Map(), statuses: new Map(),
-  unitHistories: new Map(), machineHistories: new Map(), leader: null, unreadable: new Map(),
+  unitHistories: new Map(), machineHistories: new Map(), releases: new Map(), leader: null, unreadable: new Map(),
 };

@@ -38,6 +38,12 @@ export const limits = {
   /** Metadata pairs of one machine, and characters of one key or value. */
   metadataPairsMax: 256,
   metadataCharactersMax: 1_024,
+  /** Generations of a release that are kept, their files with them: what undo can go back to. */
+  generationsKept: 10,
+  /** Units a release changes at a time, whatever its batch says: one step is one commit. */
+  releaseBatchMax: 32,
+  /** Failures a release remembers. */
+  releaseFailuresKept: 20,
   /** Candidates an explanation lists before it says how many more there are. */
   explainMachinesMax: 1_000,
   /** Events kept of one unit, and of one machine. */

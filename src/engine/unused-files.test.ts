@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { emptySnapshot } from '../core/cluster.ts';
 import type { ClusterSnapshot, KnownFile } from '../core/cluster.ts';
 import type { MachineId } from '../core/machine.ts';
+import type { ReleaseRecord } from '../core/release/release.ts';
 import type { Assignment, FileHash, UnitRecord } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type { Revision } from '../store/store.ts';
@@ -37,8 +38,17 @@ test('a file that is used again meanwhile begins anew', () => {
   assert.deepEqual(files.due(revisionOf, unusedFileGraceMs), []);
 });
 
-test('while the record of a unit cannot be read no file is taken for unused', () => {
+test('a file that a kept generation of a release names stays: undo brings it back', () => {
   const files = createUnusedFiles();
-  files.look(snapshot({ unreadable: new Map([['units/d.service', { key: 'units/d.service', why: 'newer' }]]) }), 0);
+  const release = { generations: [{ hash: unused }] } as unknown as ReleaseRecord;
+  files.look(snapshot({ releases: new Map([['a.service' as UnitName, release]]) }), 0);
   assert.equal(files.nextMs(0), null);
+});
+
+test('while the record of a unit or a release cannot be read no file is taken for unused', () => {
+  for (const key of ['units/d.service', 'releases/d.service']) {
+    const files = createUnusedFiles();
+    files.look(snapshot({ unreadable: new Map([[key, { key, why: 'newer' }]]) }), 0);
+    assert.equal(files.nextMs(0), null);
+  }
 });

@@ -1,7 +1,8 @@
 /**
  * Unit files that no unit and no assignment uses any more.
  * Promises: a file is deleted only after it was unused for a while, and only if nobody put it again (every submit does).
- * Nothing is deleted while a record cannot be read: it may use the file.
+ * Generations of releases use their files: undo brings them back. Nothing is deleted while a record cannot be read: it may use the
+ * file.
  */
 import type { ClusterSnapshot } from '../core/cluster.ts';
 import type { FileHash } from '../core/unit.ts';
@@ -45,10 +46,11 @@ export function createUnusedFiles(): UnusedFiles {
 }
 
 function unusedIn(snapshot: ClusterSnapshot): ReadonlySet<FileHash> {
-  const unreadable = [...snapshot.unreadable.keys()].some((key) => key.startsWith('units/') || key.startsWith('assignments/'));
+  const unreadable = [...snapshot.unreadable.keys()].some((key) => /^(units|assignments|releases)\//.test(key));
   if (unreadable) return new Set();
   const unused = new Set(snapshot.files.keys());
   for (const { hash } of snapshot.units.values()) unused.delete(hash);
   for (const ofMachine of snapshot.assignments.values()) for (const { hash } of ofMachine.values()) unused.delete(hash);
+  for (const { generations } of snapshot.releases.values()) for (const { hash } of generations) unused.delete(hash);
   return unused;
 }

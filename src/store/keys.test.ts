@@ -19,6 +19,7 @@ const meanings: readonly { key: string; meaning: KeyMeaning }[] = [
   { key: keys.status(machine, name), meaning: { kind: 'status', machine, name } },
   { key: keys.unitHistory(name), meaning: { kind: 'unit-history', name } },
   { key: keys.machineHistory(machine), meaning: { kind: 'machine-history', machine } },
+  { key: keys.release(name), meaning: { kind: 'release', name } },
   { key: keys.leader, meaning: { kind: 'leader' } },
   { key: keys.schema, meaning: { kind: 'schema' } },
 ];

@@ -11,7 +11,7 @@ export const schemaVersion = 1;
 
 export const keys = {
   unitFile: (hash: FileHash): string => `unit-files/${hash}`, // written by: api; deleted by: engine leader
-  unit: (name: UnitName): string => `units/${name}`, // written by: api
+  unit: (name: UnitName): string => `units/${name}`, // written by: api; by the engine leader for a release, guarded by its revision
   assignment: (machine: MachineId, name: UnitName): string => `assignments/${machine}/${name}`, // written by: engine leader
   assignmentsOf: (machine: MachineId): string => `assignments/${machine}/`,
   machine: (id: MachineId): string => `machines/${id}`, // written by: that machine, under its lease
@@ -22,6 +22,7 @@ export const keys = {
   machineHistory: (id: MachineId): string => `machine-history/${id}`, // written by: engine leader
   operation: 'operation', // written by: api; the request too large for one commit that is being carried out, one at a time
   operationPart: (index: number): string => `operation-parts/${String(index).padStart(4, '0')}`, // written by: api
+  release: (name: UnitName): string => `releases/${name}`, // written by: api and engine leader, each guarded by its revision
   leader: 'leader', // written by: the engine that wins, under its lease
   schema: 'schema', // written by: whoever comes first
 } as const;
@@ -38,6 +39,7 @@ export type KeyMeaning =
   | { readonly kind: 'machine-history'; readonly machine: MachineId }
   | { readonly kind: 'operation' }
   | { readonly kind: 'operation-part'; readonly index: number }
+  | { readonly kind: 'release'; readonly name: UnitName }
   | { readonly kind: 'leader' }
   | { readonly kind: 'schema' };
 
@@ -48,6 +50,7 @@ const oneNameKinds: Readonly<Record<string, (name: string) => KeyMeaning>> = {
   'operation-parts': (name) => ({ kind: 'operation-part', index: Number(name) }),
   'unit-history': (name) => ({ kind: 'unit-history', name: name as UnitName }),
   'machine-history': (name) => ({ kind: 'machine-history', machine: name as MachineId }),
+  releases: (name) => ({ kind: 'release', name: name as UnitName }),
   'machine-overrides': (name) => ({ kind: 'machine-override', machine: name as MachineId }),
 };
 

@@ -5,6 +5,7 @@ import { emptySnapshot } from '../core/cluster.ts';
 import type { UnitHistory } from '../core/history.ts';
 import type { MachineId, MachineRecord } from '../core/machine.ts';
 import { unchecked } from '../core/unit.ts';
+import type { ReleaseRecord } from '../core/release/release.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import { createLog } from '../lib/log.ts';
@@ -35,6 +36,13 @@ const status: UnitStatus = {
 const history: UnitHistory = {
   events: [{ atMs: 8, what: 'failed', machine: one, why: 'result exit-code', count: 2 }], succeeded: null,
   unrest: { moves: 1, lastAtMs: 8 },
+};
+const release: ReleaseRecord = {
+  generations: [{ number: 1, hash, atMs: 8, by: 'ann', undoOf: null, outcome: 'rolling', why: '' }], target: 1, origin: 0,
+  strategy: {
+    way: 'in-place', batch: { amount: 1, percent: false }, pause: false, maxFailures: 0, minActiveMs: 1, healthTimeoutMs: 2, rollback: true,
+  },
+  state: 'rolling', paused: false, why: '', inPlaceWhy: '', moves: [], failures: [], batches: 0, startedAtMs: 8, changedAtMs: 8, by: 'ann',
 };
 const machineOf = (id: MachineId, metadata: Record<string, string> = {}): MachineRecord => ({
   id, publicIp: '10.0.0.1', hostname: 'host', metadata, version: '2.0.0', bootId: 'b', capacity: { cpus: 4, memoryBytes: 1 },
@@ -96,7 +104,7 @@ describe('mirror', () => {
       put(keys.unitFile(hash), text), put(keys.unit(app), encodeRecord(unit)), put(keys.machine(one), encodeRecord(machineOf(one))),
       put(keys.assignment(one, app), encodeRecord(assignment)), put(keys.status(one, app), encodeRecord(status)),
       put(keys.unitHistory(app), encodeRecord(history)), put(keys.machineHistory(one), encodeRecord({ events: [], bootId: 'b' })),
-      put(keys.leader, encodeRecord({ machine: one, sinceMs: 3 })), put(keys.schema, '1'), put('of-a-newer-version/x', '?'));
+      put(keys.release(app), encodeRecord(release)), put(keys.leader, encodeRecord({ machine: one, sinceMs: 3 })), put(keys.schema, '1'), put('of-a-newer-version/x', '?'));
     const snapshot = mirror.snapshot();
     const options = [{ section: 'Service', name: 'ExecStart', value: '/bin/true', line: 2 }];
     assert.deepEqual(snapshot, {
@@ -108,11 +116,13 @@ describe('mirror', () => {
       statuses: new Map([[one, new Map([[app, status]])]]),
       unitHistories: new Map([[app, history]]),
       machineHistories: new Map([[one, { events: [], bootId: 'b' }]]),
+      releases: new Map([[app, release]]),
       leader: { machine: one, sinceMs: 3 },
       unreadable: new Map(),
     });
     await commit(remove(keys.unitFile(hash)), remove(keys.unit(app)), remove(keys.machine(one)), remove(keys.assignment(one, app)),
-      remove(keys.status(one, app)), remove(keys.unitHistory(app)), remove(keys.machineHistory(one)), remove(keys.leader));
+      remove(keys.status(one, app)), remove(keys.unitHistory(app)), remove(keys.machineHistory(one)), remove(keys.release(app)),
+      remove(keys.leader));
     assert.deepEqual(mirror.snapshot(), { ...emptySnapshot, revision: revision + 1 });
     assert.equal(snapshot.units.size, 1, 'a snapshot never changes after it was given out');
   });

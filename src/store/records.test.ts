@@ -4,11 +4,15 @@ import fc from 'fast-check';
 import type { Leader } from '../core/cluster.ts';
 import type { Result } from '../core/failure.ts';
 import type { HistoryEvent, MachineHistory, UnitHistory } from '../core/history.ts';
+import type {
+  Generation, ReleaseFailure, ReleaseMove, ReleaseRecord, ReleaseStrategy,
+} from '../core/release/release.ts';
 import type { MachineId, MachineOverride, MachineRecord } from '../core/machine.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
+import type { UnitName } from '../core/unit-name.ts';
 import {
-  decodeAssignment, decodeLeader, decodeMachineHistory, decodeMachineOverride, decodeMachineRecord, decodeUnitHistory, decodeUnitRecord,
-  decodeUnitStatus, encodeRecord,
+  decodeAssignment, decodeLeader, decodeMachineHistory, decodeMachineOverride, decodeMachineRecord, decodeReleaseRecord, decodeUnitHistory,
+  decodeUnitRecord,   decodeUnitStatus, encodeRecord,
 } from './records.ts';
 
 const word = fc.string({ unit: 'grapheme', maxLength: 20 });
@@ -46,6 +50,26 @@ const unitHistory: fc.Arbitrary<UnitHistory> = fc.record({
 }, plain);
 const machineHistory: fc.Arbitrary<MachineHistory> = fc.record({ events: fc.array(event), bootId: word }, plain);
 const leader: fc.Arbitrary<Leader> = fc.record({ machine, sinceMs: count }, plain);
+const unitName = word.map((text) => text as UnitName);
+const strategy: fc.Arbitrary<ReleaseStrategy> = fc.record({
+  way: fc.constantFrom('surge', 'in-place'), batch: fc.record({ amount: count, percent: fc.boolean() }, plain), pause: fc.boolean(),
+  maxFailures: count, minActiveMs: count, healthTimeoutMs: count, rollback: fc.boolean(),
+}, plain);
+const generation: fc.Arbitrary<Generation> = fc.record({
+  number: count, hash, atMs: count, by: word, undoOf: fc.option(count), outcome: fc.constantFrom('rolling', 'done', 'failed', 'left'), why: word,
+}, plain);
+const move: fc.Arbitrary<ReleaseMove> = fc.record({
+  unit: unitName, old: fc.option(unitName), machine: fc.option(machine), generation: count,
+  phase: fc.constantFrom('starting', 'leaving', 'failed'), beganAtMs: count, healthySinceMs: fc.option(count), run: word, why: word,
+}, plain);
+const releaseFailure: fc.Arbitrary<ReleaseFailure> = fc.record({
+  unit: unitName, machine: fc.option(machine), generation: count, why: word, atMs: count,
+}, plain);
+const release: fc.Arbitrary<ReleaseRecord> = fc.record({
+  generations: fc.array(generation), target: count, origin: count, strategy,
+  state: fc.constantFrom('rolling', 'rolling-back', 'held', 'done', 'rolled-back'), paused: fc.boolean(), why: word, inPlaceWhy: word,
+  moves: fc.array(move), failures: fc.array(releaseFailure), batches: count, startedAtMs: count, changedAtMs: count, by: word,
+}, plain);
 
 type Kind<T> = { name: string; records: fc.Arbitrary<T>; decode: (text: string) => Result<T>; least: unknown };
 type AnyRecord = Parameters<typeof encodeRecord>[0];
@@ -57,6 +81,10 @@ const kinds: readonly Kind<AnyRecord>[] = [
   { name: 'machine override', records: machineOverride, decode: decodeMachineOverride, least: {} },
   { name: 'unit history', records: unitHistory, decode: decodeUnitHistory, least: {} },
   { name: 'machine history', records: machineHistory, decode: decodeMachineHistory, least: {} },
+  {
+    name: 'release', records: release, decode: decodeReleaseRecord,
+    least: { target: 1, origin: 0, state: 'done' },
+  },
   { name: 'leader', records: leader, decode: decodeLeader, least: { machine: 'm' } },
 ];
 

@@ -10,16 +10,19 @@ import type { Result } from '../core/failure.ts';
 import type { HistoryEvent, MachineHistory, Success, UnitHistory, Unrest } from '../core/history.ts';
 import { healthWords } from '../core/health-check.ts';
 import type { MachineId, MachineOverride, MachineRecord } from '../core/machine.ts';
+import type { ReleaseRecord } from '../core/release/release.ts';
 import { desiredStates } from '../core/unit.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
 import {
   choice, flag, listOf, mapOf, number, orNull, readRecord, text, whole,
 } from './fields.ts';
 import type { Fields } from './fields.ts';
+import { releaseRecordFields } from './release-fields.ts';
 
 /** Everything that is stored as JSON. */
 type StoredRecord =
-  | UnitRecord | Assignment | UnitStatus | MachineRecord | MachineOverride | UnitHistory | MachineHistory | Leader;
+  | UnitRecord | Assignment | UnitStatus | MachineRecord | MachineOverride | UnitHistory | MachineHistory
+  | ReleaseRecord | Leader;
 
 /** The text that is stored for a record. */
 export function encodeRecord(record: StoredRecord): string {
@@ -52,6 +55,10 @@ export function decodeUnitHistory(json: string): Result<UnitHistory> {
 
 export function decodeMachineHistory(json: string): Result<MachineHistory> {
   return decode(json, machineHistoryFields);
+}
+
+export function decodeReleaseRecord(json: string): Result<ReleaseRecord> {
+  return decode(json, releaseRecordFields);
 }
 
 export function decodeLeader(json: string): Result<Leader> {

@@ -11,14 +11,15 @@ import type { Result } from '../core/failure.ts';
 import type { MachineHistory, UnitHistory } from '../core/history.ts';
 import { applyOverride } from '../core/machine.ts';
 import type { Machine, MachineId, MachineOverride, MachineRecord } from '../core/machine.ts';
+import type { ReleaseRecord } from '../core/release/release.ts';
 import { parseUnitFile } from '../core/unit-file.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import { parseKey } from './keys.ts';
 import type { KeyMeaning } from './keys.ts';
 import {
-  decodeAssignment, decodeLeader, decodeMachineHistory, decodeMachineOverride, decodeMachineRecord, decodeUnitHistory,
-  decodeUnitRecord, decodeUnitStatus,
+  decodeAssignment, decodeLeader, decodeMachineHistory, decodeMachineOverride, decodeMachineRecord, decodeReleaseRecord,
+  decodeUnitHistory, decodeUnitRecord, decodeUnitStatus,
 } from './records.ts';
 import type { Revision, StoreChange } from './store.ts';
 
@@ -48,6 +49,7 @@ export function createSnapshotBuilder(): SnapshotBuilder {
         statuses: parts.statuses.shared(),
         unitHistories: parts.unitHistories.shared(),
         machineHistories: parts.machineHistories.shared(),
+        releases: parts.releases.shared(),
         leader: parts.leader,
         unreadable: parts.unreadable.shared(),
       };
@@ -119,6 +121,7 @@ interface Parts {
   readonly statuses: PerMachine<UnitStatus>;
   readonly unitHistories: SharedMap<UnitName, UnitHistory>;
   readonly machineHistories: SharedMap<MachineId, MachineHistory>;
+  readonly releases: SharedMap<UnitName, ReleaseRecord>;
   readonly unreadable: SharedMap<string, Unreadable>;
   leader: Leader | null;
 }
@@ -134,6 +137,7 @@ function createParts(): Parts {
     statuses: createPerMachine(),
     unitHistories: createSharedMap(),
     machineHistories: createSharedMap(),
+    releases: createSharedMap(),
     unreadable: createSharedMap(),
     leader: null,
   };
@@ -172,6 +176,8 @@ function putValue(parts: Parts, meaning: KeyMeaning, value: string | null): stri
       return take(decodeUnitHistory, (history) => parts.unitHistories.put(meaning.name, history));
     case 'machine-history':
       return take(decodeMachineHistory, (history) => parts.machineHistories.put(meaning.machine, history));
+    case 'release':
+      return take(decodeReleaseRecord, (release) => parts.releases.put(meaning.name, release));
     case 'leader':
       return take(decodeLeader, (leader) => {
         parts.leader = leader;

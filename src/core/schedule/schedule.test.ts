@@ -30,12 +30,14 @@ interface World {
   machines: Map<MachineId, Machine>;
   assignments: Map<MachineId, Map<UnitName, Assignment>>;
   statuses: Map<MachineId, Map<UnitName, UnitStatus>>;
+  releases: ClusterSnapshot['releases'];
   unreadable: Map<string, Unreadable>;
   leads: boolean;
 }
 
 const emptyWorld = (): World => ({
-  files: new Map(), units: new Map(), machines: new Map(), assignments: new Map(), statuses: new Map(), unreadable: new Map(), leads: true,
+  files: new Map(), units: new Map(), machines: new Map(), assignments: new Map(), statuses: new Map(), releases: new Map(),
+  unreadable: new Map(), leads: true,
 });
 
 const snapshotOf = (world: World): ClusterSnapshot => ({
