@@ -87,6 +87,8 @@ function touchedBy(changes: readonly StoreChange[], { before, after }: Pick<Diff
       case 'leader':
         for (const leader of [before.leader, after.leader]) if (leader !== null) touched.machines.add(leader.machine);
         break;
+      case 'unit-history':
+      case 'machine-history':
       case 'release':
       case 'unit-file': // Comes with the units that use it.
       case 'operation':
