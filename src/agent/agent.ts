@@ -4,7 +4,7 @@
  * store never stops a unit; stopping fleetd leaves units alone unless this machine is to leave the cluster, and then its presence
  * ends only after its units have stopped. Nothing is global: several agents may run in one process.
  */
-import type { MachineRecord } from '../core/machine.ts';
+import type { MachineFacts } from '../core/machine.ts';
 import { isForeign } from '../core/reconcile/plan-agent.ts';
 import type { Assignment } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
@@ -43,7 +43,7 @@ export interface AgentNeeds {
   readonly store: Store;
   readonly runner: UnitRunner;
   /** This machine as it is now; its id must not change. Read again when `refresh` rings and with every renewal. */
-  readonly facts: () => MachineRecord;
+  readonly facts: () => MachineFacts;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

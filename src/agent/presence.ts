@@ -3,7 +3,7 @@
  * Promises: writes only `machines/<its id>`, under its own lease; losing the lease or the store is told and touches no unit;
  * a machine whose id another one uses waits, and says so, without disturbing the other.
  */
-import type { MachineRecord } from '../core/machine.ts';
+import type { MachineFacts, MachineRecord } from '../core/machine.ts';
 import { createBackoff } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { withDeadline } from '../lib/deadline.ts';
@@ -35,7 +35,7 @@ export interface PresenceNeeds {
   readonly log: Log;
   readonly memory: AgentMemory;
   /** This machine as it is now; read again with every renewal. */
-  readonly facts: () => MachineRecord;
+  readonly facts: () => MachineFacts;
   readonly ttlMs: number;
 }
 
@@ -154,7 +154,7 @@ async function keepRecord({ needs, standing, bell, tell }: Work, signal: AbortSi
   for (;;) {
     const { written, held } = standing;
     if (written === null || held === null) return;
-    const text = encodeRecord(needs.facts());
+    const text = encodeRecord(recordOf(needs, held));
     if (text !== written.text) {
       standing.written = null;
       const revision = await putRecord(needs, { held, text, seen: written.revision }, signal);
@@ -169,8 +169,8 @@ async function keepRecord({ needs, standing, bell, tell }: Work, signal: AbortSi
 
 /** Gets a lease and puts the record under it. Answers why the record is another's; null when it is ours. */
 async function register({ needs, standing }: Work, signal: AbortSignal): Promise<string | null> {
-  const own = needs.facts();
   const held = await takeLease(needs, standing, signal);
+  const own = recordOf(needs, held);
   const deadline = { clock: needs.clock, limitMs: needs.ttlMs / 3, signal };
   const listing = await withDeadline(deadline, (late) => needs.store.list(keys.machine(own.id), late));
   const entry = listing.entries.find(({ key }) => key === keys.machine(own.id));
@@ -189,6 +189,11 @@ async function register({ needs, standing }: Work, signal: AbortSignal): Promise
   if (!isOurs && entry.leaseId !== null) await endLeaseOfBefore(needs, entry.leaseId, signal);
   await remember(needs, standing, { leaseId: held.lease.id, bootId: own.bootId });
   return null;
+}
+
+/** The record of this machine under a lease. */
+function recordOf({ facts }: PresenceNeeds, { lease }: HeldLease): MachineRecord {
+  return { ...facts(), ttlMs: lease.ttlMs, left: false };
 }
 
 const incumbentOf = (entry: StoreEntry): Parameters<typeof whyTaken>[1] => {

@@ -3,7 +3,7 @@
  * Promises: the store, the mirror and the API are the real ones; nothing is left running after close().
  */
 import type { Machine, MachineId, MachineRecord } from '../core/machine.ts';
-import { unchecked, type Assignment, type FileHash, type UnitStatus } from '../core/unit.ts';
+import { unchecked, unfenced, type Assignment, type FileHash, type UnitStatus } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createLog } from '../lib/log.ts';
@@ -113,6 +113,8 @@ export function fakeMachine(id: string, changes: Partial<MachineRecord> = {}): M
     runner: 'supervisor',
     store: 'embedded',
     startedAtMs: 0,
+    ttlMs: 0,
+    left: false,
     ...changes,
   };
 }
@@ -130,6 +132,7 @@ export function putAssignment(machine: string, name: string, changes: Partial<As
     why: 'it fits',
     assignedAtMs: 0,
     finished: false,
+    ...unfenced,
     ...changes,
   };
   return { kind: 'put', key: keys.assignment(machine as MachineId, name as UnitName), value: encodeRecord(assignment) };

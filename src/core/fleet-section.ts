@@ -11,6 +11,8 @@ import { compileGlob, matchGlob } from './glob.ts';
 import { readHealthCheck, readServiceName, readSpanMs, readThreshold } from './health-check.ts';
 import type { HealthCheck } from './health-check.ts';
 import { limits } from './limits.ts';
+import { readLostAfter, readOnMachineLost } from './lost-machine.ts';
+import type { OnMachineLost } from './lost-machine.ts';
 import { addRequirement, readRequirement, splitMetadata } from './metadata-requirement.ts';
 import type { MetadataRequirement } from './metadata-requirement.ts';
 import { expandSpecifiers } from './specifiers.ts';
@@ -49,6 +51,9 @@ export interface FleetSection {
   readonly unhealthyThreshold: number;
   /** How long a unit is out of the directory before it is stopped. */
   readonly drainMs: number;
+  readonly onMachineLost: OnMachineLost;
+  /** How long its machine may be silent before the unit may run elsewhere; null: the machine's agent_ttl. */
+  readonly lostAfterMs: number | null;
 }
 
 /** The section's name in a unit file. */
@@ -58,6 +63,7 @@ export const fleetSectionName = 'X-Fleet';
 export const noOptions: FleetSection = {
   machineId: null, machineBootId: null, machineOf: [], metadata: [], conflicts: [], replaces: [], global: false,
   service: null, healthCheck: null, healthIntervalMs: 5_000, healthTimeoutMs: 2_000, healthyThreshold: 1, unhealthyThreshold: 3, drainMs: 0,
+  onMachineLost: 'keep', lostAfterMs: null,
 };
 
 /** Reads one assignment into its field; `before` is what earlier assignments made of the field. */
@@ -90,6 +96,8 @@ const keyRules: Readonly<Record<string, KeyRule>> = {
   HealthyThreshold: into('healthyThreshold', whenKnown(readThreshold)),
   UnhealthyThreshold: into('unhealthyThreshold', whenKnown(readThreshold)),
   DrainTime: into('drainMs', whenKnown((value) => readSpanMs(value, 0, limits.drainMsMax))),
+  OnMachineLost: into('onMachineLost', readOnMachineLost),
+  LostAfter: into('lostAfterMs', readLostAfter),
   'X-ConditionMachineID': into('machineId', readId),
   'X-ConditionMachineBootID': into('machineBootId', readId),
   'X-ConditionMachineOf': into('machineOf', readPeers),

@@ -23,7 +23,14 @@ export interface MachineRecord {
   readonly runner: 'systemd' | 'supervisor';
   readonly store: 'etcd' | 'embedded';
   readonly startedAtMs: number;
+  /** Its agent_ttl: it was heard of for the last time at least so long before its record went; 0 when not known. */
+  readonly ttlMs: number;
+  /** It leaves on purpose: all its units have stopped, and it starts no more. */
+  readonly left: boolean;
 }
+
+/** What a machine knows of itself; its presence in the store adds the rest of the record. */
+export type MachineFacts = Omit<MachineRecord, 'ttlMs' | 'left'>;
 
 /** What people changed about a machine at run time (store key `machine-overrides/<id>`). */
 export interface MachineOverride {

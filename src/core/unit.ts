@@ -40,7 +40,20 @@ export interface Assignment {
   readonly assignedAtMs: number;
   /** The wish is done: a oneshot that has succeeded is loaded, and not run again when its machine reboots or it moves. */
   readonly finished: boolean;
+  /** The fencing token of this placement: greater than all before; 0 for a unit without OnMachineLost=stop. */
+  readonly fence: number;
+  /** How long a fenced unit may run after its machine was last certain to belong to the cluster; 0 without a fence. */
+  readonly lostAfterMs: number;
+  /** How long after that moment a fenced unit has surely stopped: only then it may run elsewhere. */
+  readonly goneAfterMs: number;
+  /** A fenced unit is to stop here; the assignment goes once its machine has said that it did. */
+  readonly leaving: boolean;
 }
+
+/** The part of an assignment that says: not fenced. */
+export const unfenced: Pick<Assignment, 'fence' | 'lostAfterMs' | 'goneAfterMs' | 'leaving'> = {
+  fence: 0, lostAfterMs: 0, goneAfterMs: 0, leaving: false,
+};
 
 /**
  * The restart generation of a unit that still has to be started: it was loaded, or stopped, and not started since. It tells
@@ -75,6 +88,8 @@ export interface UnitStatus {
   readonly mainPid: number;
   /** The restart generation that this run belongs to; {@link notStarted} or {@link outdated} until it is carried out. */
   readonly restart: number;
+  /** The fence of the placement that has ended here for good: the unit does not run and will not under it; else 0. */
+  readonly released: number;
   /** Why fleet itself could not do what was asked (a file refused, a name taken on the machine …); empty when fine. */
   readonly problem: string;
   /** What its HealthCheck= says. */
@@ -88,8 +103,8 @@ export interface UnitStatus {
 }
 
 /** The part of a status that says nothing: of a unit nobody checks, that does not drain, with no ports. */
-export const unchecked: Pick<UnitStatus, 'health' | 'healthWhy' | 'draining' | 'ports'> = {
-  health: 'none', healthWhy: '', draining: false, ports: {},
+export const unchecked: Pick<UnitStatus, 'health' | 'healthWhy' | 'draining' | 'ports' | 'released'> = {
+  health: 'none', healthWhy: '', draining: false, ports: {}, released: 0,
 };
 
 /** Where a unit stands for API v1: the word fleet 1.0 calls currentState. */

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { runAgent } from '../agent/agent.ts';
 import { createAgentReport, type AgentReport } from '../agent/report.ts';
-import type { MachineRecord } from '../core/machine.ts';
+import type { MachineFacts } from '../core/machine.ts';
 import { readCapacity } from '../host/facts.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -57,7 +57,7 @@ export async function openMember(member: MemberPlan, needs: MemberNeeds): Promis
   const startedAtMs = clock.nowMs();
   const refresh = createBell();
   let live: Pick<LiveSettings, 'address' | 'metadata'> = member;
-  const facts = (): MachineRecord => ({
+  const facts = (): MachineFacts => ({
     id: member.id, publicIp: live.address, hostname: member.hostname, metadata: live.metadata, version, bootId: member.bootId,
     capacity: readCapacity(), peer: needs.peer === null ? null : { address: live.address, ...needs.peer },
     runner: member.runner, store: needs.storeKind, startedAtMs,

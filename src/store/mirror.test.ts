@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { emptySnapshot } from '../core/cluster.ts';
 import type { UnitHistory } from '../core/history.ts';
 import type { MachineId, MachineRecord } from '../core/machine.ts';
-import { unchecked } from '../core/unit.ts';
+import { unchecked, unfenced } from '../core/unit.ts';
 import type { ReleaseRecord } from '../core/release/release.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
@@ -27,7 +27,7 @@ const hash = 'a'.repeat(40) as FileHash;
 
 const unit: UnitRecord = { hash, desired: 'launched', generation: 1, restart: 0, changedAtMs: 5, changedBy: 'ann', adoptOn: null };
 const assignment: Assignment = {
-  hash, desired: 'launched', restart: 0, ports: { web: 8080 }, why: 'least loaded', assignedAtMs: 6, finished: false,
+  hash, desired: 'launched', restart: 0, ports: { web: 8080 }, why: 'least loaded', assignedAtMs: 6, finished: false, ...unfenced,
 };
 const status: UnitStatus = {
   load: 'loaded', active: 'active', sub: 'running', hash, sinceMs: 7, result: 'success', exitStatus: null, succeeded: false,
@@ -46,7 +46,7 @@ const release: ReleaseRecord = {
 };
 const machineOf = (id: MachineId, metadata: Record<string, string> = {}): MachineRecord => ({
   id, publicIp: '10.0.0.1', hostname: 'host', metadata, version: '2.0.0', bootId: 'b', capacity: { cpus: 4, memoryBytes: 1 },
-  peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 1,
+  peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 1, ttlMs: 0, left: false,
 });
 const put = (key: string, value: string): CommitChange => ({ kind: 'put', key, value });
 const remove = (key: string): CommitChange => ({ kind: 'delete', key });

@@ -28,11 +28,11 @@ const unitRecord: fc.Arbitrary<UnitRecord> = fc.record({
 }, plain);
 const assignment: fc.Arbitrary<Assignment> = fc.record({
   hash, desired: fc.constantFrom('loaded', 'launched'), restart: count, ports: fc.dictionary(word, count, plain), why: word, assignedAtMs: count,
-  finished: fc.boolean(),
+  finished: fc.boolean(), fence: count, lostAfterMs: count, goneAfterMs: count, leaving: fc.boolean(),
 }, plain);
 const unitStatus: fc.Arbitrary<UnitStatus> = fc.record({
   load: word, active: word, sub: word, hash, sinceMs: count, result: word, exitStatus: fc.option(fc.integer()), succeeded: fc.boolean(),
-  restarts: count, mainPid: count, restart: fc.integer({ min: -1 }), problem: word,
+  restarts: count, mainPid: count, restart: fc.integer({ min: -1 }), problem: word, released: count,
   health: fc.constantFrom('none', 'starting', 'healthy', 'unhealthy'), healthWhy: word, draining: fc.boolean(), ports: fc.dictionary(word, count, plain),
 }, plain);
 const cpus = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true });
@@ -41,6 +41,7 @@ const machineRecord: fc.Arbitrary<MachineRecord> = fc.record({
   capacity: fc.record({ cpus, memoryBytes: count }, plain),
   peer: fc.option(fc.record({ address: word, port: count, fingerprint: word }, plain)),
   runner: fc.constantFrom('systemd', 'supervisor'), store: fc.constantFrom('etcd', 'embedded'), startedAtMs: count,
+  ttlMs: count, left: fc.boolean(),
 }, plain);
 const machineOverride: fc.Arbitrary<MachineOverride> = fc.record({ set: pairs, removed: fc.array(word) }, plain);
 const event: fc.Arbitrary<HistoryEvent> = fc.record({ atMs: count, what: word, machine, why: word, count }, plain);

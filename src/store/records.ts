@@ -83,6 +83,10 @@ const assignmentFields: Fields<Assignment> = {
   why: text(''),
   assignedAtMs: whole(0),
   finished: flag(false),
+  fence: whole(0),
+  lostAfterMs: whole(0),
+  goneAfterMs: whole(0),
+  leaving: flag(false),
 };
 
 const unitStatusFields: Fields<UnitStatus> = {
@@ -97,6 +101,7 @@ const unitStatusFields: Fields<UnitStatus> = {
   restarts: whole(0),
   mainPid: whole(0),
   restart: whole(0),
+  released: whole(0),
   problem: text(''),
   health: choice(healthWords, 'none'),
   healthWhy: text(''),
@@ -116,6 +121,8 @@ const machineRecordFields: Fields<MachineRecord> = {
   runner: choice(['systemd', 'supervisor'], 'systemd'),
   store: choice(['etcd', 'embedded'], 'etcd'),
   startedAtMs: whole(0),
+  ttlMs: whole(0),
+  left: flag(false),
 };
 
 const machineOverrideFields: Fields<MachineOverride> = {

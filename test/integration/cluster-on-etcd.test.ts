@@ -7,7 +7,7 @@ import { runAgent } from '../../src/agent/agent.ts';
 import type { OnStop } from '../../src/agent/agent.ts';
 import { createAgentReport } from '../../src/agent/report.ts';
 import type { ClusterSnapshot } from '../../src/core/cluster.ts';
-import type { MachineId, MachineRecord } from '../../src/core/machine.ts';
+import type { MachineId, MachineFacts } from '../../src/core/machine.ts';
 import type { UnitRecord } from '../../src/core/unit.ts';
 import { hashUnitFile, parseUnitFile, printUnitFile } from '../../src/core/unit-file.ts';
 import type { UnitName } from '../../src/core/unit-name.ts';
@@ -81,7 +81,7 @@ describe('a cluster over a real etcd', () => {
     let onStop: OnStop = 'keep';
     const own = createMirror({ store, clock: systemClock, random, log: quiet });
     const startedAtMs = systemClock.nowMs();
-    const facts = (): MachineRecord => ({
+    const facts = (): MachineFacts => ({
       id: id as MachineId, publicIp: '127.0.0.1', hostname: id, metadata: {}, version: '2', bootId: `boot of ${id}`,
       capacity: { cpus: 1, memoryBytes: 1 }, peer: null, runner: 'supervisor', store: 'etcd', startedAtMs,
     });

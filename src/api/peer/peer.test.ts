@@ -39,6 +39,8 @@ function machineOf(id: MachineId, peer: Machine['peer']): Machine {
     runner: 'supervisor',
     store: 'embedded',
     startedAtMs: 0,
+    ttlMs: 0,
+    left: false,
   };
 }
 

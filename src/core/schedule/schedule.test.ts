@@ -16,7 +16,7 @@ import { goldenTests } from '../../../test/golden.ts';
 import { emptySnapshot } from '../cluster.ts';
 import type { ClusterSnapshot, KnownFile, Unreadable } from '../cluster.ts';
 import type { Machine, MachineId } from '../machine.ts';
-import { unchecked } from '../unit.ts';
+import { unchecked, unfenced } from '../unit.ts';
 import type { Assignment, DesiredState, FileHash, UnitRecord, UnitStatus } from '../unit.ts';
 import { hashUnitFile, parseUnitFile, printUnitFile } from '../unit-file.ts';
 import type { UnitName } from '../unit-name.ts';
@@ -48,7 +48,7 @@ function addMachine(world: World, id: string, metadata: Record<string, string> =
   const { boot = 'boot1', ...rest } = metadata;
   world.machines.set(id as MachineId, {
     id: id as MachineId, publicIp: `ip-${id}`, hostname: id, metadata: rest, version: '2', bootId: boot,
-    capacity: { cpus: 1, memoryBytes: 1 }, peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 0,
+    capacity: { cpus: 1, memoryBytes: 1 }, peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 0, ttlMs: 0, left: false,
   });
 }
 
@@ -76,7 +76,7 @@ function assign(world: World, at: { machine: string; name: string }, assignment:
   world.assignments.set(machine, ofMachine);
   ofMachine.set(name, {
     hash: world.units.get(name)?.hash ?? addFile(world, ['Conflicts=former']), desired: 'launched', restart: 0, ports: {},
-    why: 'as before', assignedAtMs: 0, finished: false, ...assignment,
+    why: 'as before', assignedAtMs: 0, finished: false, ...unfenced, ...assignment,
   });
 }
 
@@ -94,6 +94,7 @@ function addStatus(world: World, at: { machine: string; name: string }, words: R
     hash: world.units.get(at.name as UnitName)?.hash ?? '' as FileHash, sinceMs: 0, result: words['result'] ?? 'success',
     exitStatus: words['exit'] === undefined ? null : Number(words['exit']), succeeded: words['succeeded'] === 'yes', restarts: 0,
     mainPid: 1, restart: Number(words['restart'] ?? 0), problem: words['problem']?.replaceAll('_', ' ') ?? '', ...unchecked,
+    released: Number(words['released'] ?? 0),
   });
 }
 

@@ -5,7 +5,7 @@
 import type { ClusterSnapshot, KnownFile } from '../cluster.ts';
 import { failure } from '../failure.ts';
 import type { Result } from '../failure.ts';
-import { parseStoredFleetSection } from '../fleet-section.ts';
+import { noOptions, parseStoredFleetSection } from '../fleet-section.ts';
 import type { FleetSection } from '../fleet-section.ts';
 import type { FileHash } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
