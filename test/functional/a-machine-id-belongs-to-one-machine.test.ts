@@ -1,7 +1,8 @@
 /** Two machines with one machine-id (a cloned disk): the second waits and says so, the first and its units are not disturbed. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bootMachines, cluster, configuration } from './cluster.ts';
+import { cluster, configuration } from './cluster.ts';
+import { bootMachines } from './lab/fleet-machines.ts';
 import { journalCursor, logged, machineIds, mainPid, sleeper, startUnit } from './units.ts';
 
 test('a second machine with the machine-id of another is refused clearly, and nothing breaks', async (context) => {

@@ -4,16 +4,14 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { after } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { run, until, type CommandResult } from './lab/command.ts';
+import { bootMachines } from './lab/fleet-machines.ts';
 import { labCache, openLab, type Lab } from './lab/lab.ts';
 import type { Machine } from './lab/machine.ts';
-
-const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /** The machines of the user's document. */
 export const members = [
@@ -90,26 +88,6 @@ async function bootCluster(): Promise<Cluster> {
   return made;
 }
 
-/** Boots machines that have fleet installed and not started, each with the fleet.conf given. */
-export async function bootMachines(
-  lab: Lab, plans: readonly { readonly name: string; readonly id: string; readonly address: string; readonly conf: string }[],
-): Promise<readonly Machine[]> {
-  const unit = (name: string): Promise<string> => readFile(join(root, 'packaging/systemd', name), 'utf8');
-  const [service, socket] = await Promise.all([unit('fleet.service'), unit('fleet.socket')]);
-  const machines = await lab.boot(plans.map(({ conf, ...plan }) => ({
-    ...plan,
-    binds: [[join(root, 'dist'), '/opt/fleet', 'ro']] as const,
-    files: {
-      'etc/fleet/fleet.conf': conf,
-      'etc/systemd/system/fleet.service': service.replace('/usr/bin/fleetd', '/opt/fleet/fleetd'),
-      'etc/systemd/system/fleet.socket': socket,
-      'usr/local/bin/fake-docker': { mode: 0o755, text: fakeDocker },
-    },
-  })));
-  await Promise.all(machines.map((machine) => machine.sh('ln -s /opt/fleet/fleetctl /usr/local/bin/fleetctl')));
-  return machines;
-}
-
 async function allPresent(made: Cluster): Promise<void> {
   await until(async () => (await made.fleetctl('list-machines', '--no-legend')).stdout.trim().split('\n').length === members.length,
     async () => `all machines are in the cluster: ${await made.sh('fleetctl list-machines; journalctl -u fleet -n 50 --no-pager')}`, 60_000);
@@ -146,15 +124,3 @@ async function empty(made: Cluster): Promise<void> {
   await until(async () => (await made.fleetctl('list-units', '--no-legend')).stdout.trim() === '', 'no unit is left', 30_000);
   await made.sh('rm -f /root/*.service /root/*.socket /root/*.timer');
 }
-
-/**
- * Stands in for docker: `run -p PORT:80 …` listens on PORT until it is told to stop; every other verb succeeds.
- * Perl, because every Debian has it.
- */
-const fakeDocker = `#!/usr/bin/perl
-use strict; use IO::Socket::INET;
-exit 0 unless $ARGV[0] eq 'run';
-my ($port) = join(' ', @ARGV) =~ /-p (\\d+):/;
-my $server = IO::Socket::INET->new(LocalPort => $port, Listen => 16, ReuseAddr => 1) or die "port $port: $!";
-while (my $client = $server->accept) { print $client "HTTP/1.0 200 OK\\r\\n\\r\\n$port\\n"; close $client; }
-`;

@@ -1,7 +1,8 @@
 /** One machine with a store of its own is a full fleet: no etcd needed. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bootMachines, cluster } from './cluster.ts';
+import { cluster } from './cluster.ts';
+import { bootMachines } from './lab/fleet-machines.ts';
 import { until } from './lab/command.ts';
 import { mainPid, sleeper } from './units.ts';
 
