@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { checkFleetSection, fleetKeys, parseFleetSection, parseStoredFleetSection } from './fleet-section.ts';
 import type { FleetSection } from './fleet-section.ts';
 import { limits } from './limits.ts';
+import { noReleaseOptions } from './release/options.ts';
 import { parseUnitFile, unitFileFromOptions } from './unit-file.ts';
 import type { UnitFile } from './unit-file.ts';
 import { parseUnitName } from './unit-name.ts';
@@ -44,6 +45,7 @@ test('a unit without options may run anywhere', () => {
     machineId: null, machineBootId: null, machineOf: [], metadata: [], conflicts: [], replaces: [], global: false,
     service: null, healthCheck: null, healthIntervalMs: 5_000, healthTimeoutMs: 2_000, healthyThreshold: 1, unhealthyThreshold: 3, drainMs: 0,
     onMachineLost: 'keep', lostAfterMs: null,
+    release: noReleaseOptions,
   });
 });
 
@@ -118,7 +120,8 @@ test('a wrong key or value is named with its line, its text and what to do', () 
     ['ExecStart=a', 'UNIT_OPTION_UNKNOWN line 4: [X-Fleet] has no option "ExecStart"; it belongs in [Service]'],
     ['Bogus=1', 'UNIT_OPTION_UNKNOWN line 4: [X-Fleet] has no option "Bogus"; '
       + 'it has MachineID, MachineOf, MachineMetadata, Conflicts, Replaces, Global, Service, HealthCheck, HealthInterval, '
-      + 'HealthTimeout, HealthyThreshold, UnhealthyThreshold, DrainTime, OnMachineLost, LostAfter'],
+      + 'HealthTimeout, HealthyThreshold, UnhealthyThreshold, DrainTime, OnMachineLost, LostAfter, ReleaseStrategy, '
+      + 'ReleaseBatch, ReleasePause, ReleaseMaxFailures, ReleaseMinActive, ReleaseHealthTimeout, ReleaseRollback'],
     ['MachineID=a b', 'UNIT_OPTION_INVALID line 4: MachineID=a b: only one id can be given; use MachineMetadata for several machines'],
     ['MachineID=""', 'UNIT_OPTION_INVALID line 4: MachineID="": no id; list-machines -l shows them'],
     ['\nMachineOf=a/b', `UNIT_OPTION_INVALID line 5: MachineOf=a/b: "a/b" is not a unit: invalid character '/' in unit name`],

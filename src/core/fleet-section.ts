@@ -16,6 +16,8 @@ import type { OnMachineLost } from './lost-machine.ts';
 import { addRequirement, readRequirement, splitMetadata } from './metadata-requirement.ts';
 import type { MetadataRequirement } from './metadata-requirement.ts';
 import { expandSpecifiers } from './specifiers.ts';
+import { noReleaseOptions, releaseOptionRules } from './release/options.ts';
+import type { ReleaseOptions } from './release/options.ts';
 import { nearest } from './spelling.ts';
 import { joinedValue } from './unit-file.ts';
 import type { UnitFile, UnitOption } from './unit-file.ts';
@@ -54,6 +56,8 @@ export interface FleetSection {
   readonly onMachineLost: OnMachineLost;
   /** How long its machine may be silent before the unit may run elsewhere; null: the machine's agent_ttl. */
   readonly lostAfterMs: number | null;
+  /** How releases of the unit proceed. */
+  readonly release: ReleaseOptions;
 }
 
 /** The section's name in a unit file. */
@@ -64,6 +68,7 @@ export const noOptions: FleetSection = {
   machineId: null, machineBootId: null, machineOf: [], metadata: [], conflicts: [], replaces: [], global: false,
   service: null, healthCheck: null, healthIntervalMs: 5_000, healthTimeoutMs: 2_000, healthyThreshold: 1, unhealthyThreshold: 3, drainMs: 0,
   onMachineLost: 'keep', lostAfterMs: null,
+  release: noReleaseOptions,
 };
 
 /** Reads one assignment into its field; `before` is what earlier assignments made of the field. */
@@ -80,6 +85,13 @@ function into<F extends keyof FleetSection>(field: F, read: Read<FleetSection[F]
     return after.ok ? success({ ...section, [field]: after.value }) : after;
   };
 }
+
+/** The keys about releases: each fills its part of one field. */
+const releaseRules: Readonly<Record<string, KeyRule>> = Object.fromEntries(
+  Object.entries(releaseOptionRules).map(([key, rule]): [string, KeyRule] => [key, (section, value) => {
+    const release = rule(section.release, value);
+    return release.ok ? success({ ...section, release: release.value }) : release;
+  }]));
 
 /** Every key of [X-Fleet]. The names with "X-" are fleet 1.0's legacy ones. */
 const keyRules: Readonly<Record<string, KeyRule>> = {
@@ -98,6 +110,7 @@ const keyRules: Readonly<Record<string, KeyRule>> = {
   DrainTime: into('drainMs', whenKnown((value) => readSpanMs(value, 0, limits.drainMsMax))),
   OnMachineLost: into('onMachineLost', readOnMachineLost),
   LostAfter: into('lostAfterMs', readLostAfter),
+  ...releaseRules,
   'X-ConditionMachineID': into('machineId', readId),
   'X-ConditionMachineBootID': into('machineBootId', readId),
   'X-ConditionMachineOf': into('machineOf', readPeers),
