@@ -2,8 +2,8 @@
  * An API over a memory store, for tests: what engine and agents would write is written by hand.
  * Promises: the store, the mirror and the API are the real ones; nothing is left running after close().
  */
-import type { Machine, MachineId, MachineRecord } from '../core/machine.ts';
 import { unchecked, unfenced, type Assignment, type FileHash, type UnitStatus } from '../core/unit.ts';
+import type { Machine, MachineId } from '../core/machine.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createLog } from '../lib/log.ts';
@@ -100,7 +100,7 @@ export async function startFakeFleetd(options: FakeFleetdOptions = {}): Promise<
 }
 
 /** A machine's record as its agent publishes it. */
-export function fakeMachine(id: string, changes: Partial<MachineRecord> = {}): Machine {
+export function fakeMachine(id: string, changes: Partial<Machine> = {}): Machine {
   return {
     id: id as MachineId,
     publicIp: '172.18.0.3',
@@ -115,6 +115,8 @@ export function fakeMachine(id: string, changes: Partial<MachineRecord> = {}): M
     startedAtMs: 0,
     ttlMs: 0,
     left: false,
+    cordon: null,
+    drain: null,
     ...changes,
   };
 }

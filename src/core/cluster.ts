@@ -3,8 +3,9 @@
  * Promises: snapshots are never changed after they are made; maps of unchanged parts are shared between snapshots.
  */
 import type { MachineHistory, UnitHistory } from './history.ts';
-import type { Machine, MachineId } from './machine.ts';
 import type { ReleaseRecord } from './release/release.ts';
+import type { Hold, HoldOrder } from './hold.ts';
+import type { Machine, MachineId, MachineOverride, RosterEntry } from './machine.ts';
 import type { UnitFile } from './unit-file.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from './unit.ts';
 import type { UnitName } from './unit-name.ts';
@@ -20,6 +21,23 @@ export interface KnownFile {
 export interface Leader {
   readonly machine: MachineId;
   readonly sinceMs: number;
+}
+
+/** Which layout the store has, and which cluster it is (store key `schema`, written once by whoever leads first). */
+export interface Schema {
+  readonly version: number;
+  /** A random name that tells this cluster from every other one, whatever its key prefix; empty when an older version wrote it. */
+  readonly cluster: string;
+  readonly createdAtMs: number;
+}
+
+/**
+ * A person's word that the store is right although it is not what machines remember (store key `store-acceptance`, written by
+ * the API only): it was wiped, put back from an older backup, or belongs to another cluster.
+ */
+export interface StoreAcceptance {
+  readonly atMs: number;
+  readonly by: string;
 }
 
 /** A stored value that could not be understood (written by a newer version, or by hand). Kept so that people see it. */
@@ -44,10 +62,20 @@ export interface ClusterSnapshot {
   readonly releases: ReadonlyMap<UnitName, ReleaseRecord>;
   readonly leader: Leader | null;
   readonly unreadable: ReadonlyMap<string, Unreadable>;
+  /** Every machine that was ever here and is not forgotten. */
+  readonly roster: ReadonlyMap<MachineId, RosterEntry>;
+  /** What people changed about machines, also about those that are not here. */
+  readonly overrides: ReadonlyMap<MachineId, MachineOverride>;
+  /** Set while the engine waits for machines that vanished together. */
+  readonly hold: Hold | null;
+  readonly holdOrder: HoldOrder | null;
+  readonly schema: Schema | null;
+  readonly storeAcceptance: StoreAcceptance | null;
 }
 
 /** A cluster of which nothing is known. */
 export const emptySnapshot: ClusterSnapshot = {
   revision: 0, files: new Map(), units: new Map(), machines: new Map(), assignments: new Map(), statuses: new Map(),
   unitHistories: new Map(), machineHistories: new Map(), releases: new Map(), leader: null, unreadable: new Map(),
+  roster: new Map(), overrides: new Map(), hold: null, holdOrder: null, schema: null, storeAcceptance: null,
 };

@@ -36,17 +36,63 @@ export type MachineFacts = Omit<MachineRecord, 'ttlMs' | 'left'>;
 export interface MachineOverride {
   readonly set: Readonly<Record<string, string>>;
   readonly removed: readonly string[];
+  /** null when it takes new units. */
+  readonly cordon: Cordon | null;
+  /** null when its units may stay. */
+  readonly drain: Drain | null;
+  /**
+   * The moment since when the machine was gone as a person had it forgotten ({@link RosterEntry.goneSinceMs}), null when nobody
+   * did. A machine that came back since is gone since another moment, if at all, and is not forgotten.
+   */
+  readonly forget: number | null;
+}
+
+/** What a machine has that nobody changed anything about. */
+export const noOverride: MachineOverride = { set: {}, removed: [], cordon: null, drain: null, forget: null };
+
+/** A person wants no new units on a machine. */
+export interface Cordon {
+  /** For people; may be empty. */
+  readonly reason: string;
+  /** Who asked. */
+  readonly by: string;
+  readonly sinceMs: number;
+}
+
+/** A person wants the units of a machine elsewhere; it takes no new ones either. */
+export interface Drain extends Cordon {
+  /** Whether units with OnMachineLost=stop leave, too. */
+  readonly fenced: boolean;
+  /** Whether global units stop there, too. */
+  readonly global: boolean;
 }
 
 /** A machine as the scheduler sees it: its record with the overrides applied. */
-export interface Machine extends MachineRecord {}
+export interface Machine extends MachineRecord {
+  readonly cordon: Cordon | null;
+  readonly drain: Drain | null;
+}
+
+/** What the cluster remembers of a machine that was ever in it (store key `machine-records/<id>`, written by the engine only). */
+export interface RosterEntry {
+  readonly firstSeenMs: number;
+  /** When it was last seen to come, to change or to go. */
+  readonly lastSeenMs: number;
+  readonly bootId: string;
+  readonly publicIp: string;
+  readonly hostname: string;
+  /** null while it is there. */
+  readonly goneSinceMs: number | null;
+  /** Whether it went on purpose. */
+  readonly left: boolean;
+}
 
 /** Applies run-time overrides: set wins over the machine's own, removed hides. */
 export function applyOverride(record: MachineRecord, override: MachineOverride | undefined): Machine {
-  if (override === undefined) return record;
+  if (override === undefined) return { ...record, cordon: null, drain: null };
   const metadata: Record<string, string> = { ...record.metadata, ...override.set };
   for (const key of override.removed) delete metadata[key];
-  return { ...record, metadata };
+  return { ...record, metadata, cordon: override.cordon, drain: override.drain };
 }
 
 /** The name of a machine in tables: the first eight characters and "...", or all of it. */

@@ -20,6 +20,10 @@ const meanings: readonly { key: string; meaning: KeyMeaning }[] = [
   { key: keys.unitHistory(name), meaning: { kind: 'unit-history', name } },
   { key: keys.machineHistory(machine), meaning: { kind: 'machine-history', machine } },
   { key: keys.release(name), meaning: { kind: 'release', name } },
+  { key: keys.rosterEntry(machine), meaning: { kind: 'roster-entry', machine } },
+  { key: keys.hold, meaning: { kind: 'hold' } },
+  { key: keys.holdOrder, meaning: { kind: 'hold-order' } },
+  { key: keys.storeAcceptance, meaning: { kind: 'store-acceptance' } },
   { key: keys.leader, meaning: { kind: 'leader' } },
   { key: keys.schema, meaning: { kind: 'schema' } },
 ];

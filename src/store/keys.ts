@@ -15,7 +15,7 @@ export const keys = {
   assignment: (machine: MachineId, name: UnitName): string => `assignments/${machine}/${name}`, // written by: engine leader
   assignmentsOf: (machine: MachineId): string => `assignments/${machine}/`,
   machine: (id: MachineId): string => `machines/${id}`, // written by: that machine, under its lease
-  machineOverride: (id: MachineId): string => `machine-overrides/${id}`, // written by: api
+  machineOverride: (id: MachineId): string => `machine-overrides/${id}`, // written by: api; deleted by: engine leader, when the machine is forgotten
   status: (machine: MachineId, name: UnitName): string => `statuses/${machine}/${name}`, // written by: that machine, under its lease
   statusesOf: (machine: MachineId): string => `statuses/${machine}/`,
   unitHistory: (name: UnitName): string => `unit-history/${name}`, // written by: engine leader
@@ -23,8 +23,12 @@ export const keys = {
   operation: 'operation', // written by: api; the request too large for one commit that is being carried out, one at a time
   operationPart: (index: number): string => `operation-parts/${String(index).padStart(4, '0')}`, // written by: api
   release: (name: UnitName): string => `releases/${name}`, // written by: api and engine leader, each guarded by its revision
+  rosterEntry: (id: MachineId): string => `machine-records/${id}`, // written by: engine leader
+  hold: 'holds/mass-loss', // written by: engine leader
+  holdOrder: 'hold-order', // written by: api
+  storeAcceptance: 'store-acceptance', // written by: api
   leader: 'leader', // written by: the engine that wins, under its lease
-  schema: 'schema', // written by: whoever comes first
+  schema: 'schema', // written by: the engine that leads first
 } as const;
 
 /** What a key stands for; null for keys this version does not know. */
@@ -40,6 +44,10 @@ export type KeyMeaning =
   | { readonly kind: 'operation' }
   | { readonly kind: 'operation-part'; readonly index: number }
   | { readonly kind: 'release'; readonly name: UnitName }
+  | { readonly kind: 'roster-entry'; readonly machine: MachineId }
+  | { readonly kind: 'hold' }
+  | { readonly kind: 'hold-order' }
+  | { readonly kind: 'store-acceptance' }
   | { readonly kind: 'leader' }
   | { readonly kind: 'schema' };
 
@@ -51,14 +59,23 @@ const oneNameKinds: Readonly<Record<string, (name: string) => KeyMeaning>> = {
   'unit-history': (name) => ({ kind: 'unit-history', name: name as UnitName }),
   'machine-history': (name) => ({ kind: 'machine-history', machine: name as MachineId }),
   releases: (name) => ({ kind: 'release', name: name as UnitName }),
+  'machine-records': (name) => ({ kind: 'roster-entry', machine: name as MachineId }),
   'machine-overrides': (name) => ({ kind: 'machine-override', machine: name as MachineId }),
+};
+
+const singleKinds: Readonly<Record<string, KeyMeaning>> = {
+  [keys.leader]: { kind: 'leader' },
+  [keys.operation]: { kind: 'operation' },
+  [keys.schema]: { kind: 'schema' },
+  [keys.hold]: { kind: 'hold' },
+  [keys.holdOrder]: { kind: 'hold-order' },
+  [keys.storeAcceptance]: { kind: 'store-acceptance' },
 };
 
 /** Reads a key back; only keys made by {@link keys} are understood. */
 export function parseKey(key: string): KeyMeaning | null {
-  if (key === keys.leader) return { kind: 'leader' };
-  if (key === keys.operation) return { kind: 'operation' };
-  if (key === keys.schema) return { kind: 'schema' };
+  const single = Object.hasOwn(singleKinds, key) ? singleKinds[key] : undefined;
+  if (single !== undefined) return single;
   const [folder = '', first = '', second = '', ...rest] = key.split('/');
   if (first === '' || rest.length > 0) return null;
   if (folder === 'assignments' || folder === 'statuses') {

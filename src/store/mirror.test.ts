@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { emptySnapshot } from '../core/cluster.ts';
 import type { UnitHistory } from '../core/history.ts';
+import { applyOverride, noOverride } from '../core/machine.ts';
 import type { MachineId, MachineRecord } from '../core/machine.ts';
 import { unchecked, unfenced } from '../core/unit.ts';
 import type { ReleaseRecord } from '../core/release/release.ts';
@@ -48,6 +49,7 @@ const machineOf = (id: MachineId, metadata: Record<string, string> = {}): Machin
   id, publicIp: '10.0.0.1', hostname: 'host', metadata, version: '2.0.0', bootId: 'b', capacity: { cpus: 4, memoryBytes: 1 },
   peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 1, ttlMs: 0, left: false,
 });
+const schema = { version: 1, cluster: 'c', createdAtMs: 2 };
 const put = (key: string, value: string): CommitChange => ({ kind: 'put', key, value });
 const remove = (key: string): CommitChange => ({ kind: 'delete', key });
 
@@ -104,32 +106,34 @@ describe('mirror', () => {
       put(keys.unitFile(hash), text), put(keys.unit(app), encodeRecord(unit)), put(keys.machine(one), encodeRecord(machineOf(one))),
       put(keys.assignment(one, app), encodeRecord(assignment)), put(keys.status(one, app), encodeRecord(status)),
       put(keys.unitHistory(app), encodeRecord(history)), put(keys.machineHistory(one), encodeRecord({ events: [], bootId: 'b' })),
-      put(keys.release(app), encodeRecord(release)), put(keys.leader, encodeRecord({ machine: one, sinceMs: 3 })), put(keys.schema, '1'), put('of-a-newer-version/x', '?'));
+      put(keys.release(app), encodeRecord(release)),
+      put(keys.leader, encodeRecord({ machine: one, sinceMs: 3 })), put(keys.schema, encodeRecord(schema)), put('of-a-newer-version/x', '?'));
     const snapshot = mirror.snapshot();
     const options = [{ section: 'Service', name: 'ExecStart', value: '/bin/true', line: 2 }];
     assert.deepEqual(snapshot, {
+      ...emptySnapshot,
       revision,
       files: new Map([[hash, { hash, text, file: { options } }]]),
       units: new Map([[app, unit]]),
-      machines: new Map([[one, machineOf(one)]]),
+      machines: new Map([[one, applyOverride(machineOf(one), undefined)]]),
       assignments: new Map([[one, new Map([[app, assignment]])]]),
       statuses: new Map([[one, new Map([[app, status]])]]),
       unitHistories: new Map([[app, history]]),
       machineHistories: new Map([[one, { events: [], bootId: 'b' }]]),
       releases: new Map([[app, release]]),
       leader: { machine: one, sinceMs: 3 },
-      unreadable: new Map(),
+      schema,
     });
     await commit(remove(keys.unitFile(hash)), remove(keys.unit(app)), remove(keys.machine(one)), remove(keys.assignment(one, app)),
       remove(keys.status(one, app)), remove(keys.unitHistory(app)), remove(keys.machineHistory(one)), remove(keys.release(app)),
-      remove(keys.leader));
+      remove(keys.leader), remove(keys.schema));
     assert.deepEqual(mirror.snapshot(), { ...emptySnapshot, revision: revision + 1 });
     assert.equal(snapshot.units.size, 1, 'a snapshot never changes after it was given out');
   });
 
   test('machines have their overrides applied, in whichever order the two come', async () => {
     const record = put(keys.machine(one), encodeRecord(machineOf(one, { role: 'default', zone: 'a' })));
-    const override = put(keys.machineOverride(one), encodeRecord({ set: { role: 'db' }, removed: ['zone'] }));
+    const override = put(keys.machineOverride(one), encodeRecord({ ...noOverride, set: { role: 'db' }, removed: ['zone'] }));
     for (const changes of [[record, override], [override, record]]) {
       for (const change of changes) await commit(change);
       assert.deepEqual(mirror.snapshot().machines.get(one)?.metadata, { role: 'db' });

@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Leader } from '../core/cluster.ts';
+import type { Leader, Schema, StoreAcceptance } from '../core/cluster.ts';
 import type { Result } from '../core/failure.ts';
 import type { HistoryEvent, MachineHistory, UnitHistory } from '../core/history.ts';
 import type {
   Generation, ReleaseFailure, ReleaseMove, ReleaseRecord, ReleaseStrategy,
 } from '../core/release/release.ts';
-import type { MachineId, MachineOverride, MachineRecord } from '../core/machine.ts';
+import type { Hold, HoldOrder } from '../core/hold.ts';
+import type { MachineId, MachineOverride, MachineRecord, RosterEntry } from '../core/machine.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import {
-  decodeAssignment, decodeLeader, decodeMachineHistory, decodeMachineOverride, decodeMachineRecord, decodeReleaseRecord, decodeUnitHistory,
-  decodeUnitRecord,   decodeUnitStatus, encodeRecord,
+  decodeAssignment, decodeHold, decodeHoldOrder, decodeLeader, decodeMachineHistory, decodeMachineOverride, decodeMachineRecord,
+  decodeReleaseRecord, decodeRosterEntry, decodeSchema, decodeStoreAcceptance, decodeUnitHistory, decodeUnitRecord, decodeUnitStatus, encodeRecord,
 } from './records.ts';
 
 const word = fc.string({ unit: 'grapheme', maxLength: 20 });
@@ -43,13 +44,26 @@ const machineRecord: fc.Arbitrary<MachineRecord> = fc.record({
   runner: fc.constantFrom('systemd', 'supervisor'), store: fc.constantFrom('etcd', 'embedded'), startedAtMs: count,
   ttlMs: count, left: fc.boolean(),
 }, plain);
-const machineOverride: fc.Arbitrary<MachineOverride> = fc.record({ set: pairs, removed: fc.array(word) }, plain);
 const event: fc.Arbitrary<HistoryEvent> = fc.record({ atMs: count, what: word, machine, why: word, count }, plain);
 const unitHistory: fc.Arbitrary<UnitHistory> = fc.record({
   events: fc.array(event), succeeded: fc.option(fc.record({ hash, restart: count, machine, atMs: count }, plain)),
   unrest: fc.option(fc.record({ moves: count, lastAtMs: count }, plain)),
 }, plain);
 const machineHistory: fc.Arbitrary<MachineHistory> = fc.record({ events: fc.array(event), bootId: word }, plain);
+const cordon = { reason: word, by: word, sinceMs: count };
+const machineOverride: fc.Arbitrary<MachineOverride> = fc.record({
+  set: pairs, removed: fc.array(word), cordon: fc.option(fc.record(cordon, plain)),
+  drain: fc.option(fc.record({ ...cordon, fenced: fc.boolean(), global: fc.boolean() }, plain)), forget: fc.option(count),
+}, plain);
+const rosterEntry: fc.Arbitrary<RosterEntry> = fc.record({
+  firstSeenMs: count, lastSeenMs: count, bootId: word, publicIp: word, hostname: word, goneSinceMs: fc.option(count), left: fc.boolean(),
+}, plain);
+const hold: fc.Arbitrary<Hold> = fc.record({ sinceMs: count, holdMs: fc.option(count), missing: fc.array(machine), why: word }, plain);
+const holdOrder: fc.Arbitrary<HoldOrder> = fc.record({
+  action: fc.constantFrom('hold', 'release'), atMs: count, untilMs: fc.option(count), of: fc.option(count), reason: word, by: word,
+}, plain);
+const schema: fc.Arbitrary<Schema> = fc.record({ version: count, cluster: word, createdAtMs: count }, plain);
+const storeAcceptance: fc.Arbitrary<StoreAcceptance> = fc.record({ atMs: count, by: word }, plain);
 const leader: fc.Arbitrary<Leader> = fc.record({ machine, sinceMs: count }, plain);
 const unitName = word.map((text) => text as UnitName);
 const strategy: fc.Arbitrary<ReleaseStrategy> = fc.record({
@@ -86,6 +100,11 @@ const kinds: readonly Kind<AnyRecord>[] = [
     name: 'release', records: release, decode: decodeReleaseRecord,
     least: { target: 1, origin: 0, state: 'done' },
   },
+  { name: 'roster', records: rosterEntry, decode: decodeRosterEntry, least: {} },
+  { name: 'hold', records: hold, decode: decodeHold, least: { sinceMs: 1 } },
+  { name: 'hold order', records: holdOrder, decode: decodeHoldOrder, least: { action: 'hold' } },
+  { name: 'schema', records: schema, decode: decodeSchema, least: { version: 1 } },
+  { name: 'store acceptance', records: storeAcceptance, decode: decodeStoreAcceptance, least: { atMs: 1 } },
   { name: 'leader', records: leader, decode: decodeLeader, least: { machine: 'm' } },
 ];
 

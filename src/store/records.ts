@@ -4,13 +4,14 @@
  * one version up or down can share a store. A field without which the record means nothing, or of another type than it
  * should have, makes the record unreadable: guessing would run the wrong thing.
  */
-import type { Leader } from '../core/cluster.ts';
+import type { Leader, Schema, StoreAcceptance } from '../core/cluster.ts';
 import { failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
 import type { HistoryEvent, MachineHistory, Success, UnitHistory, Unrest } from '../core/history.ts';
 import { healthWords } from '../core/health-check.ts';
-import type { MachineId, MachineOverride, MachineRecord } from '../core/machine.ts';
 import type { ReleaseRecord } from '../core/release/release.ts';
+import type { Hold, HoldOrder } from '../core/hold.ts';
+import type { Cordon, Drain, MachineId, MachineOverride, MachineRecord, RosterEntry } from '../core/machine.ts';
 import { desiredStates } from '../core/unit.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
 import {
@@ -20,9 +21,9 @@ import type { Fields } from './fields.ts';
 import { releaseRecordFields } from './release-fields.ts';
 
 /** Everything that is stored as JSON. */
-type StoredRecord =
+export type StoredRecord =
   | UnitRecord | Assignment | UnitStatus | MachineRecord | MachineOverride | UnitHistory | MachineHistory
-  | ReleaseRecord | Leader;
+  | ReleaseRecord | Leader | RosterEntry | Hold | HoldOrder | Schema | StoreAcceptance;
 
 /** The text that is stored for a record. */
 export function encodeRecord(record: StoredRecord): string {
@@ -59,6 +60,26 @@ export function decodeMachineHistory(json: string): Result<MachineHistory> {
 
 export function decodeReleaseRecord(json: string): Result<ReleaseRecord> {
   return decode(json, releaseRecordFields);
+}
+
+export function decodeRosterEntry(json: string): Result<RosterEntry> {
+  return decode(json, rosterEntryFields);
+}
+
+export function decodeHold(json: string): Result<Hold> {
+  return decode(json, holdFields);
+}
+
+export function decodeHoldOrder(json: string): Result<HoldOrder> {
+  return decode(json, holdOrderFields);
+}
+
+export function decodeSchema(json: string): Result<Schema> {
+  return decode(json, schemaFields);
+}
+
+export function decodeStoreAcceptance(json: string): Result<StoreAcceptance> {
+  return decode(json, storeAcceptanceFields);
 }
 
 export function decodeLeader(json: string): Result<Leader> {
@@ -125,9 +146,61 @@ const machineRecordFields: Fields<MachineRecord> = {
   left: flag(false),
 };
 
+const cordonFields: Fields<Cordon> = {
+  reason: text(''),
+  by: text(''),
+  sinceMs: whole(0),
+};
+
+const drainFields: Fields<Drain> = {
+  ...cordonFields,
+  fenced: flag(true),
+  global: flag(false),
+};
+
 const machineOverrideFields: Fields<MachineOverride> = {
   set: mapOf(text()),
   removed: listOf(text()),
+  cordon: orNull(readRecord(cordonFields)),
+  drain: orNull(readRecord(drainFields)),
+  forget: orNull(whole()),
+};
+
+const rosterEntryFields: Fields<RosterEntry> = {
+  firstSeenMs: whole(0),
+  lastSeenMs: whole(0),
+  bootId: text(''),
+  publicIp: text(''),
+  hostname: text(''),
+  goneSinceMs: orNull(whole()),
+  left: flag(false),
+};
+
+const holdFields: Fields<Hold> = {
+  sinceMs: whole(),
+  holdMs: orNull(whole()),
+  missing: listOf(text<MachineId>()),
+  why: text(''),
+};
+
+const holdOrderFields: Fields<HoldOrder> = {
+  action: choice(['hold', 'release']),
+  atMs: whole(0),
+  untilMs: orNull(whole()),
+  of: orNull(whole()),
+  reason: text(''),
+  by: text(''),
+};
+
+const schemaFields: Fields<Schema> = {
+  version: whole(),
+  cluster: text(''),
+  createdAtMs: whole(0),
+};
+
+const storeAcceptanceFields: Fields<StoreAcceptance> = {
+  atMs: whole(),
+  by: text(''),
 };
 
 const historyEvent = readRecord<HistoryEvent>({

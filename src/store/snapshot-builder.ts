@@ -5,21 +5,21 @@
  * A value that cannot be read is absent from the snapshot and stands in `unreadable`; whoever acts on absence (an agent about to
  * stop a unit) looks there first.
  */
-import type { ClusterSnapshot, KnownFile, Leader, Unreadable } from '../core/cluster.ts';
+import type { ClusterSnapshot, KnownFile, Unreadable } from '../core/cluster.ts';
 import { success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
 import type { MachineHistory, UnitHistory } from '../core/history.ts';
 import { applyOverride } from '../core/machine.ts';
-import type { Machine, MachineId, MachineOverride, MachineRecord } from '../core/machine.ts';
 import type { ReleaseRecord } from '../core/release/release.ts';
+import type { Machine, MachineId, MachineOverride, MachineRecord, RosterEntry } from '../core/machine.ts';
 import { parseUnitFile } from '../core/unit-file.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import { parseKey } from './keys.ts';
 import type { KeyMeaning } from './keys.ts';
 import {
-  decodeAssignment, decodeLeader, decodeMachineHistory, decodeMachineOverride, decodeMachineRecord, decodeReleaseRecord,
-  decodeUnitHistory, decodeUnitRecord, decodeUnitStatus,
+  decodeAssignment, decodeHold, decodeHoldOrder, decodeLeader, decodeMachineHistory, decodeMachineOverride, decodeMachineRecord,
+  decodeReleaseRecord, decodeRosterEntry, decodeSchema, decodeStoreAcceptance, decodeUnitHistory, decodeUnitRecord, decodeUnitStatus,
 } from './records.ts';
 import type { Revision, StoreChange } from './store.ts';
 
@@ -50,8 +50,10 @@ export function createSnapshotBuilder(): SnapshotBuilder {
         unitHistories: parts.unitHistories.shared(),
         machineHistories: parts.machineHistories.shared(),
         releases: parts.releases.shared(),
-        leader: parts.leader,
         unreadable: parts.unreadable.shared(),
+        roster: parts.roster.shared(),
+        overrides: parts.overrides.shared(),
+        ...parts.single,
       };
       return newest;
     },
@@ -114,8 +116,9 @@ interface Parts {
   readonly files: SharedMap<FileHash, KnownFile>;
   readonly units: SharedMap<UnitName, UnitRecord>;
   readonly machineRecords: Map<MachineId, MachineRecord>;
-  readonly machineOverrides: Map<MachineId, MachineOverride>;
-  /** machineRecords with machineOverrides applied. */
+  readonly overrides: SharedMap<MachineId, MachineOverride>;
+  readonly roster: SharedMap<MachineId, RosterEntry>;
+  /** machineRecords with overrides applied. */
   readonly machines: SharedMap<MachineId, Machine>;
   readonly assignments: PerMachine<Assignment>;
   readonly statuses: PerMachine<UnitStatus>;
@@ -123,15 +126,19 @@ interface Parts {
   readonly machineHistories: SharedMap<MachineId, MachineHistory>;
   readonly releases: SharedMap<UnitName, ReleaseRecord>;
   readonly unreadable: SharedMap<string, Unreadable>;
-  leader: Leader | null;
+  /** What there is one of; replaced as a whole, so that snapshots may share it. */
+  single: Single;
 }
+
+type Single = Pick<ClusterSnapshot, 'leader' | 'hold' | 'holdOrder' | 'schema' | 'storeAcceptance'>;
 
 function createParts(): Parts {
   return {
     files: createSharedMap(),
     units: createSharedMap(),
     machineRecords: new Map(),
-    machineOverrides: new Map(),
+    overrides: createSharedMap(),
+    roster: createSharedMap(),
     machines: createSharedMap(),
     assignments: createPerMachine(),
     statuses: createPerMachine(),
@@ -139,7 +146,7 @@ function createParts(): Parts {
     machineHistories: createSharedMap(),
     releases: createSharedMap(),
     unreadable: createSharedMap(),
-    leader: null,
+    single: { leader: null, hold: null, holdOrder: null, schema: null, storeAcceptance: null },
   };
 }
 
@@ -171,20 +178,27 @@ function putValue(parts: Parts, meaning: KeyMeaning, value: string | null): stri
     case 'machine':
       return take(decodeMachineRecord, (record) => putMachine(parts, meaning.machine, (id) => put(parts.machineRecords, id, record)));
     case 'machine-override':
-      return take(decodeMachineOverride, (record) => putMachine(parts, meaning.machine, (id) => put(parts.machineOverrides, id, record)));
+      return take(decodeMachineOverride, (record) => putMachine(parts, meaning.machine, (id) => parts.overrides.put(id, record)));
     case 'unit-history':
       return take(decodeUnitHistory, (history) => parts.unitHistories.put(meaning.name, history));
     case 'machine-history':
       return take(decodeMachineHistory, (history) => parts.machineHistories.put(meaning.machine, history));
     case 'release':
       return take(decodeReleaseRecord, (release) => parts.releases.put(meaning.name, release));
+    case 'roster-entry':
+      return take(decodeRosterEntry, (entry) => parts.roster.put(meaning.machine, entry));
     case 'leader':
-      return take(decodeLeader, (leader) => {
-        parts.leader = leader;
-      });
+      return take(decodeLeader, (leader) => putSingle(parts, { leader }));
+    case 'hold':
+      return take(decodeHold, (hold) => putSingle(parts, { hold }));
+    case 'hold-order':
+      return take(decodeHoldOrder, (holdOrder) => putSingle(parts, { holdOrder }));
+    case 'schema':
+      return take(decodeSchema, (schema) => putSingle(parts, { schema }));
+    case 'store-acceptance':
+      return take(decodeStoreAcceptance, (storeAcceptance) => putSingle(parts, { storeAcceptance }));
     case 'operation':
     case 'operation-part':
-    case 'schema':
       return null; // Read by those who write them; no part of what is scheduled or shown.
   }
 }
@@ -197,7 +211,11 @@ function decodeFile(hash: FileHash, text: string): Result<KnownFile> {
 function putMachine(parts: Parts, id: MachineId, change: (id: MachineId) => void): void {
   change(id);
   const record = parts.machineRecords.get(id);
-  parts.machines.put(id, record === undefined ? null : applyOverride(record, parts.machineOverrides.get(id)));
+  parts.machines.put(id, record === undefined ? null : applyOverride(record, parts.overrides.get(id)));
+}
+
+function putSingle(parts: Parts, part: Partial<Single>): void {
+  parts.single = { ...parts.single, ...part };
 }
 
 function put<V>(map: Map<MachineId, V>, id: MachineId, value: V | null): void {

@@ -41,6 +41,8 @@ function machineOf(id: MachineId, peer: Machine['peer']): Machine {
     startedAtMs: 0,
     ttlMs: 0,
     left: false,
+    cordon: null,
+    drain: null,
   };
 }
 

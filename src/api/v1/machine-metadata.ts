@@ -71,5 +71,5 @@ export function changeOverride(before: MachineOverride, changes: readonly Metada
   if (set.size + removed.size > limits.metadataPairsMax) {
     return failure('METADATA_INVALID', `more than ${limits.metadataPairsMax} metadata entries of one machine`);
   }
-  return success({ set: Object.fromEntries(set), removed: [...removed] });
+  return success({ ...before, set: Object.fromEntries(set), removed: [...removed] });
 }

@@ -4,7 +4,7 @@
  * bounded.
  */
 import { failure, type Failure, type Result } from '../../core/failure.ts';
-import type { MachineId, MachineOverride } from '../../core/machine.ts';
+import { noOverride, type MachineId } from '../../core/machine.ts';
 import { keys } from '../../store/keys.ts';
 import { decodeMachineOverride, encodeRecord } from '../../store/records.ts';
 import { StoreUnavailable, type Commit, type CommitChange, type Guard, type StoreEntry } from '../../store/store.ts';
@@ -14,7 +14,6 @@ import { changeOverride, type MetadataChange } from './machine-metadata.ts';
 
 const attemptsMax = 8;
 const listLimitMs = 10_000;
-const noOverride: MachineOverride = { set: {}, removed: [] };
 
 /** Applies the changes; null when they are in the store. The machine need not be present: fleet 1.0 takes any id. */
 export async function patchMachines(
