@@ -20,7 +20,8 @@ const commitOf = (decision: Decision): ReturnType<typeof commitsOf>[number] | un
 
 test('a move takes the old assignment away and gives the new one in one commit, while unit and machine are as they were', () => {
   const commit = commitOf({ kind: 'move', unit, why: '', from: aaa, machine: bbb, content });
-  assert.deepEqual(commit?.guards, [leader, { key: 'units/a.service', modRevision: 15 }, { key: 'machines/bbb', modRevision: 12 }]);
+  assert.deepEqual(commit?.guards, [leader, { key: 'units/a.service', modRevision: 15 }, { key: 'machines/bbb', modRevision: 12 },
+    { key: 'machine-overrides/bbb', modRevision: 21 }]);
   assert.deepEqual(commit.changes.map(({ kind, key }) => `${kind} ${key}`), ['delete assignments/aaa/a.service', 'put assignments/bbb/a.service']);
 });
 

@@ -97,7 +97,7 @@ async function onePass(needs: EngineNeeds, { term, sections, unused, massLoss }:
   const startedMs = clock.uptimeMs();
   massLoss.look(snapshot, startedMs);
   if (massLoss.holdMs(startedMs) > 0) return holdBack(needs, term, massLoss);
-  const plan = schedule(snapshot, sections);
+  const plan = schedule(snapshot, { sections, nowMs: clock.nowMs() });
   report.passes += 1;
   report.lastPassMs = clock.uptimeMs() - startedMs;
   report.lastPlan = plan;

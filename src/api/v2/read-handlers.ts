@@ -60,7 +60,7 @@ export function listMachines(scene: Scene, _: FastifyRequest, reply: FastifyRepl
 export function explainUnit(scene: Scene, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   return sendView(scene, reply, (viewed) => {
     const name = knownUnit(viewed, request);
-    return name.ok ? success<Explanation>(explain(viewed.snapshot, name.value, viewed.sections)) : name;
+    return name.ok ? success<Explanation>(explain(viewed.snapshot, name.value, { sections: viewed.sections, nowMs: scene.needs.clock.nowMs() })) : name;
   });
 }
 

@@ -4,6 +4,7 @@
  */
 import type { MachineId } from '../machine.ts';
 import { shortMachineId } from '../machine.ts';
+import { isForgotten } from '../roster.ts';
 import { compareText } from '../order.ts';
 import { unfenced } from '../unit.ts';
 import type { Assignment, UnitRecord } from '../unit.ts';
@@ -39,10 +40,14 @@ function decideUnit(pass: Pass, name: UnitName): readonly Decision[] {
   if (moves) decisions.push(moveOf(pass, { name, record, from, to }));
   else for (const machine of come) decisions.push(assignOf(pass, { name, record, machine }));
   for (const { machine } of moves ? go.slice(1) : go) {
-    const why = pass.goes.get(name)?.get(machine) ?? `it runs on ${[...homes].map(shortMachineId).join(', ')}`;
+    const why = pass.goes.get(name)?.get(machine) ?? forgottenWhy(pass, machine) ?? `it runs on ${[...homes].map(shortMachineId).join(', ')}`;
     decisions.push({ kind: 'unassign', unit: name, why, machine });
   }
   return decisions;
+}
+
+function forgottenWhy({ snapshot }: Pass, machine: MachineId): string | null {
+  return isForgotten(snapshot, machine) ? `its machine ${shortMachineId(machine)} is gone and was forgotten` : null;
 }
 
 /** A unit with what a person wants of it. */
@@ -62,7 +67,8 @@ function unwantedWhy(record: UnitRecord | undefined): string {
  */
 function homesOf(pass: Pass, name: UnitName, held: readonly Held[]): ReadonlySet<MachineId> {
   const homes = new Set(pass.ledger.homes.get(name));
-  const gone = held.map(({ machine }) => machine).filter((machine) => !pass.ledger.places.has(machine));
+  const gone = held.map(({ machine }) => machine)
+    .filter((machine) => !pass.ledger.places.has(machine) && !isForgotten(pass.snapshot, machine));
   if (pass.wanted.get(name)?.section.global === true || pass.fileless.has(name)) return new Set([...homes, ...gone]);
   const [first] = gone;
   if (homes.size === 0 && first !== undefined) homes.add(first);

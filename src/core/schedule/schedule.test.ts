@@ -7,6 +7,7 @@
  *     any line of [X-Fleet], indented
  *   on MACHINE NAME [loaded] [restart=N] [at=N] [old]      an assignment; "old" is one of a former file
  *   status MACHINE NAME KEY=VALUE ...
+ *   cordon MACHINE REASON, drain MACHINE REASON, drain MACHINE global|keep-fenced REASON, await MACHINE, forget MACHINE
  *   unreadable KEY, no-leader, explain NAME
  */
 import assert from 'node:assert/strict';
@@ -15,7 +16,9 @@ import fc from 'fast-check';
 import { goldenTests } from '../../../test/golden.ts';
 import { emptySnapshot } from '../cluster.ts';
 import type { ClusterSnapshot, KnownFile, Unreadable } from '../cluster.ts';
-import type { Machine, MachineId } from '../machine.ts';
+import type { Hold } from '../hold.ts';
+import { noOverride } from '../machine.ts';
+import type { Machine, MachineId, MachineOverride, RosterEntry } from '../machine.ts';
 import { unchecked, unfenced } from '../unit.ts';
 import type { Assignment, DesiredState, FileHash, UnitRecord, UnitStatus } from '../unit.ts';
 import { hashUnitFile, parseUnitFile, printUnitFile } from '../unit-file.ts';
@@ -33,11 +36,15 @@ interface World {
   releases: ClusterSnapshot['releases'];
   unreadable: Map<string, Unreadable>;
   leads: boolean;
+  roster: Map<MachineId, RosterEntry>;
+  overrides: Map<MachineId, MachineOverride>;
+  hold: Hold | null;
 }
 
 const emptyWorld = (): World => ({
   files: new Map(), units: new Map(), machines: new Map(), assignments: new Map(), statuses: new Map(), releases: new Map(),
   unreadable: new Map(), leads: true,
+  roster: new Map(), overrides: new Map(), hold: null,
 });
 
 const snapshotOf = (world: World): ClusterSnapshot => ({
@@ -99,6 +106,12 @@ function addStatus(world: World, at: { machine: string; name: string }, words: R
   });
 }
 
+function close(world: World, id: string | undefined, closed: Partial<Pick<Machine, 'cordon' | 'drain'>>): void {
+  const machine = world.machines.get(id as MachineId);
+  assert.ok(machine, `${String(id)} is a machine`);
+  world.machines.set(machine.id, { ...machine, ...closed });
+}
+
 type Rows = Readonly<Record<string, (world: World, words: readonly string[], section: readonly string[]) => void>>;
 
 const rows: Rows = {
@@ -126,6 +139,21 @@ const rows: Rows = {
     const [folder, name] = key.split('/');
     if (folder === 'units') world.units.delete(name as UnitName);
     if (folder === 'machines') world.machines.delete(name as MachineId);
+  },
+  cordon: (world, [id, ...words]) => close(world, id, { cordon: { reason: words.join(' '), by: 'ann', sinceMs: 0 } }),
+  drain: (world, [id, ...words]) => {
+    const flags: readonly string[] = words.filter((word) => word === 'global' || word === 'keep-fenced');
+    const reason = words.filter((word) => !flags.includes(word)).join(' ');
+    const [fenced, global] = [!flags.includes('keep-fenced'), flags.includes('global')];
+    close(world, id, { drain: { reason, by: 'ann', sinceMs: 500, fenced, global } });
+  },
+  await: (world, missing) => {
+    world.hold = { sinceMs: 0, holdMs: null, missing: missing as MachineId[], why: '2 of 3 machines vanished within 5 s' };
+  },
+  forget: (world, [id]) => {
+    const entry = { firstSeenMs: 0, lastSeenMs: 7, bootId: '', publicIp: '', hostname: '', goneSinceMs: 7, left: false };
+    world.roster.set(id as MachineId, entry);
+    world.overrides.set(id as MachineId, { ...noOverride, forget: 7 });
   },
   'no-leader': (world) => { world.leads = false; },
 };
