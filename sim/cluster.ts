@@ -148,7 +148,7 @@ function createOperator({ store, clock }: World, mirror: Mirror): Pick<SimCluste
   };
   const put = (name: UnitName, before: UnitRecord | undefined, wish: Partial<UnitRecord>): CommitChange => ({
     kind: 'put', key: keys.unit(name), value: encodeRecord({
-      hash: '' as FileHash, desired: 'inactive', restart: 0, ...before, ...wish, generation: (before?.generation ?? 0) + 1,
+      hash: '' as FileHash, desired: 'inactive', restart: 0, release: 0, ...before, ...wish, generation: (before?.generation ?? 0) + 1,
       changedAtMs: clock.nowMs(), changedBy: 'operator', adoptOn: null,
     }),
   });

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { limits } from '../core/limits.ts';
 import type { MachineId } from '../core/machine.ts';
 import type { AssignmentContent, Decision } from '../core/schedule/decision.ts';
-import { unfenced } from '../core/unit.ts';
+import { unfenced, withoutPorts } from '../core/unit.ts';
 import type { FileHash } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type { Revision } from '../store/store.ts';
@@ -13,7 +13,9 @@ import { commitsOf, packCommits } from './commits.ts';
 import type { Part } from './commits.ts';
 
 const leader = { key: 'leader', modRevision: 7 as Revision };
-const content: AssignmentContent = { hash: 'h' as FileHash, desired: 'launched', restart: 0, ports: {}, why: 'it fits', finished: false, ...unfenced };
+const content: AssignmentContent = {
+  hash: 'h' as FileHash, desired: 'launched', restart: 0, ...withoutPorts, why: 'it fits', finished: false, ...unfenced,
+};
 const [unit, aaa, bbb] = ['a.service' as UnitName, 'aaa' as MachineId, 'bbb' as MachineId];
 const commitOf = (decision: Decision): ReturnType<typeof commitsOf>[number] | undefined =>
   commitsOf([decision], { leader, revisionOf: (key) => key.length as Revision, nowMs: 5 })[0];

@@ -12,7 +12,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { goldenTests } from '../../../test/golden.ts';
-import { notStarted, outdated, unfenced } from '../unit.ts';
+import { notStarted, outdated, unfenced, withoutPorts } from '../unit.ts';
 import type { Assignment, FileHash } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import { planAgent } from './plan-agent.ts';
@@ -43,7 +43,7 @@ const facts = (words: readonly string[]): Record<string, string> => Object.fromE
 function assignmentOf(words: readonly string[]): Assignment {
   const { loaded, restart = '0', file = 'one' } = facts(words);
   return {
-    hash: hashOf(file), desired: loaded === undefined ? 'launched' : 'loaded', restart: Number(restart), ports: {}, why: '', assignedAtMs: 0,
+    hash: hashOf(file), desired: loaded === undefined ? 'launched' : 'loaded', restart: Number(restart), ...withoutPorts, why: '', assignedAtMs: 0,
     finished: false, ...unfenced,
   };
 }

@@ -6,7 +6,7 @@ import type { MachineId } from '../machine.ts';
 import { shortMachineId } from '../machine.ts';
 import { isForgotten } from '../roster.ts';
 import { compareText } from '../order.ts';
-import { unfenced } from '../unit.ts';
+import { unfenced, withoutPorts } from '../unit.ts';
 import type { Assignment, UnitRecord } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import type { AssignmentContent, Decision } from './decision.ts';
@@ -80,7 +80,7 @@ function contentOf(pass: Pass, { name, record }: WantedUnit, why: string): Assig
   // A file that cannot be used does not replace one that runs.
   const hash = pass.fileless.has(name) && first !== undefined ? first.assignment.hash : record.hash;
   const desired = record.desired === 'launched' ? 'launched' : 'loaded';
-  return { hash, desired, restart: record.restart, ports: {}, why, finished: false, ...unfenced };
+  return { hash, desired, restart: record.restart, ...withoutPorts, release: record.release, why, finished: false, ...unfenced };
 }
 
 function assignOf(pass: Pass, { name, record, machine }: WantedUnit & { readonly machine: MachineId }): Decision {

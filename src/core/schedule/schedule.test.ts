@@ -19,7 +19,7 @@ import type { ClusterSnapshot, KnownFile, Unreadable } from '../cluster.ts';
 import type { Hold } from '../hold.ts';
 import { noOverride } from '../machine.ts';
 import type { Machine, MachineId, MachineOverride, RosterEntry } from '../machine.ts';
-import { unchecked, unfenced } from '../unit.ts';
+import { unchecked, unfenced, withoutPorts } from '../unit.ts';
 import type { Assignment, DesiredState, FileHash, UnitRecord, UnitStatus } from '../unit.ts';
 import { hashUnitFile, parseUnitFile, printUnitFile } from '../unit-file.ts';
 import type { UnitName } from '../unit-name.ts';
@@ -72,7 +72,7 @@ function addFile(world: World, section: readonly string[]): FileHash {
 function addUnit(world: World, name: string, unit: { desired: DesiredState; section?: readonly string[]; restart?: number; adoptOn?: MachineId | null }): void {
   const hash = addFile(world, unit.section ?? []);
   world.units.set(name as UnitName, {
-    hash, desired: unit.desired, generation: 1, restart: unit.restart ?? 0, changedAtMs: 0, changedBy: '',
+    hash, desired: unit.desired, generation: 1, restart: unit.restart ?? 0, release: 0, changedAtMs: 0, changedBy: '',
     adoptOn: unit.adoptOn ?? null,
   });
 }
@@ -83,7 +83,7 @@ function assign(world: World, at: { machine: string; name: string }, assignment:
   const ofMachine = world.assignments.get(machine) ?? new Map<UnitName, Assignment>();
   world.assignments.set(machine, ofMachine);
   ofMachine.set(name, {
-    hash: world.units.get(name)?.hash ?? addFile(world, ['Conflicts=former']), desired: 'launched', restart: 0, ports: {},
+    hash: world.units.get(name)?.hash ?? addFile(world, ['Conflicts=former']), desired: 'launched', restart: 0, ...withoutPorts,
     why: 'as before', assignedAtMs: 0, finished: false, ...unfenced, ...assignment,
   });
 }
