@@ -276,7 +276,7 @@ describe('a cluster', () => {
     await cluster.want('app.service', 'loaded');
     await cluster.until(() => cluster.status('aaa', 'app.service')?.restart === -1);
     await cluster.want('app.service', 'launched');
-    await cluster.until(() => cluster.status('aaa', 'app.service')?.restart === 1);
+    await cluster.until(() => cluster.status('aaa', 'app.service')?.restart === 2);
     assert.deepEqual([fleetd.agent.steps.start, fleetd.agent.steps.restart], [2, 1]);
   });
 

@@ -43,4 +43,5 @@ function leaseOf(value: unknown): RememberedLease | null {
   return typeof leaseId === 'string' && typeof bootId === 'string' ? { leaseId, bootId } : null;
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+/** What an error says, for a line of the log. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

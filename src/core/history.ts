@@ -11,10 +11,10 @@ import type { FileHash } from './unit.ts';
  * - `placed`, `moved`, `updated`, `removed`: the engine gave it a machine, another machine, another file or state, or took it off
  * - `started`: it runs again after a failure; `failed`: it failed; `restarted`: systemd started it again by its Restart=
  * - `succeeded`: a oneshot has run to its end with success; `refused`: its machine could not do what was asked
- * - `held`: it was moved so often that it waits before it is placed anew
+ * - `waits`: it had to move so often that the next move waits
  */
 export const unitHappenings = [
-  'placed', 'moved', 'updated', 'removed', 'started', 'failed', 'restarted', 'succeeded', 'refused', 'held',
+  'placed', 'moved', 'updated', 'removed', 'started', 'failed', 'restarted', 'succeeded', 'refused', 'waits',
 ] as const;
 
 /** Words for what happens to a machine. `left`: on purpose; `lost`: it was not heard of for its whole lease time. */

@@ -1,7 +1,6 @@
 /** A unit of the cluster: what a person asked for, and what was decided and seen about it. */
 import type { Health } from './health-check.ts';
 import type { MachineId } from './machine.ts';
-import type { PortOrigin } from './ports.ts';
 import type { UnitName } from './unit-name.ts';
 
 declare const fileHashBrand: unique symbol;
@@ -18,10 +17,11 @@ export interface UnitRecord {
   readonly desired: DesiredState;
   /** Grows by one with every change of this record: tells a new wish from the old one. */
   readonly generation: number;
-  /** Grows by one with every `fleetctl restart`: the agent restarts what was started before. */
+  /**
+   * Grows by one with every wish to run it anew: `fleetctl restart`, and a start after a stop. The agent restarts what was started
+   * before; together with the hash it tells whether a oneshot has done what was asked.
+   */
   readonly restart: number;
-  /** Grows by one with every release of the unit: it gets the next ports, which a restart keeps. */
-  readonly release: number;
   readonly changedAtMs: number;
   readonly changedBy: string;
   /**
@@ -36,14 +36,8 @@ export interface Assignment {
   readonly hash: FileHash;
   readonly desired: 'loaded' | 'launched';
   readonly restart: number;
-  /** The unit's release that the ports were given out for. */
-  readonly release: number;
   /** Ports given out, by name. */
   readonly ports: Readonly<Record<string, number>>;
-  /** Where the ports came from, by the same names. */
-  readonly portOrigins: Readonly<Record<string, PortOrigin>>;
-  /** How often this run of the unit was given other ports because its own were in use. */
-  readonly portMoves: number;
   /** Why this machine, as a sentence for people. */
   readonly why: string;
   readonly assignedAtMs: number;
@@ -111,11 +105,6 @@ export interface UnitStatus {
   readonly ports: Readonly<Record<string, number>>;
 }
 
-/** The part of an assignment that says nothing: of a unit that asks for no ports. */
-export const withoutPorts: Pick<Assignment, 'release' | 'ports' | 'portOrigins' | 'portMoves'> = {
-  release: 0, ports: {}, portOrigins: {}, portMoves: 0,
-};
-
 /** The part of a status that says nothing: of a unit nobody checks, that does not drain, with no ports. */
 export const unchecked: Pick<UnitStatus, 'health' | 'healthWhy' | 'draining' | 'ports' | 'released'> = {
   health: 'none', healthWhy: '', draining: false, ports: {}, released: 0,
@@ -128,4 +117,10 @@ export type CurrentState = DesiredState;
 export interface Placement {
   readonly unit: UnitName;
   readonly machine: MachineId;
+}
+
+/** The restart generation of a unit's next record: `isAsked` by a restart, or because it is to be launched after it was not. */
+export function restartAfter(before: UnitRecord, desired: DesiredState, isAsked: boolean): number {
+  const isStarted = desired === 'launched' && before.desired !== 'launched';
+  return before.restart + (isStarted || (isAsked && desired === 'launched') ? 1 : 0);
 }

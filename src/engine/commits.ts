@@ -2,9 +2,11 @@
  * From decisions to commits: as many decisions in one as the store takes, each guarded by what it was decided on.
  * Promises: every commit is guarded by the leader key; a decision is in one commit, whole; commits keep the decisions' order.
  */
+import type { UnitHistory } from '../core/history.ts';
 import { limits } from '../core/limits.ts';
 import type { Decision } from '../core/schedule/decision.ts';
 import type { Assignment } from '../core/unit.ts';
+import type { UnitName } from '../core/unit-name.ts';
 import { keys } from '../store/keys.ts';
 import { encodeRecord } from '../store/records.ts';
 import type { Commit, CommitChange, Guard, Revision } from '../store/store.ts';
@@ -17,6 +19,8 @@ export interface CommitNeeds {
   readonly leader: Guard;
   readonly revisionOf: RevisionOf;
   readonly nowMs: number;
+  /** What the decisions add to the histories of their units; null: forgotten. */
+  readonly histories: ReadonlyMap<UnitName, UnitHistory | null>;
 }
 
 /** What one step needs to happen in one commit: changes and the guards beside the leader key. */
@@ -27,7 +31,15 @@ export interface Part {
 
 /** Cuts decisions to commits. */
 export function commitsOf(decisions: readonly Decision[], needs: CommitNeeds): readonly Commit[] {
-  return packCommits(decisions.map((decision) => partOf(decision, needs)), needs.leader);
+  const written = new Set<UnitName>();
+  const parts = decisions.map((decision) => {
+    const part = partOf(decision, needs);
+    // With the first decision about a unit goes all that is written down about it: a key stands in one change of a commit only.
+    if (written.has(decision.unit)) return part;
+    written.add(decision.unit);
+    return withHistory(part, decision.unit, needs);
+  });
+  return packCommits(parts, needs.leader);
 }
 
 /** Fills commits with parts, in order, up to the store's limits. Guards that several parts share count once. */
@@ -49,23 +61,22 @@ export function packCommits(parts: readonly Part[], leader: Guard): readonly Com
   return commits.map(({ guards, changes }) => ({ guards: [...guards.values()], changes }));
 }
 
-/** A decision stands on the unit's record, and on the machine that it brings the unit to being there and open. */
+/** A decision stands on the unit's record, and on the machine that it brings the unit to. */
 function partOf(decision: Decision, { revisionOf, nowMs }: CommitNeeds): Part {
   const guardOf = (key: string): Guard => ({ key, modRevision: revisionOf(key) });
   const unit = guardOf(keys.unit(decision.unit));
-  const arrival = [guardOf(keys.machine(decision.machine)), guardOf(keys.machineOverride(decision.machine))];
   const remove = (machine: Decision['machine']): CommitChange => ({ kind: 'delete', key: keys.assignment(machine, decision.unit) });
   const put = (assignment: Assignment): CommitChange =>
     ({ kind: 'put', key: keys.assignment(decision.machine, decision.unit), value: encodeRecord(assignment) });
   switch (decision.kind) {
     case 'assign':
       return {
-        guards: [unit, ...arrival],
+        guards: [unit, guardOf(keys.machine(decision.machine))],
         changes: [put({ ...decision.content, assignedAtMs: nowMs })],
       };
     case 'move':
       return {
-        guards: [unit, ...arrival],
+        guards: [unit, guardOf(keys.machine(decision.machine))],
         changes: [remove(decision.from), put({ ...decision.content, assignedAtMs: nowMs })],
       };
     case 'update':
@@ -73,6 +84,15 @@ function partOf(decision: Decision, { revisionOf, nowMs }: CommitNeeds): Part {
     case 'unassign':
       return { guards: [unit], changes: [remove(decision.machine)] };
   }
+}
+
+/** The history's guard keeps it apart from what the recorder writes meanwhile. */
+function withHistory(part: Part, unit: UnitName, { histories, revisionOf }: CommitNeeds): Part {
+  const history = histories.get(unit);
+  if (history === undefined) return part;
+  const key = keys.unitHistory(unit);
+  const change: CommitChange = history === null ? { kind: 'delete', key } : { kind: 'put', key, value: encodeRecord(history) };
+  return { guards: [...part.guards, { key, modRevision: revisionOf(key) }], changes: [...part.changes, change] };
 }
 
 function bytesOf({ guards, changes }: Part): number {

@@ -1,7 +1,7 @@
 /**
  * The engine: of all engines of the cluster one leads and decides where units run.
- * Promises: writes only `assignments/`, deletes only unused `unit-files/`, and both only while it holds the leader key; at most
- * one pass at a time; a pass sees all that the passes before it wrote. Trouble with the store delays decisions and makes none.
+ * Promises: writes only `assignments/` and histories, deletes only unused `unit-files/`, and all that only while it holds the leader
+ * key; at most one pass at a time; a pass sees all that the passes before it wrote. Trouble with the store delays decisions and makes none.
  */
 import { createBackoff } from '../lib/backoff.ts';
 import { untilFirstEnds } from '../lib/tasks.ts';
@@ -17,6 +17,7 @@ import { createMassLoss } from './mass-loss.ts';
 import type { MassLoss } from './mass-loss.ts';
 import { decideUntilOver, untilStuck } from './passes.ts';
 import type { EngineNeeds } from './passes.ts';
+import { recordUntilOver } from './recorder.ts';
 import { resign, winTerm } from './term.ts';
 import type { Term } from './term.ts';
 
@@ -117,6 +118,7 @@ async function lead(needs: EngineNeeds, { term, ...senses }: Senses & { term: Te
     await untilFirstEnds([
       (over) => keepLease(needs, term.held, over),
       (over) => decideUntilOver(needs, { term, ...senses }, over),
+      (over) => recordUntilOver(needs, { term, decide: senses.bell }, over),
       (over) => untilStuck(needs, term, over),
     ], signal);
   } finally {

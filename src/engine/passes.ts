@@ -3,6 +3,7 @@
  * Promises: one pass at a time; nothing is decided on a snapshot that lacks what this term has committed; a commit that got no
  * answer is fenced off before the next pass, so it cannot take effect after something newer.
  */
+import { historiesAfter } from '../core/schedule/decision-history.ts';
 import { schedule } from '../core/schedule/schedule.ts';
 import { createSectionReader } from '../core/schedule/sections.ts';
 import type { SectionReader } from '../core/schedule/sections.ts';
@@ -77,9 +78,15 @@ export async function decideUntilOver(needs: EngineNeeds, leading: Leading, sign
     }
     backoff.reset();
     term.doneAtMs = clock.uptimeMs();
-    const dueMs = massLoss.holdMs(clock.uptimeMs()) || (unused.nextMs(clock.uptimeMs()) ?? idleMs);
+    const dueMs = massLoss.holdMs(clock.uptimeMs()) || Math.min(unused.nextMs(clock.uptimeMs()) ?? idleMs, holdsEndMs(needs));
     await waitAtMost(bell, { clock, limitMs: Math.min(idleMs, Math.max(dueMs, lookAgainMs)) }, signal);
   }
+}
+
+/** Milliseconds until a unit that waits may be placed anew. */
+function holdsEndMs({ report, clock }: EngineNeeds): number {
+  const againAtMs = report.lastPlan?.againAtMs ?? null;
+  return againAtMs === null ? idleMs : Math.max(0, againAtMs - clock.nowMs());
 }
 
 interface Remembered {
@@ -97,12 +104,14 @@ async function onePass(needs: EngineNeeds, { term, sections, unused, massLoss }:
   const startedMs = clock.uptimeMs();
   massLoss.look(snapshot, startedMs);
   if (massLoss.holdMs(startedMs) > 0) return holdBack(needs, term, massLoss);
-  const plan = schedule(snapshot, { sections, nowMs: clock.nowMs() });
+  const nowMs = clock.nowMs();
+  const plan = schedule(snapshot, sections, nowMs);
   report.passes += 1;
   report.lastPassMs = clock.uptimeMs() - startedMs;
   report.lastPlan = plan;
   const leader = leaderGuard(term);
-  const commits = commitsOf(plan.decisions, { leader, revisionOf: mirror.modRevision, nowMs: clock.nowMs() });
+  const histories = historiesAfter(snapshot, plan.decisions, nowMs);
+  const commits = commitsOf(plan.decisions, { leader, revisionOf: mirror.modRevision, nowMs, histories });
   const end = await commitAll(needs, { term, commits }, signal);
   if (end !== 'done') return end;
   for (const { kind } of plan.decisions) report.decisions[kind] += 1;

@@ -92,17 +92,29 @@ describe('apply', () => {
   test('creates, starts, stops and restarts units, and counts every change', async () => {
     const units = [{ name: 'a.service', text: sleepText }];
     assert.deepEqual(brief(await apply({ units })), ['a.service created new>inactive g1 r0']);
-    assert.deepEqual(brief(await apply({ units, desired: 'launched' })), ['a.service same inactive>launched g2 r0']);
-    assert.deepEqual(brief(await apply({ units, desired: 'launched' })), ['a.service same launched>launched g2 r0']);
+    assert.deepEqual(brief(await apply({ units, desired: 'launched' })), ['a.service same inactive>launched g2 r1']);
+    assert.deepEqual(brief(await apply({ units, desired: 'launched' })), ['a.service same launched>launched g2 r1']);
     assert.deepEqual(brief(await apply({ units: [{ name: 'a.service' }], restart: true })), [
-      'a.service same launched>launched g3 r1',
+      'a.service same launched>launched g3 r2',
     ]);
     assert.deepEqual(brief(await apply({ units: [{ name: 'a.service' }], desired: 'inactive' })), [
-      'a.service same launched>inactive g4 r1',
+      'a.service same launched>inactive g4 r2',
     ]);
     assert.deepEqual(brief(await apply({ units: [{ name: 'a.service' }], restart: true })), [
-      'a.service same inactive>inactive g4 r1',
+      'a.service same inactive>inactive g4 r2',
     ]);
+  });
+
+  test('a start after a stop is another wish than the one before, and so is a unit created anew while traces of the old one are left', async () => {
+    const units = [{ name: 'a.service', text: sleepText }];
+    const start = async (): Promise<readonly string[]> => brief(await apply({ units, desired: 'launched' }));
+    assert.deepEqual(await start(), ['a.service created new>launched g1 r0']);
+    await apply({ units, desired: 'loaded' });
+    assert.deepEqual(await start(), ['a.service same loaded>launched g3 r1']);
+    const succeeded = { hash: hashOf(sleepText), restart: 1, machine: 'm', atMs: 1 };
+    await fleetd.write([{ kind: 'put', key: 'unit-history/a.service', value: JSON.stringify({ events: [], succeeded }) }]);
+    await post('/destroy', { names: ['a.service'] });
+    assert.deepEqual(await start(), ['a.service created new>launched g1 r2']);
   });
 
   test('an answer is seen by the list that follows, and names the revision at which all of it is stored', async () => {

@@ -9,7 +9,7 @@ import { failure, success, type Failure, type Result } from '../../core/failure.
 import { printFinding } from '../../core/finding.ts';
 import { hashUnitFile, parseUnitFile, printUnitFile, type UnitFile } from '../../core/unit-file.ts';
 import type { MachineId } from '../../core/machine.ts';
-import type { DesiredState, FileHash, UnitRecord } from '../../core/unit.ts';
+import { restartAfter, type DesiredState, type FileHash, type UnitRecord } from '../../core/unit.ts';
 import { isTemplate, templateOf, type UnitName } from '../../core/unit-name.ts';
 import { verifyUnitFile } from '../../core/verify.ts';
 import { limits } from '../../core/limits.ts';
@@ -191,8 +191,7 @@ function decideNew(scene: Scene, wish: Wish): Result<DecidedUnit> {
     hash: content.hash,
     desired: wishes.desired ?? 'inactive',
     generation: 1,
-    restart: 0,
-    release: 0,
+    restart: restartBeyondTraces(basis.snapshot, wish.name),
     changedAtMs: basis.nowMs,
     changedBy: wishes.by,
     adoptOn: wish.adoptOn ?? null,
@@ -203,6 +202,17 @@ function decideNew(scene: Scene, wish: Wish): Result<DecidedUnit> {
     content,
     template,
   });
+}
+
+/**
+ * The restart generation of a new unit: beyond all that is left of one of the same name that was destroyed, so that what that one
+ * did is not taken for what is asked now.
+ */
+function restartBeyondTraces({ unitHistories, assignments, statuses }: Basis['snapshot'], name: UnitName): number {
+  const traces = [unitHistories.get(name)?.succeeded?.restart ?? -1];
+  for (const ofMachine of assignments.values()) traces.push(ofMachine.get(name)?.restart ?? -1);
+  for (const ofMachine of statuses.values()) traces.push(ofMachine.get(name)?.restart ?? -1);
+  return Math.max(...traces, -1) + 1;
 }
 
 /** Where a new unit's content comes from; `template` is set when it comes from a template in the store. */
@@ -252,13 +262,12 @@ function decideKnown(scene: Scene, wish: Wish, before: UnitRecord): Result<Decid
   // for.
   const isRefused = content === 'differs' && wishes.replace !== 'never';
   const desired = isRefused ? before.desired : (wishes.desired ?? before.desired);
-  const restart = before.restart + (wishes.restart && !isRefused && desired === 'launched' ? 1 : 0);
+  const restart = isRefused ? before.restart : restartAfter(before, desired, wishes.restart);
   const hash = isReplaced ? given.value.hash : before.hash;
   const isMoved = wish.adoptOn !== undefined && wish.adoptOn !== before.adoptOn;
   const isChanged = isMoved || hash !== before.hash || desired !== before.desired || restart !== before.restart;
   const record: UnitRecord = isChanged
     ? {
-        ...before,
         hash,
         desired,
         restart,

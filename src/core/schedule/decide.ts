@@ -4,12 +4,12 @@
  */
 import type { MachineId } from '../machine.ts';
 import { shortMachineId } from '../machine.ts';
-import { isForgotten } from '../roster.ts';
 import { compareText } from '../order.ts';
-import { unfenced, withoutPorts } from '../unit.ts';
+import { unfenced } from '../unit.ts';
 import type { Assignment, UnitRecord } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import type { AssignmentContent, Decision } from './decision.ts';
+import { isFinished } from './finished.ts';
 import type { Held, Pass } from './pass.ts';
 import { isWanted } from './pass.ts';
 
@@ -40,20 +40,21 @@ function decideUnit(pass: Pass, name: UnitName): readonly Decision[] {
   if (moves) decisions.push(moveOf(pass, { name, record, from, to }));
   else for (const machine of come) decisions.push(assignOf(pass, { name, record, machine }));
   for (const { machine } of moves ? go.slice(1) : go) {
-    const why = pass.goes.get(name)?.get(machine) ?? forgottenWhy(pass, machine) ?? `it runs on ${[...homes].map(shortMachineId).join(', ')}`;
+    const why = pass.goes.get(name)?.get(machine) ?? `it runs on ${[...homes].map(shortMachineId).join(', ')}`;
     decisions.push({ kind: 'unassign', unit: name, why, machine });
   }
   return decisions;
-}
-
-function forgottenWhy({ snapshot }: Pass, machine: MachineId): string | null {
-  return isForgotten(snapshot, machine) ? `its machine ${shortMachineId(machine)} is gone and was forgotten` : null;
 }
 
 /** A unit with what a person wants of it. */
 interface WantedUnit {
   readonly name: UnitName;
   readonly record: UnitRecord;
+}
+
+/** The same with the machine it is to be on. */
+interface WantedOn extends WantedUnit {
+  readonly machine: MachineId;
 }
 
 function unwantedWhy(record: UnitRecord | undefined): string {
@@ -67,25 +68,27 @@ function unwantedWhy(record: UnitRecord | undefined): string {
  */
 function homesOf(pass: Pass, name: UnitName, held: readonly Held[]): ReadonlySet<MachineId> {
   const homes = new Set(pass.ledger.homes.get(name));
-  const gone = held.map(({ machine }) => machine)
-    .filter((machine) => !pass.ledger.places.has(machine) && !isForgotten(pass.snapshot, machine));
+  const gone = held.map(({ machine }) => machine).filter((machine) => !pass.ledger.places.has(machine));
   if (pass.wanted.get(name)?.section.global === true || pass.fileless.has(name)) return new Set([...homes, ...gone]);
   const [first] = gone;
   if (homes.size === 0 && first !== undefined) homes.add(first);
   return homes;
 }
 
-function contentOf(pass: Pass, { name, record }: WantedUnit, why: string): AssignmentContent {
+function contentOf(pass: Pass, { name, record, machine }: WantedOn, why: string): AssignmentContent {
   const [first] = pass.held.get(name) ?? [];
   // A file that cannot be used does not replace one that runs.
   const hash = pass.fileless.has(name) && first !== undefined ? first.assignment.hash : record.hash;
   const desired = record.desired === 'launched' ? 'launched' : 'loaded';
-  return { hash, desired, restart: record.restart, ...withoutPorts, release: record.release, why, finished: false, ...unfenced };
+  const wish = { hash, desired, restart: record.restart } as const;
+  const isGlobal = pass.wanted.get(name)?.section.global === true;
+  return { ...wish, ports: {}, why, finished: isFinished(pass.snapshot, { name, machine, isGlobal }, wish), ...unfenced };
 }
 
-function assignOf(pass: Pass, { name, record, machine }: WantedUnit & { readonly machine: MachineId }): Decision {
+function assignOf(pass: Pass, on: WantedOn): Decision {
+  const { name, machine } = on;
   const why = comesWhy(pass, name, machine);
-  return { kind: 'assign', unit: name, why, machine, content: contentOf(pass, { name, record }, why) };
+  return { kind: 'assign', unit: name, why, machine, content: contentOf(pass, on, why) };
 }
 
 function moveOf(pass: Pass, move: WantedUnit & { readonly from: Held; readonly to: MachineId }): Decision {
@@ -97,7 +100,8 @@ function moveOf(pass: Pass, move: WantedUnit & { readonly from: Held; readonly t
   const comes = comesWhy(pass, name, to);
   return {
     kind: 'move', unit: name, why: `${goes}; ${comes}`, from: from.machine, machine: to,
-    content: contentOf(pass, { name, record }, comes),
+    content: contentOf(pass, { name, record, machine: to }, comes),
+    unrest: isGone && pass.snapshot.roster.get(from.machine)?.left !== true,
   };
 }
 
@@ -107,7 +111,7 @@ function comesWhy(pass: Pass, name: UnitName, machine: MachineId): string {
 
 function updateOf(pass: Pass, { name, record }: WantedUnit, { machine, assignment }: Held): readonly Decision[] {
   const content: AssignmentContent = {
-    ...contentOf(pass, { name, record }, assignment.why), ports: assignment.ports,
+    ...contentOf(pass, { name, record, machine }, assignment.why), ports: assignment.ports,
     ...(pass.fileless.has(name) ? { hash: assignment.hash } : {}),
   };
   const why = changes(assignment, content).join(', ');
@@ -118,6 +122,7 @@ function changes(before: Assignment, content: AssignmentContent): readonly strin
   const found: string[] = [];
   if (before.hash !== content.hash) found.push(`its file changed from ${before.hash.slice(0, 7)} to ${content.hash.slice(0, 7)}`);
   if (before.desired !== content.desired) found.push(`it is wanted ${content.desired}`);
+  if (!before.finished && content.finished) found.push('it has run to its end with success');
   if (before.restart !== content.restart) found.push(`restart ${String(content.restart)} was asked for`);
   return found;
 }

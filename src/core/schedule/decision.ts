@@ -15,7 +15,13 @@ interface DecisionArgs {
   /** A unit stays where it is and is wanted otherwise: another file, state or restart generation than `before`. */
   update: { readonly machine: MachineId; readonly content: AssignmentContent; readonly before: Assignment };
   /** A unit changes its machine: both in one commit, so that it never has two. */
-  move: { readonly from: MachineId; readonly machine: MachineId; readonly content: AssignmentContent };
+  move: {
+    readonly from: MachineId;
+    readonly machine: MachineId;
+    readonly content: AssignmentContent;
+    /** Nobody asked for it: the machine was lost. Counts for the backoff. */
+    readonly unrest: boolean;
+  };
   /** A unit loses its machine. */
   unassign: { readonly machine: MachineId };
 }
@@ -38,4 +44,6 @@ export interface SchedulePlan {
   /** In the order they are to be committed: units leave before others come. */
   readonly decisions: readonly Decision[];
   readonly unplaced: ReadonlyMap<UnitName, Unplaced>;
+  /** When a unit that waits may be placed anew, ms since the epoch; null when none waits. */
+  readonly againAtMs: number | null;
 }

@@ -7,17 +7,18 @@ import { limits } from '../limits.ts';
 import type { Machine, MachineId } from '../machine.ts';
 import { shortMachineId } from '../machine.ts';
 import { compareText } from '../order.ts';
-import type { Placement, UnitRecord, UnitStatus } from '../unit.ts';
+import type { UnitRecord, UnitStatus } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import { isTemplate } from '../unit-name.ts';
 import { failureOf, phaseOf } from '../unit-state.ts';
 import { sayRefusal } from './filters.ts';
 import type { PlannedUnit } from './ledger.ts';
-import { drainOutlook } from './drain.ts';
 import { beginPass } from './pass.ts';
-import type { Circumstances, Held, Pass } from './pass.ts';
+import type { Held, Pass } from './pass.ts';
 import { countRefusals, countUnits, groupRefusal } from './placing.ts';
 import { groupByCircles } from './groups.ts';
+import { createSectionReader } from './sections.ts';
+import type { SectionReader } from './sections.ts';
 
 /** What an explanation says of one machine. */
 export interface MachineVerdict {
@@ -37,10 +38,16 @@ export interface Explanation {
 
 type Summary = Pick<Explanation, 'summary' | 'state'>;
 
+/** What may be given to an explanation: a reader that is kept between calls, for speed; the time, without which no unit waits. */
+export interface ExplainContext {
+  readonly sections?: SectionReader;
+  readonly nowMs?: number;
+}
+
 /** Explains one unit. */
-export function explain(snapshot: ClusterSnapshot, name: UnitName, circumstances: Circumstances = {}): Explanation {
+export function explain(snapshot: ClusterSnapshot, name: UnitName, context: ExplainContext = {}): Explanation {
   const record = snapshot.units.get(name);
-  const pass = beginPass(snapshot, circumstances);
+  const pass = beginPass(snapshot, context.sections ?? createSectionReader(), context.nowMs ?? Infinity);
   const held = pass.held.get(name) ?? [];
   const unit = pass.wanted.get(name);
   const verdicts = unit === undefined ? chosenOnly(pass, held) : verdictsOf(pass, unit, held);
@@ -89,6 +96,8 @@ function summariseUnplaced(pass: Pass, name: UnitName): Summary {
     return { state: 'unplaced', summary: 'no engine leads the cluster, so nothing is placed until one does' };
   }
   const unit = pass.wanted.get(name);
+  const wait = pass.waits.get(name);
+  if (wait !== undefined) return { state: 'unplaced', summary: wait.why };
   const refusals = unit === undefined ? [] : refusalsOf(pass, unit);
   if (refusals.length < pass.ledger.places.size) {
     return { state: 'unplaced', summary: 'a machine fits; the engine places it with its next pass' };
@@ -103,11 +112,10 @@ function summariseOn(pass: Pass, name: UnitName, { machine, assignment }: Held):
   const { snapshot } = pass;
   const where = describeMachine(pass, machine);
   if (!snapshot.machines.has(machine)) {
-    const waits = pass.awaited.get(machine);
-    if (waits !== undefined) return { state: 'unplaced', summary: waits };
     const unit = pass.wanted.get(name);
     const fits = unit !== undefined && refusalsOf(pass, unit).length < pass.ledger.places.size;
-    const next = fits ? 'the engine moves it with its next pass' : 'no other machine fits, so it stays assigned there';
+    const wait = pass.waits.get(name);
+    const next = wait !== undefined ? wait.why : fits ? 'the engine moves it with its next pass' : 'no other machine fits, so it stays assigned there';
     return { state: 'unplaced', summary: `its machine ${where} is gone; ${next}` };
   }
   const status = snapshot.statuses.get(machine)?.get(name);
@@ -115,15 +123,7 @@ function summariseOn(pass: Pass, name: UnitName, { machine, assignment }: Held):
   if (status === undefined) {
     return { state: 'starting', summary: `it was placed on ${where} at ${since}, which has not reported yet` };
   }
-  return withDrain(pass, { unit: name, machine }, describeStatus(status, assignment.desired, where));
-}
-
-/** What is said of a unit, and what becomes of it when its machine is being drained. */
-function withDrain(pass: Pass, at: Placement, said: Summary): Summary {
-  const unit = pass.wanted.get(at.unit);
-  const home = pass.ledger.places.get(at.machine);
-  const outlook = unit === undefined || home === undefined ? '' : drainOutlook(pass, unit, home);
-  return outlook === '' ? said : { ...said, summary: `${said.summary}; ${outlook}` };
+  return describeStatus(status, assignment.desired, where);
 }
 
 /** What a reported status means for a unit that is wanted loaded or launched. */

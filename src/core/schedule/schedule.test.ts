@@ -7,7 +7,7 @@
  *     any line of [X-Fleet], indented
  *   on MACHINE NAME [loaded] [restart=N] [at=N] [old]      an assignment; "old" is one of a former file
  *   status MACHINE NAME KEY=VALUE ...
- *   cordon MACHINE REASON, drain MACHINE REASON, drain MACHINE global|keep-fenced REASON, await MACHINE, forget MACHINE
+ *   moved NAME times=N at=MS, succeeded NAME MACHINE [restart=N], now MS
  *   unreadable KEY, no-leader, explain NAME
  */
 import assert from 'node:assert/strict';
@@ -16,14 +16,14 @@ import fc from 'fast-check';
 import { goldenTests } from '../../../test/golden.ts';
 import { emptySnapshot } from '../cluster.ts';
 import type { ClusterSnapshot, KnownFile, Unreadable } from '../cluster.ts';
-import type { Hold } from '../hold.ts';
-import { noOverride } from '../machine.ts';
-import type { Machine, MachineId, MachineOverride, RosterEntry } from '../machine.ts';
-import { unchecked, unfenced, withoutPorts } from '../unit.ts';
+import type { Machine, MachineId } from '../machine.ts';
+import { unchecked, unfenced } from '../unit.ts';
 import type { Assignment, DesiredState, FileHash, UnitRecord, UnitStatus } from '../unit.ts';
 import { hashUnitFile, parseUnitFile, printUnitFile } from '../unit-file.ts';
+import { emptyUnitHistory } from '../history.ts';
+import type { UnitHistory } from '../history.ts';
 import type { UnitName } from '../unit-name.ts';
-import type { Decision } from './decision.ts';
+import type { AssignmentContent, Decision } from './decision.ts';
 import { explain } from './explain.ts';
 import { schedule } from './schedule.ts';
 
@@ -35,16 +35,14 @@ interface World {
   statuses: Map<MachineId, Map<UnitName, UnitStatus>>;
   releases: ClusterSnapshot['releases'];
   unreadable: Map<string, Unreadable>;
+  unitHistories: Map<UnitName, UnitHistory>;
+  nowMs: number;
   leads: boolean;
-  roster: Map<MachineId, RosterEntry>;
-  overrides: Map<MachineId, MachineOverride>;
-  hold: Hold | null;
 }
 
 const emptyWorld = (): World => ({
   files: new Map(), units: new Map(), machines: new Map(), assignments: new Map(), statuses: new Map(), releases: new Map(),
-  unreadable: new Map(), leads: true,
-  roster: new Map(), overrides: new Map(), hold: null,
+  unreadable: new Map(), unitHistories: new Map(), nowMs: 0, leads: true,
 });
 
 const snapshotOf = (world: World): ClusterSnapshot => ({
@@ -72,7 +70,7 @@ function addFile(world: World, section: readonly string[]): FileHash {
 function addUnit(world: World, name: string, unit: { desired: DesiredState; section?: readonly string[]; restart?: number; adoptOn?: MachineId | null }): void {
   const hash = addFile(world, unit.section ?? []);
   world.units.set(name as UnitName, {
-    hash, desired: unit.desired, generation: 1, restart: unit.restart ?? 0, release: 0, changedAtMs: 0, changedBy: '',
+    hash, desired: unit.desired, generation: 1, restart: unit.restart ?? 0, changedAtMs: 0, changedBy: '',
     adoptOn: unit.adoptOn ?? null,
   });
 }
@@ -83,7 +81,7 @@ function assign(world: World, at: { machine: string; name: string }, assignment:
   const ofMachine = world.assignments.get(machine) ?? new Map<UnitName, Assignment>();
   world.assignments.set(machine, ofMachine);
   ofMachine.set(name, {
-    hash: world.units.get(name)?.hash ?? addFile(world, ['Conflicts=former']), desired: 'launched', restart: 0, ...withoutPorts,
+    hash: world.units.get(name)?.hash ?? addFile(world, ['Conflicts=former']), desired: 'launched', restart: 0, ports: {},
     why: 'as before', assignedAtMs: 0, finished: false, ...unfenced, ...assignment,
   });
 }
@@ -104,12 +102,6 @@ function addStatus(world: World, at: { machine: string; name: string }, words: R
     mainPid: 1, restart: Number(words['restart'] ?? 0), problem: words['problem']?.replaceAll('_', ' ') ?? '', ...unchecked,
     released: Number(words['released'] ?? 0),
   });
-}
-
-function close(world: World, id: string | undefined, closed: Partial<Pick<Machine, 'cordon' | 'drain'>>): void {
-  const machine = world.machines.get(id as MachineId);
-  assert.ok(machine, `${String(id)} is a machine`);
-  world.machines.set(machine.id, { ...machine, ...closed });
 }
 
 type Rows = Readonly<Record<string, (world: World, words: readonly string[], section: readonly string[]) => void>>;
@@ -140,21 +132,17 @@ const rows: Rows = {
     if (folder === 'units') world.units.delete(name as UnitName);
     if (folder === 'machines') world.machines.delete(name as MachineId);
   },
-  cordon: (world, [id, ...words]) => close(world, id, { cordon: { reason: words.join(' '), by: 'ann', sinceMs: 0 } }),
-  drain: (world, [id, ...words]) => {
-    const flags: readonly string[] = words.filter((word) => word === 'global' || word === 'keep-fenced');
-    const reason = words.filter((word) => !flags.includes(word)).join(' ');
-    const [fenced, global] = [!flags.includes('keep-fenced'), flags.includes('global')];
-    close(world, id, { drain: { reason, by: 'ann', sinceMs: 500, fenced, global } });
+  moved: (world, [name = '', ...more]) => {
+    const { times = '1', at = '0' } = pairs(more);
+    const unrest = { moves: Number(times), lastAtMs: Number(at) };
+    world.unitHistories.set(name as UnitName, { ...emptyUnitHistory, unrest });
   },
-  await: (world, missing) => {
-    world.hold = { sinceMs: 0, holdMs: null, missing: missing as MachineId[], why: '2 of 3 machines vanished within 5 s' };
+  succeeded: (world, [name = '', machine = '', ...more]) => {
+    const hash = world.units.get(name as UnitName)?.hash ?? '' as FileHash;
+    const succeeded = { hash, restart: Number(pairs(more)['restart'] ?? 0), machine: machine as MachineId, atMs: 1 };
+    world.unitHistories.set(name as UnitName, { ...emptyUnitHistory, succeeded });
   },
-  forget: (world, [id]) => {
-    const entry = { firstSeenMs: 0, lastSeenMs: 7, bootId: '', publicIp: '', hostname: '', goneSinceMs: 7, left: false };
-    world.roster.set(id as MachineId, entry);
-    world.overrides.set(id as MachineId, { ...noOverride, forget: 7 });
-  },
+  now: (world, [at = '0']) => { world.nowMs = Number(at); },
   'no-leader': (world) => { world.leads = false; },
 };
 
@@ -177,14 +165,16 @@ function readWorld(question: readonly string[]): { world: World; explained: read
   return { world, explained };
 }
 
+const sayContent = ({ desired, finished }: AssignmentContent): string => (finished ? `${desired}, finished` : desired);
+
 function sayDecision(decision: Decision): string {
   switch (decision.kind) {
     case 'assign':
-      return `assign ${decision.unit} to ${decision.machine} ${decision.content.desired}: ${decision.why}`;
+      return `assign ${decision.unit} to ${decision.machine} ${sayContent(decision.content)}: ${decision.why}`;
     case 'update':
-      return `update ${decision.unit} on ${decision.machine} ${decision.content.desired}: ${decision.why}`;
+      return `update ${decision.unit} on ${decision.machine} ${sayContent(decision.content)}: ${decision.why}`;
     case 'move':
-      return `move ${decision.unit} from ${decision.from} to ${decision.machine} ${decision.content.desired}: ${decision.why}`;
+      return `move ${decision.unit} from ${decision.from} to ${decision.machine} ${sayContent(decision.content)}: ${decision.why}`;
     case 'unassign':
       return `unassign ${decision.unit} from ${decision.machine}: ${decision.why}`;
   }
@@ -193,18 +183,18 @@ function sayDecision(decision: Decision): string {
 function answer(question: readonly string[]): string {
   const { world, explained } = readWorld(question);
   const snapshot = snapshotOf(world);
-  const plan = schedule(snapshot);
+  const plan = schedule(snapshot, undefined, world.nowMs);
   const lines = plan.decisions.map(sayDecision);
   for (const [name, { why, machines }] of plan.unplaced) {
     lines.push(`unplaced ${name}: ${why}`);
     for (const [machine, reason] of machines) lines.push(`  ${machine}: ${reason}`);
   }
   for (const name of explained) {
-    const { summary, state, machines } = explain(snapshot, name);
+    const { summary, state, machines } = explain(snapshot, name, { nowMs: world.nowMs });
     lines.push(`explain ${name}: ${state}: ${summary}`);
     for (const { id, verdict, why } of machines) lines.push(`  ${id} ${verdict}: ${why}`);
   }
-  const settled = schedule(snapshotOf(carryOut(world, plan.decisions)));
+  const settled = schedule(snapshotOf(carryOut(world, plan.decisions)), undefined, world.nowMs);
   for (const decision of settled.decisions) lines.push(`NOT SETTLED ${sayDecision(decision)}`);
   return lines.length === 0 ? 'nothing to decide' : lines.join('\n');
 }

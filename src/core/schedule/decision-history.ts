@@ -1,0 +1,91 @@
+/**
+ * What the decisions of a pass add to the histories of their units.
+ * Promises: pure; of each unit one history, whatever number of decisions is about it; the placement that ends is written down when it
+ * ends, the one that begins stands in its assignment.
+ */
+import type { ClusterSnapshot } from '../cluster.ts';
+import { addEvent, emptyUnitHistory } from '../history.ts';
+import type { HistoryEvent, UnitHistory } from '../history.ts';
+import { limits } from '../limits.ts';
+import type { MachineId } from '../machine.ts';
+import type { UnitName } from '../unit-name.ts';
+import type { Decision } from './decision.ts';
+import { waitAfterMs, sayWait, unrestAfter } from './waits.ts';
+
+/** The history of every unit that changes with these decisions; null: it is to be forgotten. */
+export function historiesAfter(
+  snapshot: ClusterSnapshot, decisions: readonly Decision[], nowMs: number,
+): ReadonlyMap<UnitName, UnitHistory | null> {
+  const histories = new Map<UnitName, UnitHistory | null>();
+  let room: number | null = null;
+  for (const decision of decisions) {
+    const { unit } = decision;
+    const before = histories.get(unit) ?? snapshot.unitHistories.get(unit);
+    const after = historyAfter(snapshot, { decision, before: before ?? emptyUnitHistory }, nowMs);
+    if (after === null) continue;
+    if (snapshot.units.has(unit)) {
+      histories.set(unit, after);
+      continue;
+    }
+    room ??= limits.goneHistoriesMax - goneUnits(snapshot).length;
+    if (!snapshot.unitHistories.has(unit)) room -= 1;
+    if (room >= 0) histories.set(unit, { ...after, succeeded: null, unrest: null });
+    else if (snapshot.unitHistories.has(unit)) histories.set(unit, null);
+  }
+  return histories;
+}
+
+/** Units with a history that do not exist any more. */
+export function goneUnits({ units, unitHistories }: ClusterSnapshot): readonly UnitName[] {
+  return [...unitHistories.keys()].filter((name) => !units.has(name));
+}
+
+interface Deciding {
+  readonly decision: Decision;
+  readonly before: UnitHistory;
+}
+
+function historyAfter(snapshot: ClusterSnapshot, { decision, before }: Deciding, nowMs: number): UnitHistory | null {
+  const { unit, machine, why } = decision;
+  const add = (events: readonly HistoryEvent[], what: string): readonly HistoryEvent[] => addEvent(events, { atMs: nowMs, what, machine, why });
+  switch (decision.kind) {
+    case 'assign':
+      return null; // Its reason and time stand in the assignment.
+    case 'update':
+      // That a oneshot has done its work was noted when it had.
+      return decision.content.finished && !decision.before.finished ? null : { ...before, events: add(before.events, 'updated') };
+    case 'unassign':
+      return { ...before, events: add(withPlacement(snapshot, unit, { machine, events: before.events }), 'removed') };
+    case 'move': {
+      const events = add(withPlacement(snapshot, unit, { machine: decision.from, events: before.events }), 'moved');
+      if (!decision.unrest) return { ...before, events };
+      const unrest = unrestAfter(before.unrest, nowMs);
+      if (waitAfterMs(unrest) === 0) return { ...before, events, unrest };
+      return { ...before, events: addEvent(events, { atMs: nowMs, what: 'waits', machine, why: `should it have to move once more: ${sayWait(unrest)}` }), unrest };
+    }
+  }
+}
+
+interface Ending {
+  readonly machine: MachineId;
+  readonly events: readonly HistoryEvent[];
+}
+
+/** The events with the placement that ends where its time puts it, unless it stands among them as a move. */
+function withPlacement(snapshot: ClusterSnapshot, unit: UnitName, { machine, events }: Ending): readonly HistoryEvent[] {
+  const placed = snapshot.assignments.get(machine)?.get(unit);
+  if (placed === undefined) return events;
+  const { assignedAtMs: atMs, why } = placed;
+  const isPlacement = ({ what }: HistoryEvent): boolean => what === 'placed' || what === 'moved';
+  if (events.some((event) => event.machine === machine && event.atMs === atMs && isPlacement(event))) return events;
+  const later = events.findIndex((event) => event.atMs >= atMs);
+  const at = later === -1 ? events.length : later;
+  return [...events.slice(0, at), { atMs, what: 'placed', machine, why, count: 1 }, ...events.slice(at)].slice(-limits.historyEventsMax);
+}
+
+/** All that happened to a unit, the placements that hold now among it. */
+export function eventsOfUnit(snapshot: ClusterSnapshot, name: UnitName): readonly HistoryEvent[] {
+  let { events } = snapshot.unitHistories.get(name) ?? emptyUnitHistory;
+  for (const machine of snapshot.assignments.keys()) events = withPlacement(snapshot, name, { machine, events });
+  return events;
+}
