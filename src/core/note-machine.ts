@@ -21,11 +21,16 @@ const absenceWords: ReadonlySet<string> = new Set(['left', 'lost']);
 /** The history with what is new; null when nothing is. */
 export function noteMachine(history: MachineHistory | undefined, seen: SeenMachine, nowMs: number): MachineHistory | null {
   let events = history?.events ?? [];
-  for (const event of [presenceEvent(history, seen, nowMs), cordonEvent(events, seen.cordon, nowMs), drainEvent(events, seen.drain, nowMs)]) {
+  const found = [
+    presenceEvent(history, seen, nowMs), orderEvent(events, { ...cordoning, order: seen.cordon }, nowMs),
+    orderEvent(events, { ...draining, order: seen.drain }, nowMs),
+  ];
+  for (const event of found) {
     if (event !== null) events = addEvent(events, event);
   }
   const bootId = seen.machine?.bootId ?? history?.bootId ?? '';
-  return events === history?.events && bootId === history.bootId ? null : { events, bootId };
+  const isSame = events.length === 0 || (events === history?.events && bootId === history.bootId);
+  return isSame ? null : { events, bootId };
 }
 
 type MachineEvent = Omit<HistoryEvent, 'count'>;
@@ -39,7 +44,8 @@ function presenceEvent(history: MachineHistory | undefined, { machine, entry }: 
     const isRebooted = history !== undefined && history.bootId !== '' && history.bootId !== machine.bootId;
     if (last === undefined) return eventAt(nowMs, 'joined', `${who}, fleet ${machine.version}`);
     if (absenceWords.has(last)) {
-      return eventAt(nowMs, isRebooted ? 'rebooted' : 'returned', isRebooted ? 'it is back after a reboot' : 'it is back, in the same boot');
+      if (isRebooted) return eventAt(nowMs, 'rebooted', 'it is back after a reboot');
+      return eventAt(nowMs, 'returned', 'it is back, in the same boot');
     }
     return isRebooted ? eventAt(nowMs, 'rebooted', 'it came back before anybody had missed it') : null;
   }
@@ -50,24 +56,25 @@ function presenceEvent(history: MachineHistory | undefined, { machine, entry }: 
     : eventAt(goneSinceMs, 'lost', 'it was not heard of for its whole lease time');
 }
 
-function cordonEvent(events: readonly HistoryEvent[], cordon: Cordon | null, nowMs: number): MachineEvent | null {
-  return orderEvent(events, { order: cordon, begun: 'cordoned', ended: 'uncordoned', begins: 'it takes no new units', ends: 'it takes new units again' }, nowMs);
-}
-
-function drainEvent(events: readonly HistoryEvent[], drain: Drain | null, nowMs: number): MachineEvent | null {
-  return orderEvent(events, { order: drain, begun: 'draining', ended: 'undrained', begins: 'its units are to leave', ends: 'its units may stay' }, nowMs);
-}
-
 interface Order {
   readonly order: Cordon | null;
+  /** Words of events, and what they mean for the machine. */
   readonly begun: string;
   readonly ended: string;
   readonly begins: string;
   readonly ends: string;
 }
 
+const cordoning: Omit<Order, 'order'> = {
+  begun: 'cordoned', ended: 'uncordoned', begins: 'it takes no new units', ends: 'it takes new units again',
+};
+const draining: Omit<Order, 'order'> = {
+  begun: 'draining', ended: 'undrained', begins: 'its units are to leave', ends: 'its units may stay',
+};
+
 /** What a person ordered, told from the last such event: the same order again is another one when its time is. */
-function orderEvent(events: readonly HistoryEvent[], { order, begun, ended, begins, ends }: Order, nowMs: number): MachineEvent | null {
+function orderEvent(events: readonly HistoryEvent[], wanted: Order, nowMs: number): MachineEvent | null {
+  const { order, begun, ended, begins, ends } = wanted;
   const last = events.findLast(({ what }) => what === begun || what === ended);
   if (order === null) return last?.what === begun ? eventAt(nowMs, ended, ends) : null;
   if (last?.what === begun && last.atMs === order.sinceMs) return null;

@@ -175,7 +175,8 @@ function machineParts({ snapshot, nowMs, revisionOf }: Writing, { machines }: Pe
       if (before !== undefined) parts.push({ guards, changes: [{ kind: 'delete', key }] });
       continue;
     }
-    const history = noteMachine(before, { machine, entry, cordon: machine?.cordon ?? null, drain: machine?.drain ?? null }, nowMs);
+    const seen = { machine, entry, cordon: machine?.cordon ?? null, drain: machine?.drain ?? null };
+    const history = noteMachine(before, seen, nowMs);
     if (history !== null) parts.push({ guards, changes: [{ kind: 'put', key, value: encodeRecord(history) }] });
   }
   machines.clear();

@@ -47,7 +47,8 @@ interface Deciding {
 
 function historyAfter(snapshot: ClusterSnapshot, { decision, before }: Deciding, nowMs: number): UnitHistory | null {
   const { unit, machine, why } = decision;
-  const add = (events: readonly HistoryEvent[], what: string): readonly HistoryEvent[] => addEvent(events, { atMs: nowMs, what, machine, why });
+  const add = (events: readonly HistoryEvent[], what: string): readonly HistoryEvent[] =>
+    addEvent(events, { atMs: nowMs, what, machine, why });
   switch (decision.kind) {
     case 'assign':
       return null; // Its reason and time stand in the assignment.
@@ -61,7 +62,8 @@ function historyAfter(snapshot: ClusterSnapshot, { decision, before }: Deciding,
       if (!decision.unrest) return { ...before, events };
       const unrest = unrestAfter(before.unrest, nowMs);
       if (waitAfterMs(unrest) === 0) return { ...before, events, unrest };
-      return { ...before, events: addEvent(events, { atMs: nowMs, what: 'waits', machine, why: `should it have to move once more: ${sayWait(unrest)}` }), unrest };
+      const waits = { atMs: nowMs, what: 'waits', machine, why: `should it have to move once more: ${sayWait(unrest)}` };
+      return { ...before, events: addEvent(events, waits), unrest };
     }
   }
 }

@@ -60,7 +60,8 @@ function placeGroup(pass: Pass, group: readonly PlannedUnit[]): boolean {
   const wait = waiting === undefined ? undefined : pass.waits.get(waiting.name);
   if (waiting !== undefined && wait !== undefined) {
     for (const unit of group) {
-      pass.unplaced.set(unit.name, { why: unit === waiting ? wait.why : `${waiting.name} shares its machine: ${wait.why}`, machines: new Map() });
+      const why = unit === waiting ? wait.why : `${waiting.name} shares its machine: ${wait.why}`;
+      pass.unplaced.set(unit.name, { why, machines: new Map() });
     }
     return false;
   }

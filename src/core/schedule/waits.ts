@@ -43,5 +43,6 @@ export function waitOf(record: UnitRecord | undefined, history: UnitHistory | un
 /** "it had to move 4 times in a row, so it is not placed anew before 2026-03-01T12:00:00.000Z" */
 export function sayWait(unrest: Unrest): string {
   const until = new Date(unrest.lastAtMs + waitAfterMs(unrest)).toISOString();
-  return `it had to move ${String(unrest.moves)} times in a row, so it is not placed anew before ${until}; a restart ends the wait`;
+  const moves = `it had to move ${String(unrest.moves)} times in a row`;
+  return `${moves}, so it is not placed anew before ${until}; a restart ends the wait`;
 }
