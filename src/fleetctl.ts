@@ -5,6 +5,8 @@
 import { access, readFile } from 'node:fs/promises';
 import { runFleetctl } from './cli/run.ts';
 import { createClient } from './client/client.ts';
+import { forwardToSocket } from './fleetctl/forward-socket.ts';
+import { processTerminal, releaseTerminal } from './fleetctl/terminal.ts';
 import { systemClock } from './lib/system-clock.ts';
 import { version } from './lib/version.ts';
 
@@ -32,6 +34,11 @@ const ended = runFleetctl(process.argv.slice(2), {
       () => false,
     ),
   connect: createClient,
+  openSsh: async (destination, options, signal) => {
+    const needs = { clock: systemClock, terminal: processTerminal, agent: process.env['SSH_AUTH_SOCK'] ?? '' };
+    return (await import('./ssh/open.ts')).createOpenSsh(needs)(destination, options, signal);
+  },
+  forwardToSocket: (path, signal) => forwardToSocket(path, process, signal),
   // Loaded only when asked for: gRPC and the API double the time fleetctl takes to start.
   openEtcdDriver: async (options, signal) =>
     (await import('./fleetctl/etcd-driver.ts')).openEtcdDriver(options, signal),
@@ -39,6 +46,7 @@ const ended = runFleetctl(process.argv.slice(2), {
 // No top-level await: the bundle of the built executable is CommonJS.
 ended.then(
   (code) => {
+    releaseTerminal();
     process.exitCode = code;
   },
   (error: unknown) => {

@@ -17,6 +17,8 @@ const fuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
 
 const bundling: BuildOptions = {
   bundle: true, platform: 'node', target: 'node24', format: 'cjs', minifySyntax: true, minifyWhitespace: true, legalComments: 'none',
+  // ssh2 asks for faster native parts and does without them.
+  external: ['*.node', 'cpu-features'],
   logLevel: 'warning', define: { 'import.meta.url': '"file:///"' },
 };
 

@@ -1,8 +1,8 @@
 /**
  * Reads a command line: Go's way of writing flags and that of GNU alike.
  * Promises: `--name value`, `--name=value`, `-name=value`, `-n 5`, `-n5` and `-fn5` are understood, before and behind
- * the verb; `--` ends the flags; the last of a repeated flag counts; a slip is answered with one line that says what
- * was probably meant.
+ * the verb; `--` ends the flags, and so does a word behind which they are somebody else's; the last of a repeated flag
+ * counts; a slip is answered with one line that says what was probably meant.
  */
 import { assert, failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
@@ -33,13 +33,22 @@ export interface CommandLine {
 const trueWords: readonly string[] = ['1', 't', 'T', 'true', 'TRUE', 'True'];
 const falseWords: readonly string[] = ['0', 'f', 'F', 'false', 'FALSE', 'False'];
 
-/** Reads all arguments; fails with USAGE_INVALID on a flag that is not in the table or has a wrong value. */
-export function readCommandLine(argv: readonly string[], specs: readonly FlagSpec[]): Result<CommandLine> {
+/**
+ * Reads all arguments; fails with USAGE_INVALID on a flag that is not in the table or has a wrong value. Once `endsAt`
+ * holds for what was read, everything that follows is words.
+ */
+export function readCommandLine(
+  argv: readonly string[],
+  specs: readonly FlagSpec[],
+  endsAt: (line: CommandLine) => boolean = () => false,
+): Result<CommandLine> {
   const values = new Map<string, string>();
   const words: string[] = [];
   let at = 0;
   while (at < argv.length) {
     const argument = argv[at] ?? '';
+    const isOver = words.length > 0 && endsAt({ words, values });
+    if (isOver) return success({ words: [...words, ...argv.slice(at)], values });
     if (argument === '--') return success({ words: [...words, ...argv.slice(at + 1)], values });
     const read = readPieces(argument, argv[at + 1], specs);
     if (!read.ok) return read;
@@ -122,6 +131,8 @@ export function checkValue(spec: FlagSpec, value: string, where: string): Result
       return falseWords.includes(value) ? success('false') : wrong('true or false');
     case 'integer':
       return /^\d{1,9}$/.test(value) ? success(value) : wrong('a whole number');
+    case 'port':
+      return /^\d{1,5}$/.test(value) && Number(value) > 0 && Number(value) <= 65_535 ? success(value) : wrong('a port');
     case 'number':
       return /^(\d{1,9}(\.\d*)?|\.\d+)$/.test(value) && Number(value) > 0
         ? success(value)

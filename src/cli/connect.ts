@@ -12,6 +12,8 @@ import { createLog } from '../lib/log.ts';
 import type { Flags } from './arguments.ts';
 import type { Environment } from './environment.ts';
 import { defaultEndpoint } from './flags.ts';
+import { alongWay, leadAll, openWay } from './tunnel.ts';
+import type { Way } from './tunnel.ts';
 
 /** Where etcd listens when nothing else is said (fleet 1.0's default of etcd_servers). */
 const defaultEtcdEndpoints = 'http://127.0.0.1:2379,http://127.0.0.1:4001';
@@ -22,19 +24,31 @@ export async function openClient(
   flags: Flags,
   signal: AbortSignal,
 ): Promise<Result<FleetClient>> {
-  if (flags.text('tunnel') !== '') {
-    return failure(
-      'USAGE_INVALID',
-      `--tunnel is not available: forward a port to ${flags.text('tunnel')} with "ssh -L" and name it with --endpoint`,
-    );
-  }
   const tls = await readTls(environment, flags);
   if (!tls.ok) return tls;
-  if (flags.text('driver') === 'etcd') return openEtcd(environment, { flags, tls: tls.value }, signal);
+  const way = await openWay(environment, flags, signal);
+  if (!way.ok) return way;
+  const how: How = { flags, tls: tls.value, way: way.value };
+  const client = await (flags.text('driver') === 'etcd' ? openEtcd : openApi)(environment, how, signal);
+  if (client.ok) return success(alongWay(client.value, way.value));
+  await way.value.close();
+  return client;
+}
 
-  const endpoints = parseEndpoints(await endpointText(environment, flags));
+/** What was found out before a client is made. */
+interface How {
+  readonly flags: Flags;
+  readonly tls: ClientOptions['tls'];
+  readonly way: Way;
+}
+
+async function openApi(environment: Environment, how: How, signal: AbortSignal): Promise<Result<FleetClient>> {
+  const { flags, tls, way } = how;
+  const named = parseEndpoints(way.isTunnel ? flags.text('endpoint') : await endpointText(environment, flags));
+  if (!named.ok) return named;
+  const endpoints = await leadAll(named.value, way.endpoint);
   if (!endpoints.ok) return endpoints;
-  const options = { endpoints: endpoints.value, tls: tls.value, timeoutMs: flags.number('request-timeout') * 1_000 };
+  const options = { endpoints: endpoints.value, tls, timeoutMs: flags.number('request-timeout') * 1_000 };
   const log = createLog('fleetctl', flags.isOn('debug') ? 'debug' : 'warning', (line) =>
     environment.stderr.write(`${line}\n`),
   );
@@ -45,7 +59,7 @@ export async function openClient(
   if (answer !== null && normalisePrefix(answer.keyPrefix) === normalisePrefix(flags.text('etcd-key-prefix')))
     return success(client);
   await client.close();
-  if (!flags.given('endpoint')) return openEtcd(environment, { flags, tls: tls.value }, signal);
+  if (!flags.given('endpoint')) return openEtcd(environment, how, signal);
   const why = answer === null ? 'does not answer' : `keeps its cluster under "${answer.keyPrefix}"`;
   return failure(
     'ENDPOINT_INVALID',
@@ -72,12 +86,8 @@ export function normalisePrefix(prefix: string): string {
     .join('/');
 }
 
-async function openEtcd(
-  environment: Environment,
-  how: { readonly flags: Flags; readonly tls: ClientOptions['tls'] },
-  signal: AbortSignal,
-): Promise<Result<FleetClient>> {
-  const { flags, tls } = how;
+async function openEtcd(environment: Environment, how: How, signal: AbortSignal): Promise<Result<FleetClient>> {
+  const { flags, tls, way } = how;
   const prefix = flags.text('etcd-key-prefix');
   if (environment.openEtcdDriver === undefined) {
     return failure(
@@ -86,11 +96,18 @@ async function openEtcd(
     );
   }
   const text = flags.given('endpoint') ? flags.text('endpoint') : defaultEtcdEndpoints;
+  const named = splitList(text);
+  const wrong = way.isTunnel ? named.find((url) => !/^https?:\/\/[^/]/.test(url)) : undefined;
+  if (wrong !== undefined)
+    return failure('ENDPOINT_INVALID', `"${wrong}" is not an etcd endpoint: write http://host:2379`);
+  const endpoints = await leadAll(named, way.etcdUrl);
+  if (!endpoints.ok) return endpoints;
   const options = {
-    endpoints: splitList(text),
+    endpoints: endpoints.value,
     keyPrefix: prefix,
     timeoutMs: flags.number('request-timeout') * 1_000,
     tls,
+    ...(way.isTunnel ? { serverName: new URL(named[0] ?? '').hostname } : {}),
   };
   try {
     return success(await environment.openEtcdDriver(options, signal));

@@ -11,7 +11,7 @@ const path = join(import.meta.dirname, '../../docs/fleetctl.md');
 
 /** How a flag is written in the document. */
 function written({ name, short, kind }: FlagSpec): string {
-  const value = { switch: '', text: '=TEXT', integer: '=N', number: '=SECONDS' }[kind];
+  const value = { switch: '', text: '=TEXT', integer: '=N', port: '=N', number: '=SECONDS' }[kind];
   return `\`${short === undefined ? '' : `-${short}, `}--${name}${value}\``;
 }
 

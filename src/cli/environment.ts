@@ -5,6 +5,7 @@
 import type { ClientOptions, FleetClient } from '../client/client.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
+import type { OpenSsh } from '../ssh/ssh.ts';
 
 /** Where text goes. */
 export interface Output {
@@ -19,10 +20,12 @@ export interface EtcdDriverOptions {
   readonly timeoutMs: number;
   /** Contents of the PEM files of --ca-file, --cert-file and --key-file. */
   readonly tls: ClientOptions['tls'];
+  /** The name in the certificate of an endpoint whose address says something else, because a tunnel leads there. */
+  readonly serverName?: string;
 }
 
 export interface Environment {
-  /** Environment variables: FLEETCTL_*, XDG_RUNTIME_DIR and USER are read. */
+  /** Environment variables: FLEETCTL_*, XDG_RUNTIME_DIR, HOME and USER are read. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   /** Whether the user is root. */
@@ -37,6 +40,10 @@ export interface Environment {
   /** A file's bytes. Rejects as node:fs does: an error with a `code`. */
   readFile(path: string): Promise<Uint8Array>;
   fileExists(path: string): Promise<boolean>;
+  /** Opens an SSH connection that uses the standard input and output of the process. */
+  readonly openSsh: OpenSsh;
+  /** Passes standard input to a unix socket and its answer to standard output, until the socket's side ends. */
+  forwardToSocket(path: string, signal: AbortSignal): Promise<void>;
   /** Makes a client of the HTTP API; nothing is dialled yet. */
   connect(options: ClientOptions): FleetClient;
   /**

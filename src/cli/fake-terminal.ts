@@ -6,6 +6,7 @@ import { createClient } from '../client/client.ts';
 import { createManualClock } from '../lib/manual-clock.ts';
 import type { ManualClock } from '../lib/manual-clock.ts';
 import { seededRandom } from '../lib/random.ts';
+import { SshFailure } from '../ssh/ssh.ts';
 import type { Environment } from './environment.ts';
 import { runFleetctl } from './run.ts';
 
@@ -63,6 +64,8 @@ export function createFakeTerminal(socketPath: string): FakeTerminal {
         },
         fileExists: async (path) => files.has(path),
         connect: createClient,
+        openSsh: () => Promise.reject(new SshFailure('this test has no SSH')),
+        forwardToSocket: () => Promise.reject(new Error('this test has no such socket')),
         ...changes,
       };
       const running = runFleetctl(argv, environment);

@@ -8,7 +8,7 @@ export interface FlagSpec {
   readonly name: string;
   /** One-letter name, accepted as `-l` and, as fleet 1.0 had it, `--l`. */
   readonly short?: string;
-  readonly kind: 'switch' | 'text' | 'integer' | 'number';
+  readonly kind: 'switch' | 'text' | 'integer' | 'number' | 'port';
   readonly fallback: string;
   readonly choices?: readonly string[];
   readonly text: string;
@@ -56,7 +56,7 @@ export const globalFlags: readonly FlagSpec[] = [
   word(
     'known-hosts-file',
     '~/.fleetctl/known_hosts',
-    'Accepted for scripts of fleet 1.0: status and journal need no SSH',
+    'File of the host keys that ssh and --tunnel trust',
   ),
   {
     name: 'request-timeout',
@@ -68,14 +68,14 @@ export const globalFlags: readonly FlagSpec[] = [
     name: 'ssh-timeout',
     kind: 'number',
     fallback: '10',
-    text: 'Accepted for scripts of fleet 1.0: status and journal need no SSH',
+    text: 'Seconds until an SSH connection must be there',
   },
-  word('ssh-username', 'core', 'Accepted for scripts of fleet 1.0: status and journal need no SSH'),
+  word('ssh-username', 'core', 'User to be on other machines, for ssh and --tunnel'),
   {
-    ...toggle('strict-host-key-checking', 'Accepted for scripts of fleet 1.0: status and journal need no SSH'),
+    ...toggle('strict-host-key-checking', 'Check the keys of hosts before SSH connections are used'),
     fallback: 'true',
   },
-  word('tunnel', '', 'Not available: refused when given, because commands would go to another cluster than meant'),
+  word('tunnel', '', 'HOST or HOST:PORT to go through by SSH: --endpoint is meant as seen from there'),
   toggle('version', 'Print the version and exit', 'v'),
 ];
 
@@ -111,6 +111,10 @@ export function tableFlags(fields: string, valid: readonly string[]): readonly F
   ];
 }
 
+function sshPort(text: string): FlagSpec {
+  return { name: 'ssh-port', kind: 'port', fallback: '22', text };
+}
+
 /** Flags of verbs, by what the verbs do. */
 export const outputFlags: readonly FlagSpec[] = [outputFlag];
 export const submitFlags: readonly FlagSpec[] = [replace, sign];
@@ -119,7 +123,13 @@ export const waitFlags: readonly FlagSpec[] = [blockAttempts, noBlock];
 export const statusFlags: readonly FlagSpec[] = [
   outputFlag,
   toggle('no-block', 'Accepted for scripts of fleet 1.0: has no effect'),
-  word('ssh-port', '22', 'Accepted for scripts of fleet 1.0: no SSH is needed'),
+  sshPort('Accepted for scripts of fleet 1.0: no SSH is needed'),
+];
+export const sshFlags: readonly FlagSpec[] = [
+  toggle('forward-agent', 'Let the machine use the keys of the ssh-agent here', 'A'),
+  word('machine', '', 'Id of the machine, or its beginning'),
+  sshPort('Port of sshd on the machine'),
+  word('unit', '', 'Unit whose machine is meant'),
 ];
 export const journalFlags: readonly FlagSpec[] = [
   toggle('follow', 'Go on with new lines as they come', 'f'),
@@ -131,6 +141,6 @@ export const journalFlags: readonly FlagSpec[] = [
     fallback: 'short',
     text: 'Format of the lines, as journalctl names them: short, cat, json ...',
   },
-  word('ssh-port', '22', 'Accepted for scripts of fleet 1.0: no SSH is needed'),
+  sshPort('Accepted for scripts of fleet 1.0: no SSH is needed'),
   toggle('sudo', 'Accepted for scripts of fleet 1.0: has no effect'),
 ];

@@ -50,6 +50,7 @@ const kindWords: Readonly<Record<FlagSpec['kind'], string>> = {
   switch: '',
   text: ' string',
   integer: ' int',
+  port: ' int',
   number: ' float',
 };
 

@@ -90,13 +90,13 @@ const offlineClient: FleetClient = new Proxy({} as FleetClient, {
 });
 
 /**
- * Reads the command line in two steps: with the flags of all verbs to find the verb, then with the flags that verb
- * takes. That a name means the same kind of flag everywhere, bar --output, is what makes the first step right; a test
+ * Reads the command line in two steps: up to the verb with the flags of all verbs, then all of it with the flags that
+ * verb takes. That a name means the same kind of flag everywhere, bar --output, is what makes the first step right; a test
  * says so.
  */
 function readRequest(argv: readonly string[], env: Environment['env']): Result<Request> {
   const all = [...globalFlags, ...verbs.flatMap((spec) => spec.flags)].map(({ choices: _, ...spec }) => spec);
-  const first = readCommandLine(argv, all);
+  const first = readCommandLine(argv, all, () => true);
   const word = first.ok ? first.value.words[0] : undefined;
   if (first.ok && word === undefined) return finishRequest(null, { argv, env, specs: globalFlags });
   if (word === undefined) return first.ok ? failure('USAGE_INVALID') : first;
@@ -111,7 +111,10 @@ interface Sources {
 }
 
 function finishRequest(verb: VerbSpec | null, sources: Sources): Result<Request> {
-  const line = readCommandLine(sources.argv, sources.specs);
+  const before = verb?.wordsBeforeCommand;
+  const line = readCommandLine(sources.argv, sources.specs, ({ words, values }) =>
+    before === undefined ? false : words.length > before(values),
+  );
   if (!line.ok)
     return verb === null ? line : failure(line.failure.code, `${line.failure.message} (fleetctl help ${verb.name})`);
   const values = new Map<string, string>();

@@ -7,7 +7,16 @@ import { failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
 import { nearest } from '../core/spelling.ts';
 import { machineColumns, machineFields, unitColumns, unitFields, unitFileColumns, unitFileFields } from './columns.ts';
-import { journalFlags, launchFlags, outputFlags, statusFlags, submitFlags, tableFlags, waitFlags } from './flags.ts';
+import {
+  journalFlags,
+  launchFlags,
+  outputFlags,
+  sshFlags,
+  statusFlags,
+  submitFlags,
+  tableFlags,
+  waitFlags,
+} from './flags.ts';
 import type { FlagSpec } from './flags.ts';
 import type { Verb } from './session.ts';
 
@@ -24,6 +33,8 @@ export interface VerbSpec {
   readonly errorPrefix: string;
   /** False for verbs that need no cluster. */
   readonly online: boolean;
+  /** How many words, the verb among them, stand before a command whose flags are not ours; absent: there is none. */
+  readonly wordsBeforeCommand?: (values: ReadonlyMap<string, string>) => number;
   readonly load: () => Promise<{ readonly run: Verb }>;
 }
 
@@ -70,6 +81,14 @@ export const verbs: readonly VerbSpec[] = [
     errorPrefix: 'Error explaining unit: ',
     description: ['Prints one sentence about the unit, then what speaks for or against each machine.'],
     load: () => import('./verbs/explain.ts'),
+  }),
+  verb({
+    name: 'fd-forward',
+    summary: 'Pass standard input and output on to a unix socket',
+    usage: 'SOCKET',
+    online: false,
+    description: ['What a tunnel runs on its host when sshd there does not reach the socket itself.'],
+    load: () => import('./verbs/fd-forward.ts'),
   }),
   verb({
     name: 'help',
@@ -147,6 +166,20 @@ export const verbs: readonly VerbSpec[] = [
       'loaded only. Returns when all run again; a global unit is restarted on all machines.',
     ],
     load: () => import('./verbs/restart.ts'),
+  }),
+  verb({
+    name: 'ssh',
+    summary: 'Open a shell on a machine, or run a command there',
+    usage: '[-A|--forward-agent] [--ssh-port=N] [--machine=ID|--unit=UNIT|ID|UNIT] [COMMAND...]',
+    flags: sshFlags,
+    errorPrefix: 'Unable to proceed: ',
+    description: [
+      'Goes to a machine by its id, or the beginning of it, or to the machine of a unit. The',
+      'keys are those of the ssh-agent at SSH_AUTH_SOCK. Without a command it opens a shell.',
+      "The exit code is the command's; everything behind its first word belongs to it.",
+    ],
+    wordsBeforeCommand: (values) => (values.has('machine') || values.has('unit') ? 1 : 2),
+    load: () => import('./verbs/ssh.ts'),
   }),
   verb({
     name: 'start',

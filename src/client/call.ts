@@ -7,6 +7,7 @@
 import { request as requestClear } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { request as requestSecure } from 'node:https';
+import { isIP } from 'node:net';
 import type { Log } from '../lib/log.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ApiError, explainNetworkError, Unreachable } from './errors.ts';
@@ -118,6 +119,11 @@ export function createCaller(needs: CallerNeeds): Caller {
   return { open, text, json };
 }
 
+/** The name a certificate must have; an address is none (RFC 6066, section 3). */
+function serverName({ host }: Endpoint): string {
+  return isIP(host) === 0 ? host : '';
+}
+
 /** Sends a call to one endpoint and waits for the head of its answer. */
 function attempt(
   needs: CallerNeeds,
@@ -132,13 +138,13 @@ function attempt(
     const request = send({
       ...(endpoint.socketPath === null
         ? { host: endpoint.host, port: endpoint.port, ...needs.tls }
-        : { socketPath: endpoint.socketPath }),
+        : { socketPath: endpoint.socketPath, servername: serverName(endpoint), ...needs.tls }),
       // A connection of its own: a kept one may have been closed by the other side, and then nobody knows what arrived.
       agent: false,
       method: call.method,
       path: `${endpoint.basePath}${call.path}`,
       headers: {
-        host: endpoint.socketPath === null ? `${endpoint.host}:${endpoint.port}` : 'localhost',
+        host: endpoint.port === 0 ? 'localhost' : `${endpoint.host}:${endpoint.port}`,
         ...(call.body === undefined
           ? {}
           : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(call.body) }),

@@ -22,8 +22,9 @@ import type { Revision } from '../store/store.ts';
 
 /** Opens etcd, waits until it has answered once and serves the API to this process. Throws an Error with one line for people. */
 export async function openEtcdDriver(options: EtcdDriverOptions, signal: AbortSignal): Promise<FleetClient> {
-  const { endpoints, keyPrefix, timeoutMs, tls = {} } = options;
-  const checked = checkEtcdOptions({ endpoints, prefix: keyPrefix, requestTimeoutMs: timeoutMs, tls });
+  const { endpoints, keyPrefix, timeoutMs, tls = {}, serverName } = options;
+  const named = serverName === undefined ? {} : { serverName };
+  const checked = checkEtcdOptions({ endpoints, prefix: keyPrefix, requestTimeoutMs: timeoutMs, tls, ...named });
   if (!checked.ok) throw new Error(checked.failure.message);
   const needs = { clock: systemClock, random: { next: Math.random }, log: createLog('etcd', 'error', (line) => process.stderr.write(`${line}\n`)) };
   const store = openEtcdStore(checked.value, needs);

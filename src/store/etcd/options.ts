@@ -24,6 +24,8 @@ export interface EtcdOptions {
   /** `fleet`, `/fleet` and `/fleet/` mean the same keys. */
   readonly prefix: string;
   readonly tls?: EtcdTls;
+  /** The name in the members' certificates when their addresses say something else: behind a tunnel. */
+  readonly serverName?: string;
   /** Both or neither; the password travels in clear to an `http://` endpoint. */
   readonly username?: string;
   readonly password?: string;

@@ -85,10 +85,19 @@ export function secureCredentials(tls: EtcdOptions['tls']): ChannelCredentials {
   return credentials.createSsl(bytes(tls?.ca), bytes(tls?.key), bytes(tls?.cert));
 }
 
+/** Has the certificate checked for another name than the one that is dialled. */
+function nameOverride(name: string): Readonly<Record<string, string>> {
+  return { 'grpc.ssl_target_name_override': name, 'grpc.default_authority': name };
+}
+
 /** Connects to a member. Throws StoreUnavailable when it cannot be reached, has no leader or refuses the password. */
 export async function openSession(endpoint: Endpoint, needs: SessionNeeds, signal: AbortSignal): Promise<Session> {
   const security = endpoint.secure ? needs.credentials : credentials.createInsecure();
-  const client = new Client(endpoint.target, security, channelOptions);
+  const { serverName } = needs.options;
+  const client = new Client(endpoint.target, security, {
+    ...channelOptions,
+    ...(serverName === undefined ? {} : nameOverride(serverName)),
+  });
   const session = createSession(client, endpoint, needs.options);
   try {
     const limits = { timeoutMs: connectTimeoutMs, signal };
