@@ -18,7 +18,7 @@ const ci = process.env['CI'] === 'true';
 /** Debian packages the full run needs, by the program that shows they are there. */
 const debianPackages: Readonly<Record<string, string>> = {
   etcd: 'etcd-server', etcdctl: 'etcd-client', curl: 'curl', 'systemd-nspawn': 'systemd-container', debootstrap: 'debootstrap',
-  'dbus-daemon': 'dbus', ip: 'iproute2', cc: 'gcc', make: 'make', openssl: 'openssl', nsenter: 'util-linux', sqlite3: 'sqlite3',
+  'dbus-daemon': 'dbus', ip: 'iproute2', cc: 'gcc', make: 'make', openssl: 'openssl', nsenter: 'util-linux', sqlite3: 'sqlite3', tc: 'iproute2', nft: 'nftables', faketime: 'faketime',
 };
 
 /** A part of the run. `needs` answers why it cannot run here, or null. */
@@ -66,7 +66,7 @@ const parts: readonly Part[] = [
     run: () => command(bin('node'), [bin('depcruise'), '--config', 'tools/imports.config.mjs', '--output-type', 'err', 'src', 'sim']) },
   { name: 'tidy', quick: true, run: () => nodeTests(['tools/tidy.test.ts']) },
   { name: 'unit and contract tests', quick: true, needs: missing('cc', 'make'),
-    run: async () => nodeTests(['src/**/*.test.ts', 'sim/**/*.test.ts', 'test/docs/*.test.ts'], { env: await rootfsEnvironment() }) },
+    run: async () => nodeTests(['src/**/*.test.ts', 'sim/**/*.test.ts', 'test/docs/*.test.ts', 'test/nemesis/verdict.test.ts'], { env: await rootfsEnvironment() }) },
   { name: 'integration with a real etcd', quick: false, needs: missing('etcd', 'etcdctl', 'openssl'),
     run: () => nodeTests(['test/integration/*.test.ts'], { args: ['--test-concurrency=1'] }) },
   { name: 'executables', quick: false, needs: missing('cc', 'make'),

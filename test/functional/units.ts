@@ -4,6 +4,8 @@ import { members, type Cluster } from './cluster.ts';
 import { until } from './lab/command.ts';
 import type { Machine } from './lab/machine.ts';
 
+export { journalCursor, logged } from './lab/journal.ts';
+
 /** A service that runs until it is stopped. */
 export const sleeper = (placement = ''): string => `[Service]\nExecStart=/bin/sleep infinity\n\n[X-Fleet]\n${placement}\n`;
 
@@ -61,15 +63,4 @@ export async function mainPids(places: ReadonlyMap<string, Machine>): Promise<re
 /** The ids list-machines shows. */
 export async function machineIds({ fleetctl }: Cluster): Promise<readonly string[]> {
   return (await fleetctl('list-machines', '--no-legend', '--full', '--fields=machine')).stdout.trim().split('\n');
-}
-
-/** Waits for a line of fleetd's journal on `machine` that was written after `cursor`. */
-export async function logged(machine: Machine, cursor: string, line: RegExp): Promise<void> {
-  const read = (): Promise<string> => machine.sh(`journalctl -q -u fleet -o cat --no-pager --after-cursor='${cursor}'`);
-  await until(async () => line.test(await read()), async () => `${machine.name} logs ${String(line)}: ${await read()}`, 30_000);
-}
-
-/** Where the journal of `machine` ends now. */
-export async function journalCursor(machine: Machine): Promise<string> {
-  return (await machine.sh('journalctl -n 0 --show-cursor --no-pager')).replace(/^[^]*-- cursor: /, '').trim();
 }

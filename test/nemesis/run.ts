@@ -1,0 +1,109 @@
+/**
+ * One run of the nemesis: trouble by a seed while people work, then peace, then the verdict.
+ * Promises: the order of faults and requests is a function of the seed; every kind of fault comes once in each round, and a run in which one took no
+ * effect fails; it ends in a bounded time.
+ */
+import { seededRandom, type Random } from '../../src/lib/random.ts';
+import { createDriver } from './driver.ts';
+import { faultKinds, type Torment } from './faults.ts';
+import type { Fault, History } from './history.ts';
+import { readLives, readOverlaps } from './holder.ts';
+import { clock, violations } from './verdict.ts';
+import { openWorld, type World } from './world.ts';
+
+export interface NemesisOptions {
+  readonly seed: number;
+  /** For how long faults are begun; at least one round of all kinds is made. */
+  readonly minutes: number;
+  /** Name of the lab, at most 7 characters. */
+  readonly lab: string;
+  readonly log: (line: string) => void;
+}
+
+export interface NemesisResult {
+  readonly violations: readonly string[];
+  readonly summary: readonly string[];
+}
+
+const restMs = { least: 300, most: 1_500 };
+/** How long after the last fault everything that was accepted has to be in effect. */
+const convergenceMs = 120_000;
+
+export async function runNemesis(options: NemesisOptions): Promise<NemesisResult> {
+  const random = seededRandom(options.seed);
+  const world = await openWorld(options.lab);
+  const pause = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms); });
+  try {
+    const driver = createDriver(world, seededRandom(options.seed + 1), pause);
+    await driver.begin();
+    const stop = new AbortController();
+    const working = driver.run(stop.signal);
+    const faults: Fault[] = [];
+    try {
+      await inflictAll({ world, random, hold: pause }, { faults, endMs: Date.now() + options.minutes * 60_000, log: options.log });
+    } finally {
+      stop.abort();
+      await working;
+    }
+    await world.whole();
+    await driver.settle();
+    const history = await settled(world, async () => ({
+      faults, requests: driver.requests, lives: await readLives(world.folder), overlaps: await readOverlaps(world.folder), readAtMs: Date.now(),
+    }), pause);
+    return { violations: violations(history), summary: summaryOf(options, history) };
+  } finally {
+    await world.close();
+  }
+}
+
+interface Course {
+  /** What has been done; it grows. */
+  readonly faults: Fault[];
+  /** When no more faults are begun, once every kind has come. */
+  readonly endMs: number;
+  readonly log: (line: string) => void;
+}
+
+/** Rounds of every kind once, in random order. */
+async function inflictAll(torment: Torment, { faults, endMs, log }: Course): Promise<void> {
+  const kinds = Object.keys(faultKinds);
+  let order: readonly string[] = [];
+  while (Date.now() < endMs || faults.length < kinds.length) {
+    order = order.length === 0 ? shuffled(kinds, torment.random) : order.slice(1);
+    const [kind = ''] = order;
+    const inflict = faultKinds[kind];
+    if (inflict === undefined) continue;
+    const fromMs = Date.now();
+    const effect = await inflict(torment);
+    faults.push({ kind, ...effect, fromMs, untilMs: Date.now() });
+    log(`${clock(fromMs)} ${kind}: ${effect.evidence}`);
+    await torment.hold(restMs.least + torment.random.next() * (restMs.most - restMs.least));
+  }
+}
+
+/** Reads until nothing is wrong any more or the time for it is over. */
+async function settled(world: World, read: () => Promise<History>, pause: (ms: number) => Promise<void>): Promise<History> {
+  await world.whole();
+  const endMs = Date.now() + convergenceMs;
+  for (;;) {
+    const history = await read();
+    if (violations(history).length === 0 || Date.now() > endMs) return history;
+    await pause(1_000);
+  }
+}
+
+function shuffled(names: readonly string[], random: Random): readonly string[] {
+  return names.map((name) => ({ name, order: random.next() })).sort((left, right) => left.order - right.order).map(({ name }) => name);
+}
+
+function summaryOf({ seed, minutes }: NemesisOptions, history: History): readonly string[] {
+  const { faults, requests, lives, overlaps } = history;
+  const counts = Object.keys(faultKinds).map((kind) => `  ${String(faults.filter((fault) => fault.kind === kind).length).padStart(4)}  ${kind}`);
+  const accepted = requests.filter((request) => request.accepted).length;
+  const durationS = Math.round((history.readAtMs - (faults[0]?.fromMs ?? history.readAtMs)) / 1_000);
+  return [
+    `seed ${seed}, ${minutes} minutes asked for, ${durationS} s with the return to peace`,
+    `${faults.length} faults:`, ...counts,
+    `${requests.length} requests, ${accepted} accepted; ${lives.length} processes; ${overlaps.length} of units that go on on lost machines met their old process`,
+  ];
+}
