@@ -16,8 +16,12 @@ async function main(): Promise<number> {
   const result = await runNemesis({ seed, minutes, lab: process.env['FLEET_TEST_LAB'] ?? 'nem', log: print });
   for (const line of result.summary) print(line);
   for (const line of result.violations) print(`BROKEN: ${line}`);
-  print(result.violations.length === 0 ? 'every promise held' : `${result.violations.length} promises broken; again: npm run nemesis -- --seed ${seed} --minutes ${minutes}`);
-  return result.violations.length === 0 ? 0 : 1;
+  if (result.violations.length === 0) {
+    print('every promise held');
+    return 0;
+  }
+  print(`${result.violations.length} promises broken; again: npm run nemesis -- --seed ${seed} --minutes ${minutes}`);
+  return 1;
 }
 
 function wrong(message: string): number {

@@ -18,7 +18,8 @@ const ci = process.env['CI'] === 'true';
 /** Debian packages the full run needs, by the program that shows they are there. */
 const debianPackages: Readonly<Record<string, string>> = {
   etcd: 'etcd-server', etcdctl: 'etcd-client', curl: 'curl', 'systemd-nspawn': 'systemd-container', debootstrap: 'debootstrap',
-  'dbus-daemon': 'dbus', ip: 'iproute2', cc: 'gcc', make: 'make', openssl: 'openssl', nsenter: 'util-linux', sqlite3: 'sqlite3', tc: 'iproute2', nft: 'nftables', faketime: 'faketime',
+  'dbus-daemon': 'dbus', ip: 'iproute2', cc: 'gcc', make: 'make', openssl: 'openssl', nsenter: 'util-linux', sqlite3: 'sqlite3',
+  tc: 'iproute2', nft: 'nftables', faketime: 'faketime',
 };
 
 /** A part of the run. `needs` answers why it cannot run here, or null. */
