@@ -104,6 +104,7 @@ function summaryOf({ seed, minutes }: NemesisOptions, history: History): readonl
   return [
     `seed ${seed}, ${minutes} minutes asked for, ${durationS} s with the return to peace`,
     `${faults.length} faults:`, ...counts,
-    `${requests.length} requests, ${accepted} accepted; ${lives.length} processes; ${overlaps.length} of units that go on on lost machines met their old process`,
+    `${requests.length} requests, ${accepted} accepted; ${lives.length} processes`,
+    `${overlaps.length} processes began while another of their unit still ran, as units may that go on on lost machines`,
   ];
 }
