@@ -53,6 +53,8 @@ export interface SimMachine {
   readonly units: FakeMachineState;
   readonly disk: Map<string, string>;
   metadata: Record<string, string>;
+  /** What health checks of its units say: why they fail, null when they pass. */
+  ailment: string | null;
   bootId: string;
   /** Starts fleetd; `faultOf` makes its store calls fail. */
   start(faultOf?: (call: StoreCall) => StoreFault): SimFleetd;
@@ -147,7 +149,7 @@ function createOperator({ store, clock }: World, mirror: Mirror): Pick<SimCluste
   };
   const put = (name: UnitName, before: UnitRecord | undefined, wish: Partial<UnitRecord>): CommitChange => ({
     kind: 'put', key: keys.unit(name), value: encodeRecord({
-      hash: '' as FileHash, desired: 'inactive', restart: 0, ...before, ...wish, generation: (before?.generation ?? 0) + 1,
+      hash: '' as FileHash, desired: 'inactive', restart: 0, release: 0, ...before, ...wish, generation: (before?.generation ?? 0) + 1,
       changedAtMs: clock.nowMs(), changedBy: 'operator', adoptOn: null,
     }),
   });
@@ -172,7 +174,7 @@ function createOperator({ store, clock }: World, mirror: Mirror): Pick<SimCluste
 function createMachine(world: World, id: MachineId, metadata: Record<string, string>): SimMachine {
   let boots = 0;
   const machine: SimMachine = {
-    id, metadata, units: createFakeMachine(), disk: new Map(), bootId: `boot of ${id}`,
+    id, metadata, units: createFakeMachine(), disk: new Map(), ailment: null, bootId: `boot of ${id}`,
     start: (faultOf) => {
       boots += 1;
       return startOn(world, { machine, faultOf, number: boots });
@@ -198,6 +200,7 @@ function startOn(world: World, { machine, faultOf, number }: Starting): SimFleet
     stores: { mirror: client, engine: client, agent: client, api: client },
     clock, random, log: createLog(`${machine.id}#${String(number)}`, 'info', writeLine), ttlMs, stopTimeoutMs,
     runner: createFakeRunner({ clock, random, machine: machine.units }), memory: memoryOf(machine.disk),
+    probe: () => Promise.resolve(machine.ailment),
     facts: () => ({
       id: machine.id, publicIp: `ip-${machine.id}`, hostname: machine.id, metadata: { ...machine.metadata }, version: '2',
       bootId: machine.bootId, capacity: { cpus: 1, memoryBytes: 1 }, peer: null, runner: 'supervisor', store: 'embedded',

@@ -24,7 +24,7 @@ import type { Store } from '../src/store/store.ts';
 export const fleetdParts = ['mirror', 'engine', 'agent', 'api'] as const;
 export type FleetdPart = (typeof fleetdParts)[number];
 
-export interface FleetdNeeds extends Pick<AgentNeeds, 'runner' | 'facts' | 'memory' | 'ttlMs' | 'stopTimeoutMs'> {
+export interface FleetdNeeds extends Pick<AgentNeeds, 'runner' | 'facts' | 'memory' | 'probe' | 'ttlMs' | 'stopTimeoutMs'> {
   readonly stores: Readonly<Record<FleetdPart, Store>>;
   readonly clock: Clock;
   readonly random: Random;
@@ -58,7 +58,7 @@ export function startFleetd(needs: FleetdNeeds): Fleetd {
   const engineEnded = runEngine(
     { store: stores.engine, mirror, machine: machineId, clock, random, log, ttlMs, report: engine }, engineStop.signal);
   const agentEnded = runAgent({
-    store: stores.agent, runner: needs.runner, facts: needs.facts, clock, random, log, ttlMs, memory: needs.memory, report: agent,
+    store: stores.agent, runner: needs.runner, facts: needs.facts, clock, random, log, ttlMs, memory: needs.memory, probe: needs.probe, report: agent,
     refresh, stopTimeoutMs: needs.stopTimeoutMs, onStop: () => Promise.resolve(answer),
   }, agentStop.signal);
   const ended = Promise.all([engineEnded, agentEnded, mirror.run(background.signal), runOperations(write, background.signal)])

@@ -6,6 +6,7 @@
  */
 import type { MachineFacts } from '../core/machine.ts';
 import { isForeign } from '../core/reconcile/plan-agent.ts';
+import { limits } from '../core/limits.ts';
 import type { Assignment } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import { createBackoff } from '../lib/backoff.ts';
@@ -21,6 +22,9 @@ import type { UnitRunner } from '../runner/runner.ts';
 import type { Store } from '../store/store.ts';
 import { followAssignments } from './assignments.ts';
 import type { Assignments } from './assignments.ts';
+import { createAttendance } from './attendance.ts';
+import { createCareBook } from './care-book.ts';
+import type { Probe } from './health-watch.ts';
 import { createFinished, unconcerned } from './finished.ts';
 import type { AgentMemory } from './memory.ts';
 import { bringAbout } from './passes.ts';
@@ -34,6 +38,8 @@ import { createUnitFiles } from './unit-files.ts';
 
 const firstRetryMs = 100;
 const longestRetryMs = 10_000;
+/** Of the time that leaving may take, what units may drain for; the rest is for them to stop in. */
+const drainShareOfStop = 0.5;
 /** How long the question whether to leave may take; without an answer units are left alone. */
 const onStopMsMax = 5_000;
 
@@ -51,6 +57,8 @@ export interface AgentNeeds {
   /** fleet 1.0's agent_ttl: how long this machine may be silent before its units move. */
   readonly ttlMs: number;
   readonly memory: AgentMemory;
+  /** Asks units whether they are well. */
+  readonly probe: Probe;
   /** Asked once, when the agent is stopped. */
   readonly onStop: (signal: AbortSignal) => Promise<OnStop>;
   /** How long leaving waits for units to stop before it leaves all the same. */
@@ -75,10 +83,14 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
     bell.wake();
   });
   const reporter = createReporter({ store, clock, presence, machine, report });
+  const book = createCareBook({ memory: needs.memory, bootId: () => needs.facts().bootId, log });
+  await book.recall();
+  const attendance = createAttendance({ book, probe: needs.probe, clock, random, bell });
   const finished = createFinished(needs.memory, log);
   await finished.recall();
   const passNeeds: PassNeeds = {
     runner, clock, random, log, reporter, report, bell, finished, problems: createProblemBook(random), files: createUnitFiles(needs),
+    attendance,
   };
   const loops = { needs, presence, passNeeds };
   // What has to go on while units are stopped ends only when the agent has left.
@@ -88,6 +100,7 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
     (over) => assignments.run(over),
     (over) => followRunner(passNeeds, over),
     (over) => passRefreshOn(needs, presence, over),
+    (over) => attendance.run(over),
     (over) => workAndLeave({ ...loops, assignments, asked: signal }, over),
   ], new AbortController().signal);
 }
@@ -124,6 +137,7 @@ function wishesOf(assignments: Assignments, presence: Presence): Wishes {
       return hasJoined && state !== 'taken' && assignments.known() ? assignments.current() : null;
     },
     untouched: assignments.unreadable,
+    drainMsMax: limits.drainMsMax,
     isOver: () => false,
   };
 }
@@ -141,7 +155,8 @@ async function askOnStop({ clock, log, onStop }: AgentNeeds): Promise<OnStop> {
 /** Stops and unloads all units, as if nothing were assigned any more. */
 async function stopUnits({ needs, passNeeds }: Loops, signal: AbortSignal): Promise<void> {
   const none: Wishes = {
-    assignments: () => new Map(), untouched: () => new Set(), isOver: (observations) => [...observations.values()].every(isForeign),
+    assignments: () => new Map(), untouched: () => new Set(), drainMsMax: needs.stopTimeoutMs * drainShareOfStop,
+    isOver: (observations) => [...observations.values()].every(isForeign),
   };
   try {
     await withDeadline({ clock: needs.clock, limitMs: needs.stopTimeoutMs, signal }, (late) => bringAbout({ ...passNeeds, finished: unconcerned }, none, late));

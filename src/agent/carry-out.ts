@@ -4,7 +4,9 @@
  */
 import type { Step, StepKind, StepOf } from '../core/reconcile/step.ts';
 import type { FileHash } from '../core/unit.ts';
+import type { UnitName } from '../core/unit-name.ts';
 import type { StartRequest, UnitRunner } from '../runner/runner.ts';
+import type { Attendance } from './attendance.ts';
 import type { Subject } from './problems.ts';
 
 /** Something that could not be done, and why. */
@@ -15,6 +17,7 @@ export interface StepProblem {
 
 export interface StepNeeds {
   readonly runner: UnitRunner;
+  readonly attendance: Pick<Attendance, 'drain' | 'undrain' | 'noteStopped'>;
   /** Reads unit files into the agent's cache; answers with those it could not read. */
   readonly fetchFiles: (hashes: readonly FileHash[], signal: AbortSignal) => Promise<readonly StepProblem[]>;
 }
@@ -42,22 +45,38 @@ export function subjectOf(step: Step): Subject | null {
   return step.kind === 'fetch' ? step.hash : step.unit;
 }
 
-function executorsOf({ runner, fetchFiles }: StepNeeds): Executors {
+function executorsOf({ runner, fetchFiles, attendance }: StepNeeds): Executors {
   const toProblems = (found: readonly { readonly name: Subject; readonly why: string }[]): readonly StepProblem[] =>
     found.map(({ name, why }) => ({ subject: name, why }));
   return {
     fetch: (steps, signal) => fetchFiles(steps.map(({ hash }) => hash), signal),
-    stop: async (steps, signal) => toProblems(await runner.stop(steps.map(({ unit }) => unit), signal)),
-    unload: async (steps, signal) => toProblems(await runner.unload(steps.map(({ unit }) => unit), signal)),
+    drain: async (steps) => {
+      await attendance.drain(unitsOf(steps));
+      return [];
+    },
+    undrain: async (steps) => {
+      await attendance.undrain(unitsOf(steps));
+      return [];
+    },
+    stop: async (steps, signal) => {
+      attendance.noteStopped(unitsOf(steps));
+      return toProblems(await runner.stop(unitsOf(steps), signal));
+    },
+    unload: async (steps, signal) => toProblems(await runner.unload(unitsOf(steps), signal)),
     load: async (steps, signal) => toProblems(await runner.load(steps.map(({ rendered }) => rendered), signal)),
     reload: async (_steps, signal) => {
       await runner.reload(signal);
       return [];
     },
     start: async (steps, signal) => toProblems(await runner.start(steps.map(requestOf), signal)),
-    restart: async (steps, signal) => toProblems(await runner.restart(steps.map(requestOf), signal)),
+    restart: async (steps, signal) => {
+      attendance.noteStopped(unitsOf(steps));
+      return toProblems(await runner.restart(steps.map(requestOf), signal));
+    },
   };
 }
+
+const unitsOf = (steps: readonly { readonly unit: UnitName }[]): readonly UnitName[] => steps.map(({ unit }) => unit);
 
 const requestOf = ({ unit, restart }: StepOf<'start' | 'restart'>): StartRequest => ({ name: unit, restart });
 

@@ -16,6 +16,7 @@ import { waitAtMost } from '../lib/wakeups.ts';
 import type { Bell } from '../lib/wakeups.ts';
 import { RunnerUnavailable } from '../runner/runner.ts';
 import type { Observation, UnitRunner } from '../runner/runner.ts';
+import type { Attendance } from './attendance.ts';
 import { carryOut, subjectOf } from './carry-out.ts';
 import type { StepProblem } from './carry-out.ts';
 import type { Finished } from './finished.ts';
@@ -41,6 +42,7 @@ export interface PassNeeds {
   readonly problems: ProblemBook;
   readonly finished: Finished;
   readonly files: UnitFiles;
+  readonly attendance: Attendance;
   readonly report: AgentReport;
   /** Rings when assignments, units or presence have changed. */
   readonly bell: Bell;
@@ -52,6 +54,8 @@ export interface Wishes {
   assignments(): ReadonlyMap<UnitName, Assignment> | null;
   /** Units that are left as they are. */
   untouched(): ReadonlySet<UnitName>;
+  /** How long a unit may drain at most, whatever its DrainTime= says. */
+  readonly drainMsMax: number;
   /** Ends the passes once a pass has found nothing to do and this holds. */
   isOver(observations: ReadonlyMap<UnitName, Observation>): boolean;
 }
@@ -69,7 +73,8 @@ export async function bringAbout(needs: PassNeeds, wishes: Wishes, signal: Abort
     } else if (end === 'idle') {
       backoff.reset();
       const retryMs = needs.problems.nextMs(needs.clock.uptimeMs()) ?? resyncMs;
-      await waitAtMost(needs.bell, { clock: needs.clock, limitMs: Math.min(resyncMs, retryMs) }, signal);
+      const drainedMs = needs.attendance.nextMs(wishes.drainMsMax) ?? resyncMs;
+      await waitAtMost(needs.bell, { clock: needs.clock, limitMs: Math.min(resyncMs, retryMs, drainedMs) }, signal);
     }
   }
 }
@@ -82,12 +87,14 @@ async function onePass(needs: PassNeeds, wishes: Wishes, signal: AbortSignal): P
   const startedMs = clock.uptimeMs();
   try {
     const observations = await runner.observe(signal);
+    const assignments = wishes.assignments() ?? new Map<UnitName, Assignment>();
+    await needs.attendance.look({ observations, assignments, texts: needs.files.texts });
     const steps = planNow(needs, wishes, observations);
     needs.reporter.update(await statusesNow(needs, wishes, observations));
     if (steps.length === 0) return wishes.isOver(observations) ? 'over' : 'idle';
     report.lastPlan = steps;
     for (const step of steps) log.debug(`${step.kind} ${subjectOf(step) ?? ''}: ${step.why}`);
-    const found = await carryOut(steps, { runner, fetchFiles: needs.files.fetch }, signal);
+    const found = await carryOut(steps, { runner, fetchFiles: needs.files.fetch, attendance: needs.attendance }, signal);
     noteOutcome(needs, wishes, { steps, found });
     return 'busy';
   } catch (error) {
@@ -104,21 +111,23 @@ async function onePass(needs: PassNeeds, wishes: Wishes, signal: AbortSignal): P
 function planNow(needs: PassNeeds, wishes: Wishes, observations: ReadonlyMap<UnitName, Observation>): readonly Step[] {
   const assignments = wishes.assignments();
   if (assignments === null) return [];
-  const { problems, files, clock } = needs;
+  const { problems, files, clock, attendance } = needs;
   files.keepOnly(assignments);
   const waiting = problems.withheld((subject) => wishOf(assignments, subject), clock.uptimeMs());
   const withheld = new Set([...waiting, ...wishes.untouched()]);
-  const steps = planAgent({ assignments, texts: files.texts, observations, withheld, finished: needs.finished.units(assignments) });
+  const drains = attendance.drains(wishes.drainMsMax);
+  const finished = needs.finished.units(assignments);
+  const steps = planAgent({ assignments, texts: files.texts, observations, withheld, finished, drains, nowMs: clock.uptimeMs() });
   const busy = new Set(steps.map(subjectOf));
   for (const subject of problems.subjects()) if (!busy.has(subject) && !withheld.has(subject)) problems.clear(subject);
   return steps;
 }
 
 async function statusesNow(
-  { problems, finished }: PassNeeds, wishes: Wishes, observations: ReadonlyMap<UnitName, Observation>,
+  { problems, finished, attendance }: PassNeeds, wishes: Wishes, observations: ReadonlyMap<UnitName, Observation>,
 ): Promise<ReadonlyMap<UnitName, UnitStatus>> {
   const assignments = wishes.assignments();
-  const statuses = statusesOf({ observations, assignments: assignments ?? new Map(), problems });
+  const statuses = statusesOf({ observations, assignments: assignments ?? new Map(), problems, attendance });
   return assignments === null ? statuses : finished.settle(statuses, assignments);
 }
 

@@ -4,26 +4,28 @@
  */
 import { isForeign } from '../core/reconcile/plan-agent.ts';
 import type { Assignment, FileHash, UnitStatus } from '../core/unit.ts';
-import { notStarted, unchecked } from '../core/unit.ts';
+import { notStarted, outdated, unchecked } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type { Observation } from '../runner/runner.ts';
+import type { Attendance } from './attendance.ts';
 import type { ProblemBook } from './problems.ts';
 
 export interface StatusSources {
   readonly observations: ReadonlyMap<UnitName, Observation>;
   readonly assignments: ReadonlyMap<UnitName, Assignment>;
   readonly problems: ProblemBook;
+  readonly attendance: Pick<Attendance, 'statusOf'>;
 }
 
 const foreignProblem = 'fleet did not start it and leaves it alone: import it, or stop it with systemctl';
 
 /** The status of every unit on the machine, and of assigned units that cannot be brought to it. */
-export function statusesOf({ observations, assignments, problems }: StatusSources): ReadonlyMap<UnitName, UnitStatus> {
+export function statusesOf({ observations, assignments, problems, attendance }: StatusSources): ReadonlyMap<UnitName, UnitStatus> {
   const statuses = new Map<UnitName, UnitStatus>();
   for (const [name, observation] of observations) {
     const assignment = assignments.get(name);
     const problem = assignment === undefined && isForeign(observation) ? foreignProblem : problemOf(problems, name, assignment);
-    statuses.set(name, statusOf(observation, problem));
+    statuses.set(name, { ...statusOf(observation, problem), ...attendance.statusOf(observation) });
   }
   for (const [name, assignment] of assignments) {
     const problem = problemOf(problems, name, assignment);
@@ -38,7 +40,15 @@ function problemOf(problems: ProblemBook, name: UnitName, assignment: Assignment
 
 function statusOf(observation: Observation, problem: string): UnitStatus {
   const { load, active, sub, hash, sinceMs, result, exitStatus, succeeded, restarts, mainPid, restart } = observation;
-  return { load, active, sub, hash, sinceMs, result, exitStatus, succeeded, restarts, mainPid, restart, problem, ...unchecked };
+  return {
+    load, active, sub, hash, sinceMs, result, exitStatus, succeeded, restarts, mainPid, restart, problem, ...unchecked, ports: portsOf(observation),
+  };
+}
+
+/** Only what was started with its present rendering has the ports of it. */
+function portsOf({ active, restart, ports }: Observation): UnitStatus['ports'] {
+  const runs = active !== 'inactive' && active !== 'failed';
+  return runs && restart !== outdated ? ports : unchecked.ports;
 }
 
 function statusOfAbsent(hash: FileHash, problem: string): UnitStatus {

@@ -6,6 +6,7 @@ import type { MachineHistory, UnitHistory } from './history.ts';
 import type { ReleaseRecord } from './release/release.ts';
 import type { Hold, HoldOrder } from './hold.ts';
 import type { Machine, MachineId, MachineOverride, RosterEntry } from './machine.ts';
+import type { FormerPorts, MachinePorts, PortCursors, PortPool } from './ports.ts';
 import type { UnitFile } from './unit-file.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from './unit.ts';
 import type { UnitName } from './unit-name.ts';
@@ -46,6 +47,11 @@ export interface Unreadable {
   readonly why: string;
 }
 
+/** Whose cursors: those of a machine, or those of ports that are unique in the cluster. */
+export type CursorScope = MachineId | typeof clusterScope;
+/** No machine id: those are never empty, and never a word with a "*". */
+export const clusterScope = '*';
+
 /** Everything the store says, at one revision. */
 export interface ClusterSnapshot {
   readonly revision: number;
@@ -60,6 +66,10 @@ export interface ClusterSnapshot {
   readonly machineHistories: ReadonlyMap<MachineId, MachineHistory>;
   /** By what is released: a template, or a unit that is no instance of one. */
   readonly releases: ReadonlyMap<UnitName, ReleaseRecord>;
+  readonly portPools: ReadonlyMap<string, PortPool>;
+  readonly portCursors: ReadonlyMap<CursorScope, PortCursors>;
+  readonly machinePorts: ReadonlyMap<MachineId, MachinePorts>;
+  readonly formerPorts: ReadonlyMap<UnitName, FormerPorts>;
   readonly leader: Leader | null;
   readonly unreadable: ReadonlyMap<string, Unreadable>;
   /** Every machine that was ever here and is not forgotten. */
@@ -76,6 +86,7 @@ export interface ClusterSnapshot {
 /** A cluster of which nothing is known. */
 export const emptySnapshot: ClusterSnapshot = {
   revision: 0, files: new Map(), units: new Map(), machines: new Map(), assignments: new Map(), statuses: new Map(),
-  unitHistories: new Map(), machineHistories: new Map(), releases: new Map(), leader: null, unreadable: new Map(),
+  unitHistories: new Map(), machineHistories: new Map(), releases: new Map(), portPools: new Map(),
+  portCursors: new Map(), machinePorts: new Map(), formerPorts: new Map(), leader: null, unreadable: new Map(),
   roster: new Map(), overrides: new Map(), hold: null, holdOrder: null, schema: null, storeAcceptance: null,
 };

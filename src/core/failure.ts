@@ -25,6 +25,7 @@ export const failureTable = {
   METHOD_NOT_ALLOWED: { status: 405, text: 'the resource does not support the method' },
   RESOURCE_NOT_FOUND: { status: 404, text: 'no such resource' },
   PAGE_TOKEN_INVALID: { status: 400, text: 'the page token is malformed' },
+  PORTS_INVALID: { status: 400, text: 'not a port range, or not a name of ports' },
   METADATA_INVALID: { status: 400, text: 'not a machine metadata entry' },
   MACHINE_NOT_FOUND: { status: 404, text: 'no such machine' },
   MACHINE_ID_TAKEN: { status: 409, text: 'another machine has the same id' },

@@ -46,6 +46,7 @@ test('a unit without options may run anywhere', () => {
     service: null, healthCheck: null, healthIntervalMs: 5_000, healthTimeoutMs: 2_000, healthyThreshold: 1, unhealthyThreshold: 3, drainMs: 0,
     onMachineLost: 'keep', lostAfterMs: null,
     release: noReleaseOptions,
+    ports: [], portScope: 'machine',
   });
 });
 
@@ -119,9 +120,7 @@ test('a wrong key or value is named with its line, its text and what to do', () 
     ['X-Conflict=a', 'UNIT_OPTION_UNKNOWN line 4: [X-Fleet] has no option "X-Conflict"; did you mean "X-Conflicts"?'],
     ['ExecStart=a', 'UNIT_OPTION_UNKNOWN line 4: [X-Fleet] has no option "ExecStart"; it belongs in [Service]'],
     ['Bogus=1', 'UNIT_OPTION_UNKNOWN line 4: [X-Fleet] has no option "Bogus"; '
-      + 'it has MachineID, MachineOf, MachineMetadata, Conflicts, Replaces, Global, Service, HealthCheck, HealthInterval, '
-      + 'HealthTimeout, HealthyThreshold, UnhealthyThreshold, DrainTime, OnMachineLost, LostAfter, ReleaseStrategy, '
-      + 'ReleaseBatch, ReleasePause, ReleaseMaxFailures, ReleaseMinActive, ReleaseHealthTimeout, ReleaseRollback'],
+      + `it has ${fleetKeys.filter((key) => !key.startsWith('X-')).join(', ')}`],
     ['MachineID=a b', 'UNIT_OPTION_INVALID line 4: MachineID=a b: only one id can be given; use MachineMetadata for several machines'],
     ['MachineID=""', 'UNIT_OPTION_INVALID line 4: MachineID="": no id; list-machines -l shows them'],
     ['\nMachineOf=a/b', `UNIT_OPTION_INVALID line 5: MachineOf=a/b: "a/b" is not a unit: invalid character '/' in unit name`],
@@ -199,4 +198,21 @@ test('no value makes the section throw or gives a message of several lines', () 
     const section = parseFleetSection(nameOf(name), file.value);
     if (!section.ok) assert.match(section.failure.message, /^[^\n]+$/);
   }), { numRuns: 2_000 });
+});
+
+test('ports: each Port= is one, named once, and a template leaves open what depends on the instance', () => {
+  assert.deepEqual(sectionOf('Port=http:20001-20010\nPort=apps.war').ports, [
+    { name: 'http', from: { low: 20_001, high: 20_010 } }, { name: 'apps.war', from: { pool: 'apps.war' } },
+  ]);
+  assert.deepEqual(sectionOf('Port=http:1000%i').ports, [{ name: 'http', from: { low: 10_001, high: 10_001 } }]);
+  assert.deepEqual(sectionOf('Port=http:1000%i', 'app@.service').ports, []);
+  assert.equal(failureOf('Port=http:1-2\nPort=http:3-4'), 'PORTS_INVALID line 5: Port=http:3-4: "http" is the name of two ports; give each its own');
+  assert.equal(failureOf('Port=a-b:1-2 a.b:1-2'),
+    'PORTS_INVALID line 4: Port=a-b:1-2 a.b:1-2: "a.b" and "a-b" would both be FLEET_PORT_A_B; rename one');
+});
+
+test('PortScope is machine unless the unit says cluster', () => {
+  assert.equal(sectionOf('').portScope, 'machine');
+  assert.equal(sectionOf('PortScope=cluster').portScope, 'cluster');
+  assert.equal(failureOf('PortScope=rack'), 'UNIT_OPTION_INVALID line 4: PortScope=rack: write machine or cluster');
 });

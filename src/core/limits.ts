@@ -44,6 +44,10 @@ export const limits = {
   releaseBatchMax: 32,
   /** Failures a release remembers. */
   releaseFailuresKept: 20,
+  /** Units of drained machines that are on their way to another machine at once. */
+  drainMovesMax: 5,
+  /** Characters of the reason a person gives for a cordon, a drain or a hold. */
+  reasonCharactersMax: 256,
   /** Candidates an explanation lists before it says how many more there are. */
   explainMachinesMax: 1_000,
   /** Events kept of one unit, and of one machine. */

@@ -1,6 +1,7 @@
 /** A unit of the cluster: what a person asked for, and what was decided and seen about it. */
 import type { Health } from './health-check.ts';
 import type { MachineId } from './machine.ts';
+import type { PortOrigin } from './ports.ts';
 import type { UnitName } from './unit-name.ts';
 
 declare const fileHashBrand: unique symbol;
@@ -22,6 +23,8 @@ export interface UnitRecord {
    * before; together with the hash it tells whether a oneshot has done what was asked.
    */
   readonly restart: number;
+  /** Grows by one with every release of the unit: it gets the next ports, which a restart keeps. */
+  readonly release: number;
   readonly changedAtMs: number;
   readonly changedBy: string;
   /**
@@ -36,8 +39,14 @@ export interface Assignment {
   readonly hash: FileHash;
   readonly desired: 'loaded' | 'launched';
   readonly restart: number;
+  /** The unit's release that the ports were given out for. */
+  readonly release: number;
   /** Ports given out, by name. */
   readonly ports: Readonly<Record<string, number>>;
+  /** Where the ports came from, by the same names. */
+  readonly portOrigins: Readonly<Record<string, PortOrigin>>;
+  /** How often this run of the unit was given other ports because its own were in use. */
+  readonly portMoves: number;
   /** Why this machine, as a sentence for people. */
   readonly why: string;
   readonly assignedAtMs: number;
@@ -104,6 +113,11 @@ export interface UnitStatus {
   /** The ports it was started with, by name; empty when it does not run, or runs an older rendering of its file. */
   readonly ports: Readonly<Record<string, number>>;
 }
+
+/** The part of an assignment that says nothing: of a unit that asks for no ports. */
+export const withoutPorts: Pick<Assignment, 'release' | 'ports' | 'portOrigins' | 'portMoves'> = {
+  release: 0, ports: {}, portOrigins: {}, portMoves: 0,
+};
 
 /** The part of a status that says nothing: of a unit nobody checks, that does not drain, with no ports. */
 export const unchecked: Pick<UnitStatus, 'health' | 'healthWhy' | 'draining' | 'ports' | 'released'> = {

@@ -6,7 +6,7 @@ import { emptyUnitHistory } from '../core/history.ts';
 import { limits } from '../core/limits.ts';
 import type { MachineId } from '../core/machine.ts';
 import type { AssignmentContent, Decision } from '../core/schedule/decision.ts';
-import { unfenced } from '../core/unit.ts';
+import { unfenced, withoutPorts } from '../core/unit.ts';
 import type { FileHash } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type { Revision } from '../store/store.ts';
@@ -14,14 +14,17 @@ import { commitsOf, packCommits } from './commits.ts';
 import type { Part } from './commits.ts';
 
 const leader = { key: 'leader', modRevision: 7 as Revision };
-const content: AssignmentContent = { hash: 'h' as FileHash, desired: 'launched', restart: 0, ports: {}, why: 'it fits', finished: false, ...unfenced };
+const content: AssignmentContent = {
+  hash: 'h' as FileHash, desired: 'launched', restart: 0, ...withoutPorts, why: 'it fits', finished: false, ...unfenced,
+};
 const [unit, aaa, bbb] = ['a.service' as UnitName, 'aaa' as MachineId, 'bbb' as MachineId];
 const commitOf = (decision: Decision): ReturnType<typeof commitsOf>[number] | undefined =>
   commitsOf([decision], { leader, revisionOf: (key) => key.length as Revision, nowMs: 5, histories: new Map() })[0];
 
 test('a move takes the old assignment away and gives the new one in one commit, while unit and machine are as they were', () => {
   const commit = commitOf({ kind: 'move', unit, why: '', from: aaa, machine: bbb, content, unrest: true });
-  assert.deepEqual(commit?.guards, [leader, { key: 'units/a.service', modRevision: 15 }, { key: 'machines/bbb', modRevision: 12 }]);
+  assert.deepEqual(commit?.guards, [leader, { key: 'units/a.service', modRevision: 15 }, { key: 'machines/bbb', modRevision: 12 },
+    { key: 'machine-overrides/bbb', modRevision: 21 }]);
   assert.deepEqual(commit.changes.map(({ kind, key }) => `${kind} ${key}`), ['delete assignments/aaa/a.service', 'put assignments/bbb/a.service']);
 });
 

@@ -61,22 +61,23 @@ export function packCommits(parts: readonly Part[], leader: Guard): readonly Com
   return commits.map(({ guards, changes }) => ({ guards: [...guards.values()], changes }));
 }
 
-/** A decision stands on the unit's record, and on the machine that it brings the unit to. */
+/** A decision stands on the unit's record, and on the machine that it brings the unit to being there and open. */
 function partOf(decision: Decision, { revisionOf, nowMs }: CommitNeeds): Part {
   const guardOf = (key: string): Guard => ({ key, modRevision: revisionOf(key) });
   const unit = guardOf(keys.unit(decision.unit));
+  const arrival = [guardOf(keys.machine(decision.machine)), guardOf(keys.machineOverride(decision.machine))];
   const remove = (machine: Decision['machine']): CommitChange => ({ kind: 'delete', key: keys.assignment(machine, decision.unit) });
   const put = (assignment: Assignment): CommitChange =>
     ({ kind: 'put', key: keys.assignment(decision.machine, decision.unit), value: encodeRecord(assignment) });
   switch (decision.kind) {
     case 'assign':
       return {
-        guards: [unit, guardOf(keys.machine(decision.machine))],
+        guards: [unit, ...arrival],
         changes: [put({ ...decision.content, assignedAtMs: nowMs })],
       };
     case 'move':
       return {
-        guards: [unit, guardOf(keys.machine(decision.machine))],
+        guards: [unit, ...arrival],
         changes: [remove(decision.from), put({ ...decision.content, assignedAtMs: nowMs })],
       };
     case 'update':

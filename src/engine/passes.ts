@@ -105,7 +105,7 @@ async function onePass(needs: EngineNeeds, { term, sections, unused, massLoss }:
   massLoss.look(snapshot, startedMs);
   if (massLoss.holdMs(startedMs) > 0) return holdBack(needs, term, massLoss);
   const nowMs = clock.nowMs();
-  const plan = schedule(snapshot, sections, nowMs);
+  const plan = schedule(snapshot, { sections, nowMs });
   report.passes += 1;
   report.lastPassMs = clock.uptimeMs() - startedMs;
   report.lastPlan = plan;

@@ -15,6 +15,7 @@ import { createBell } from '../lib/wakeups.ts';
 import type { UnitInspector, UnitRunner } from '../runner/runner.ts';
 import { openSupervisorRunner } from '../runner/supervisor/supervisor-runner.ts';
 import { openSystemdRunner } from '../runner/systemd/systemd-runner.ts';
+import { probe } from '../prober/probe.ts';
 import type { Store } from '../store/store.ts';
 import { openMemory } from './memory.ts';
 import type { FleetdPlan, LiveSettings, MemberPlan } from './plan.ts';
@@ -76,7 +77,7 @@ export async function openMember(member: MemberPlan, needs: MemberNeeds): Promis
       try {
         const { onStop, config } = plan;
         await runAgent({
-          store, runner: open.runner, facts, refresh, clock, random, log, memory, report, onStop, ttlMs: config.agentTtlMs, stopTimeoutMs,
+          store, probe, runner: open.runner, facts, refresh, clock, random, log, memory, report, onStop, ttlMs: config.agentTtlMs, stopTimeoutMs,
         }, signal);
       } finally {
         runnerStop.abort();

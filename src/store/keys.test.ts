@@ -24,6 +24,10 @@ const meanings: readonly { key: string; meaning: KeyMeaning }[] = [
   { key: keys.hold, meaning: { kind: 'hold' } },
   { key: keys.holdOrder, meaning: { kind: 'hold-order' } },
   { key: keys.storeAcceptance, meaning: { kind: 'store-acceptance' } },
+  { key: keys.portPool('apps.war'), meaning: { kind: 'port-pool', name: 'apps.war' } },
+  { key: keys.portCursors(machine), meaning: { kind: 'port-cursors', scope: machine } },
+  { key: keys.machinePorts(machine), meaning: { kind: 'machine-ports', machine } },
+  { key: keys.formerPorts(name), meaning: { kind: 'former-ports', name } },
   { key: keys.leader, meaning: { kind: 'leader' } },
   { key: keys.schema, meaning: { kind: 'schema' } },
 ];

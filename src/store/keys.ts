@@ -2,6 +2,7 @@
  * The keys of the store, relative to the cluster's key prefix, each with its only writer.
  * Promises: nobody builds a key by hand; parse functions are the inverse of the builders.
  */
+import type { CursorScope } from '../core/cluster.ts';
 import type { MachineId } from '../core/machine.ts';
 import type { FileHash } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
@@ -27,6 +28,10 @@ export const keys = {
   hold: 'holds/mass-loss', // written by: engine leader
   holdOrder: 'hold-order', // written by: api
   storeAcceptance: 'store-acceptance', // written by: api
+  portPool: (name: string): string => `port-pools/${name}`, // written by: api
+  portCursors: (scope: CursorScope): string => `port-cursors/${scope}`, // written by: engine leader
+  machinePorts: (id: MachineId): string => `machine-ports/${id}`, // written by: that machine, under its lease
+  formerPorts: (name: UnitName): string => `former-ports/${name}`, // written by: engine leader
   leader: 'leader', // written by: the engine that wins, under its lease
   schema: 'schema', // written by: the engine that leads first
 } as const;
@@ -48,6 +53,10 @@ export type KeyMeaning =
   | { readonly kind: 'hold' }
   | { readonly kind: 'hold-order' }
   | { readonly kind: 'store-acceptance' }
+  | { readonly kind: 'port-pool'; readonly name: string }
+  | { readonly kind: 'port-cursors'; readonly scope: CursorScope }
+  | { readonly kind: 'machine-ports'; readonly machine: MachineId }
+  | { readonly kind: 'former-ports'; readonly name: UnitName }
   | { readonly kind: 'leader' }
   | { readonly kind: 'schema' };
 
@@ -60,6 +69,10 @@ const oneNameKinds: Readonly<Record<string, (name: string) => KeyMeaning>> = {
   'machine-history': (name) => ({ kind: 'machine-history', machine: name as MachineId }),
   releases: (name) => ({ kind: 'release', name: name as UnitName }),
   'machine-records': (name) => ({ kind: 'roster-entry', machine: name as MachineId }),
+  'port-pools': (name) => ({ kind: 'port-pool', name }),
+  'port-cursors': (name) => ({ kind: 'port-cursors', scope: name as CursorScope }),
+  'machine-ports': (name) => ({ kind: 'machine-ports', machine: name as MachineId }),
+  'former-ports': (name) => ({ kind: 'former-ports', name: name as UnitName }),
   'machine-overrides': (name) => ({ kind: 'machine-override', machine: name as MachineId }),
 };
 

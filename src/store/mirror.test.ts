@@ -5,7 +5,7 @@ import { emptySnapshot } from '../core/cluster.ts';
 import type { UnitHistory } from '../core/history.ts';
 import { applyOverride, noOverride } from '../core/machine.ts';
 import type { MachineId, MachineRecord } from '../core/machine.ts';
-import { unchecked, unfenced } from '../core/unit.ts';
+import { unchecked, unfenced, withoutPorts } from '../core/unit.ts';
 import type { ReleaseRecord } from '../core/release/release.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
@@ -26,9 +26,9 @@ const [one, two] = ['1'.repeat(32), '2'.repeat(32)] as [MachineId, MachineId];
 const [app, web] = ['app.service', 'web.service'] as [UnitName, UnitName];
 const hash = 'a'.repeat(40) as FileHash;
 
-const unit: UnitRecord = { hash, desired: 'launched', generation: 1, restart: 0, changedAtMs: 5, changedBy: 'ann', adoptOn: null };
+const unit: UnitRecord = { hash, desired: 'launched', generation: 1, restart: 0, release: 0, changedAtMs: 5, changedBy: 'ann', adoptOn: null };
 const assignment: Assignment = {
-  hash, desired: 'launched', restart: 0, ports: { web: 8080 }, why: 'least loaded', assignedAtMs: 6, finished: false, ...unfenced,
+  hash, desired: 'launched', restart: 0, ...withoutPorts, ports: { web: 8080 }, why: 'least loaded', assignedAtMs: 6, finished: false, ...unfenced,
 };
 const status: UnitStatus = {
   load: 'loaded', active: 'active', sub: 'running', hash, sinceMs: 7, result: 'success', exitStatus: null, succeeded: false,

@@ -9,11 +9,12 @@ import type {
 } from '../core/release/release.ts';
 import type { Hold, HoldOrder } from '../core/hold.ts';
 import type { MachineId, MachineOverride, MachineRecord, RosterEntry } from '../core/machine.ts';
+import type { FormerPorts, MachinePorts, PortConflict, PortCursors, PortPool } from '../core/ports.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import {
-  decodeAssignment, decodeHold, decodeHoldOrder, decodeLeader, decodeMachineHistory, decodeMachineOverride, decodeMachineRecord,
-  decodeReleaseRecord, decodeRosterEntry, decodeSchema, decodeStoreAcceptance, decodeUnitHistory, decodeUnitRecord, decodeUnitStatus, encodeRecord,
+  decodeAssignment, decodeFormerPorts, decodeHold, decodeHoldOrder, decodeLeader, decodeMachineHistory, decodeMachineOverride,
+  decodeMachinePorts, decodeMachineRecord, decodePortCursors, decodePortPool, decodeReleaseRecord, decodeRosterEntry, decodeSchema, decodeStoreAcceptance, decodeUnitHistory, decodeUnitRecord, decodeUnitStatus, encodeRecord,
 } from './records.ts';
 
 const word = fc.string({ unit: 'grapheme', maxLength: 20 });
@@ -23,12 +24,18 @@ const count = fc.nat();
 const pairs = fc.dictionary(word, word, { noNullPrototype: true });
 
 const plain = { noNullPrototype: true };
+const range = { low: count, high: count };
+const ports = fc.dictionary(word, count, plain);
+const portOrigin = fc.record({
+  ...range, pool: fc.option(word), scope: fc.constantFrom('machine', 'cluster'), sinceMs: count, why: word,
+}, plain);
 const unitRecord: fc.Arbitrary<UnitRecord> = fc.record({
-  hash, desired: fc.constantFrom('inactive', 'loaded', 'launched'), generation: count, restart: count, changedAtMs: count, changedBy: word,
-  adoptOn: fc.option(machine),
+  hash, desired: fc.constantFrom('inactive', 'loaded', 'launched'), generation: count, restart: count, release: count,
+  changedAtMs: count, changedBy: word, adoptOn: fc.option(machine),
 }, plain);
 const assignment: fc.Arbitrary<Assignment> = fc.record({
-  hash, desired: fc.constantFrom('loaded', 'launched'), restart: count, ports: fc.dictionary(word, count, plain), why: word, assignedAtMs: count,
+  hash, desired: fc.constantFrom('loaded', 'launched'), restart: count, release: count, ports,
+  portOrigins: fc.dictionary(word, portOrigin, plain), portMoves: count, why: word, assignedAtMs: count,
   finished: fc.boolean(), fence: count, lostAfterMs: count, goneAfterMs: count, leaving: fc.boolean(),
 }, plain);
 const unitStatus: fc.Arbitrary<UnitStatus> = fc.record({
@@ -64,6 +71,13 @@ const holdOrder: fc.Arbitrary<HoldOrder> = fc.record({
 }, plain);
 const schema: fc.Arbitrary<Schema> = fc.record({ version: count, cluster: word, createdAtMs: count }, plain);
 const storeAcceptance: fc.Arbitrary<StoreAcceptance> = fc.record({ atMs: count, by: word }, plain);
+const portPool: fc.Arbitrary<PortPool> = fc.record({ ...range, changedAtMs: count, changedBy: word }, plain);
+const portCursors: fc.Arbitrary<PortCursors> = fc.record({ last: ports }, plain);
+const conflict: fc.Arbitrary<PortConflict> = fc.record({ unit: word.map((text) => text as UnitName), port: count, why: word }, plain);
+const machinePorts: fc.Arbitrary<MachinePorts> = fc.record({
+  ephemeral: fc.option(fc.record(range, plain)), listening: fc.array(count), conflicts: fc.array(conflict),
+}, plain);
+const formerPorts: fc.Arbitrary<FormerPorts> = fc.record({ machine, release: count, ports }, plain);
 const leader: fc.Arbitrary<Leader> = fc.record({ machine, sinceMs: count }, plain);
 const unitName = word.map((text) => text as UnitName);
 const strategy: fc.Arbitrary<ReleaseStrategy> = fc.record({
@@ -105,6 +119,10 @@ const kinds: readonly Kind<AnyRecord>[] = [
   { name: 'hold order', records: holdOrder, decode: decodeHoldOrder, least: { action: 'hold' } },
   { name: 'schema', records: schema, decode: decodeSchema, least: { version: 1 } },
   { name: 'store acceptance', records: storeAcceptance, decode: decodeStoreAcceptance, least: { atMs: 1 } },
+  { name: 'port pool', records: portPool, decode: decodePortPool, least: { low: 1, high: 2 } },
+  { name: 'port cursors', records: portCursors, decode: decodePortCursors, least: {} },
+  { name: 'machine ports', records: machinePorts, decode: decodeMachinePorts, least: {} },
+  { name: 'former ports', records: formerPorts, decode: decodeFormerPorts, least: { machine: 'm' } },
   { name: 'leader', records: leader, decode: decodeLeader, least: { machine: 'm' } },
 ];
 

@@ -12,8 +12,13 @@ import { healthWords } from '../core/health-check.ts';
 import type { ReleaseRecord } from '../core/release/release.ts';
 import type { Hold, HoldOrder } from '../core/hold.ts';
 import type { Cordon, Drain, MachineId, MachineOverride, MachineRecord, RosterEntry } from '../core/machine.ts';
+import { portScopes } from '../core/ports.ts';
+import type {
+  FormerPorts, MachinePorts, PortConflict, PortCursors, PortOrigin, PortPool, PortRange,
+} from '../core/ports.ts';
 import { desiredStates } from '../core/unit.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
+import type { UnitName } from '../core/unit-name.ts';
 import {
   choice, flag, listOf, mapOf, number, orNull, readRecord, text, whole,
 } from './fields.ts';
@@ -23,7 +28,8 @@ import { releaseRecordFields } from './release-fields.ts';
 /** Everything that is stored as JSON. */
 export type StoredRecord =
   | UnitRecord | Assignment | UnitStatus | MachineRecord | MachineOverride | UnitHistory | MachineHistory
-  | ReleaseRecord | Leader | RosterEntry | Hold | HoldOrder | Schema | StoreAcceptance;
+  | ReleaseRecord | Leader | RosterEntry | Hold | HoldOrder | Schema | StoreAcceptance
+  | PortPool | PortCursors | MachinePorts | FormerPorts;
 
 /** The text that is stored for a record. */
 export function encodeRecord(record: StoredRecord): string {
@@ -86,11 +92,38 @@ export function decodeLeader(json: string): Result<Leader> {
   return decode(json, leaderFields);
 }
 
+export function decodePortPool(json: string): Result<PortPool> {
+  return decode(json, portPoolFields);
+}
+
+export function decodePortCursors(json: string): Result<PortCursors> {
+  return decode(json, portCursorsFields);
+}
+
+export function decodeMachinePorts(json: string): Result<MachinePorts> {
+  return decode(json, machinePortsFields);
+}
+
+export function decodeFormerPorts(json: string): Result<FormerPorts> {
+  return decode(json, formerPortsFields);
+}
+
+const portRangeFields: Fields<PortRange> = { low: whole(), high: whole() };
+
+const portOriginFields: Fields<PortOrigin> = {
+  ...portRangeFields,
+  pool: orNull(text()),
+  scope: choice(portScopes, 'machine'),
+  sinceMs: whole(0),
+  why: text(''),
+};
+
 const unitRecordFields: Fields<UnitRecord> = {
   hash: text<FileHash>(),
   desired: choice(desiredStates),
   generation: whole(0),
   restart: whole(0),
+  release: whole(0),
   changedAtMs: whole(0),
   changedBy: text(''),
   adoptOn: orNull(text<MachineId>()),
@@ -100,7 +133,10 @@ const assignmentFields: Fields<Assignment> = {
   hash: text<FileHash>(),
   desired: choice(['loaded', 'launched']),
   restart: whole(0),
+  release: whole(0),
   ports: mapOf(whole()),
+  portOrigins: mapOf(readRecord(portOriginFields)),
+  portMoves: whole(0),
   why: text(''),
   assignedAtMs: whole(0),
   finished: flag(false),
@@ -218,6 +254,34 @@ const unitHistoryFields: Fields<UnitHistory> = {
 const machineHistoryFields: Fields<MachineHistory> = {
   events: listOf(historyEvent),
   bootId: text(''),
+};
+
+const portPoolFields: Fields<PortPool> = {
+  ...portRangeFields,
+  changedAtMs: whole(0),
+  changedBy: text(''),
+};
+
+const portCursorsFields: Fields<PortCursors> = {
+  last: mapOf(whole()),
+};
+
+const portConflictFields: Fields<PortConflict> = {
+  unit: text<UnitName>(),
+  port: whole(),
+  why: text(''),
+};
+
+const machinePortsFields: Fields<MachinePorts> = {
+  ephemeral: orNull(readRecord(portRangeFields)),
+  listening: listOf(whole()),
+  conflicts: listOf(readRecord(portConflictFields)),
+};
+
+const formerPortsFields: Fields<FormerPorts> = {
+  machine: text<MachineId>(),
+  release: whole(0),
+  ports: mapOf(whole()),
 };
 
 const leaderFields: Fields<Leader> = {

@@ -5,21 +5,24 @@
  * A value that cannot be read is absent from the snapshot and stands in `unreadable`; whoever acts on absence (an agent about to
  * stop a unit) looks there first.
  */
-import type { ClusterSnapshot, KnownFile, Unreadable } from '../core/cluster.ts';
+import type { ClusterSnapshot, CursorScope, KnownFile, Unreadable } from '../core/cluster.ts';
 import { success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
 import type { MachineHistory, UnitHistory } from '../core/history.ts';
 import { applyOverride } from '../core/machine.ts';
 import type { ReleaseRecord } from '../core/release/release.ts';
 import type { Machine, MachineId, MachineOverride, MachineRecord, RosterEntry } from '../core/machine.ts';
+import type { FormerPorts, MachinePorts, PortCursors, PortPool } from '../core/ports.ts';
 import { parseUnitFile } from '../core/unit-file.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import { parseKey } from './keys.ts';
 import type { KeyMeaning } from './keys.ts';
 import {
-  decodeAssignment, decodeHold, decodeHoldOrder, decodeLeader, decodeMachineHistory, decodeMachineOverride, decodeMachineRecord,
-  decodeReleaseRecord, decodeRosterEntry, decodeSchema, decodeStoreAcceptance, decodeUnitHistory, decodeUnitRecord, decodeUnitStatus,
+  decodeAssignment, decodeFormerPorts, decodeHold, decodeHoldOrder, decodeLeader, decodeMachineHistory,
+  decodeMachineOverride, decodeMachinePorts, decodeMachineRecord, decodePortCursors, decodePortPool,
+  decodeReleaseRecord, decodeRosterEntry, decodeSchema, decodeStoreAcceptance, decodeUnitHistory, decodeUnitRecord,
+  decodeUnitStatus,
 } from './records.ts';
 import type { Revision, StoreChange } from './store.ts';
 
@@ -50,6 +53,10 @@ export function createSnapshotBuilder(): SnapshotBuilder {
         unitHistories: parts.unitHistories.shared(),
         machineHistories: parts.machineHistories.shared(),
         releases: parts.releases.shared(),
+        portPools: parts.portPools.shared(),
+        portCursors: parts.portCursors.shared(),
+        machinePorts: parts.machinePorts.shared(),
+        formerPorts: parts.formerPorts.shared(),
         unreadable: parts.unreadable.shared(),
         roster: parts.roster.shared(),
         overrides: parts.overrides.shared(),
@@ -125,6 +132,10 @@ interface Parts {
   readonly unitHistories: SharedMap<UnitName, UnitHistory>;
   readonly machineHistories: SharedMap<MachineId, MachineHistory>;
   readonly releases: SharedMap<UnitName, ReleaseRecord>;
+  readonly portPools: SharedMap<string, PortPool>;
+  readonly portCursors: SharedMap<CursorScope, PortCursors>;
+  readonly machinePorts: SharedMap<MachineId, MachinePorts>;
+  readonly formerPorts: SharedMap<UnitName, FormerPorts>;
   readonly unreadable: SharedMap<string, Unreadable>;
   /** What there is one of; replaced as a whole, so that snapshots may share it. */
   single: Single;
@@ -145,6 +156,10 @@ function createParts(): Parts {
     unitHistories: createSharedMap(),
     machineHistories: createSharedMap(),
     releases: createSharedMap(),
+    portPools: createSharedMap(),
+    portCursors: createSharedMap(),
+    machinePorts: createSharedMap(),
+    formerPorts: createSharedMap(),
     unreadable: createSharedMap(),
     single: { leader: null, hold: null, holdOrder: null, schema: null, storeAcceptance: null },
   };
@@ -187,6 +202,14 @@ function putValue(parts: Parts, meaning: KeyMeaning, value: string | null): stri
       return take(decodeReleaseRecord, (release) => parts.releases.put(meaning.name, release));
     case 'roster-entry':
       return take(decodeRosterEntry, (entry) => parts.roster.put(meaning.machine, entry));
+    case 'port-pool':
+      return take(decodePortPool, (pool) => parts.portPools.put(meaning.name, pool));
+    case 'port-cursors':
+      return take(decodePortCursors, (cursors) => parts.portCursors.put(meaning.scope, cursors));
+    case 'machine-ports':
+      return take(decodeMachinePorts, (ports) => parts.machinePorts.put(meaning.machine, ports));
+    case 'former-ports':
+      return take(decodeFormerPorts, (ports) => parts.formerPorts.put(meaning.name, ports));
     case 'leader':
       return take(decodeLeader, (leader) => putSingle(parts, { leader }));
     case 'hold':

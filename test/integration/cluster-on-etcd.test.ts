@@ -92,7 +92,7 @@ describe('a cluster over a real etcd', () => {
     const work = Promise.all([
       runEngine({ ...needs, mirror: own, machine: id as MachineId, report: engine }, stop),
       runAgent({
-        ...needs, runner, facts, memory, onStop: () => Promise.resolve(onStop), stopTimeoutMs: waitMs, report: createAgentReport(),
+        ...needs, runner, facts, memory, probe: () => Promise.resolve(null), onStop: () => Promise.resolve(onStop), stopTimeoutMs: waitMs, report: createAgentReport(),
       }, stop),
     ]).then(() => links.abort());
     const ended = Promise.all([work, own.run(links.signal)]).then(() => store.close());
@@ -119,7 +119,7 @@ describe('a cluster over a real etcd', () => {
     assert.ok(parsed.ok);
     const hash = hashUnitFile(parsed.value);
     const record: UnitRecord = {
-      hash, desired: 'launched', generation: 1, restart: 0, changedAtMs: systemClock.nowMs(), changedBy: 'test', adoptOn: null, ...wish,
+      hash, desired: 'launched', generation: 1, restart: 0, release: 0, changedAtMs: systemClock.nowMs(), changedBy: 'test', adoptOn: null, ...wish,
     };
     const file: CommitChange = { kind: 'put', key: keys.unitFile(hash), value: printUnitFile(parsed.value) };
     for (let at = 0; at < names.length; at += 100) {

@@ -192,6 +192,7 @@ function decideNew(scene: Scene, wish: Wish): Result<DecidedUnit> {
     desired: wishes.desired ?? 'inactive',
     generation: 1,
     restart: restartBeyondTraces(basis.snapshot, wish.name),
+    release: 0,
     changedAtMs: basis.nowMs,
     changedBy: wishes.by,
     adoptOn: wish.adoptOn ?? null,
@@ -268,6 +269,7 @@ function decideKnown(scene: Scene, wish: Wish, before: UnitRecord): Result<Decid
   const isChanged = isMoved || hash !== before.hash || desired !== before.desired || restart !== before.restart;
   const record: UnitRecord = isChanged
     ? {
+        ...before,
         hash,
         desired,
         restart,

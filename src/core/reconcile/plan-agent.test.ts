@@ -4,6 +4,7 @@
  * The words of a scenario:
  *   assigned NAME [loaded] [restart=N] [file=TEXT]            TEXT stands for the content of the unit file; "one" unless said
  *   seen NAME ACTIVE [restart=N] [file=TEXT] [needs-reload] [foreign]   what the runner observes; restart is 0 unless said
+ *   drains NAME [time=MS] [since=MS] [stopped]                the unit has a DrainTime=, 10 ms unless said; `now MS`: the clock, 0 unless said
  *   withheld NAME|TEXT, finished NAME, no-file TEXT           the file is not at hand
  * The answer repeats the plan after its steps were carried out by a machine on which everything works, until nothing is left to do.
  */
@@ -11,10 +12,12 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { goldenTests } from '../../../test/golden.ts';
-import { notStarted, outdated, unfenced } from '../unit.ts';
+import { notStarted, outdated, unfenced, withoutPorts } from '../unit.ts';
 import type { Assignment, FileHash } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import { planAgent } from './plan-agent.ts';
+import { leftMs } from './drain.ts';
+import type { Drain } from './drain.ts';
 import type { AgentView, UnitOnMachine } from './plan-agent.ts';
 import { renderUnit } from './render.ts';
 import type { Step } from './step.ts';
@@ -26,6 +29,8 @@ interface World {
   readonly observations: Map<UnitName, UnitOnMachine>;
   readonly withheld: Set<UnitName | FileHash>;
   readonly finished: Set<UnitName>;
+  readonly drains: Map<UnitName, Drain>;
+  nowMs: number;
 }
 
 const hashOf = (text: string): FileHash => createHash('sha1').update(text).digest('hex') as FileHash;
@@ -38,7 +43,7 @@ const facts = (words: readonly string[]): Record<string, string> => Object.fromE
 function assignmentOf(words: readonly string[]): Assignment {
   const { loaded, restart = '0', file = 'one' } = facts(words);
   return {
-    hash: hashOf(file), desired: loaded === undefined ? 'launched' : 'loaded', restart: Number(restart), ports: {}, why: '', assignedAtMs: 0,
+    hash: hashOf(file), desired: loaded === undefined ? 'launched' : 'loaded', restart: Number(restart), ...withoutPorts, why: '', assignedAtMs: 0,
     finished: false, ...unfenced,
   };
 }
@@ -61,6 +66,13 @@ const rows: Readonly<Record<string, (world: World, words: readonly string[]) => 
   withheld(world, [subject = '']) {
     world.withheld.add(subject.includes('.') ? subject as UnitName : hashOf(subject));
   },
+  drains(world, [name = '', ...words]) {
+    const { time = '10', since, stopped } = facts(words);
+    world.drains.set(name as UnitName, {
+      drainMs: Number(time), sinceMs: since === undefined ? null : Number(since), stopped: stopped !== undefined,
+    });
+  },
+  now: (world, [nowMs = '']) => void (world.nowMs = Number(nowMs)),
   finished: (world, [name = '']) => void world.finished.add(name as UnitName),
   'no-file'(world, [file = '']) {
     world.texts.delete(hashOf(file));
@@ -71,6 +83,7 @@ const rows: Readonly<Record<string, (world: World, words: readonly string[]) => 
 function readWorld(question: readonly string[]): World {
   const world: World = {
     assignments: new Map(), texts: new Map(), missing: new Map(), observations: new Map(), withheld: new Set(), finished: new Set(),
+    drains: new Map(), nowMs: 0,
   };
   for (const line of question.filter((each) => each.trim() !== '')) {
     const [row = '', ...words] = line.trim().split(/\s+/);
@@ -90,11 +103,18 @@ function say(step: Step, world: World): string {
     case 'start':
     case 'restart':
       return `${step.kind} ${step.unit} as ${String(step.restart)}: ${step.why}`;
+    case 'drain':
+    case 'undrain':
     case 'load':
     case 'stop':
     case 'unload':
       return `${step.kind} ${step.unit}: ${step.why}`;
   }
+}
+
+function note(world: World, name: UnitName, change: Partial<Drain>): void {
+  const before = world.drains.get(name);
+  if (before !== undefined) world.drains.set(name, { ...before, ...change });
 }
 
 /** What a step does on a machine where everything works at once, but stopping takes until the next plan. */
@@ -117,10 +137,14 @@ function carryOut(world: World, step: Step): void {
       const restart = isUp && before.hash !== '' ? outdated : notStarted;
       return put(step.unit, { hash, renderedHash, restart, needsReload: isUp });
     }
+    case 'drain':
+    case 'undrain':
+      return note(world, step.unit, { sinceMs: step.kind === 'drain' ? world.nowMs : null });
     case 'unload':
       world.observations.delete(step.unit);
       return;
     case 'stop':
+      note(world, step.unit, { stopped: true });
       return put(step.unit, { restart: notStarted, active: world.observations.get(step.unit)?.active === 'active' ? 'deactivating' : 'inactive' });
     case 'reload':
       for (const name of world.observations.keys()) put(name, { needsReload: false });
@@ -128,6 +152,7 @@ function carryOut(world: World, step: Step): void {
     case 'start':
     case 'restart':
       assert.equal(world.observations.get(step.unit)?.needsReload, false, `${step.unit} is not started from an old file`);
+      note(world, step.unit, { sinceMs: null });
       return put(step.unit, { restart: step.restart, active: 'active' });
   }
 }
@@ -138,11 +163,16 @@ function answer(question: readonly string[]): string {
   for (let round = 0; round < 10; round += 1) {
     const steps = planAgent(world satisfies AgentView);
     const isStopping = [...world.observations.values()].some(({ active }) => active === 'deactivating');
-    if (steps.length === 0 && !isStopping) return plans.length === 0 ? 'nothing to do' : plans.join('\nthen\n');
+    const drains = [...world.drains.values()].map((drain) => leftMs(drain, world.nowMs)).filter((left) => left > 0);
+    if (steps.length === 0 && !isStopping && drains.length === 0) return plans.length === 0 ? 'nothing to do' : plans.join('\nthen\n');
     for (const [name, seen] of world.observations) {
-      if (seen.active === 'deactivating') world.observations.set(name, { ...seen, active: 'inactive' });
+      if (seen.active !== 'deactivating') continue;
+      world.observations.set(name, { ...seen, active: 'inactive' });
+      world.drains.delete(name);
     }
-    plans.push(steps.length === 0 ? 'nothing to do yet' : steps.map((step) => say(step, world)).join('\n'));
+    const waitMs = steps.length === 0 && drains.length > 0 ? Math.min(...drains) : 0;
+    world.nowMs += waitMs;
+    plans.push(steps.length === 0 ? `nothing to do yet${waitMs === 0 ? '' : ` for ${String(waitMs)} ms`}` : steps.map((step) => say(step, world)).join('\n'));
     for (const step of steps) carryOut(world, step);
   }
   return `${plans.join('\nthen\n')}\nNEVER SETTLED`;

@@ -8,6 +8,8 @@ import { compareText } from '../order.ts';
 import { notStarted, outdated } from '../unit.ts';
 import type { Assignment, FileHash } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
+import { drainFirst } from './drain.ts';
+import type { Drain } from './drain.ts';
 import { renderUnit } from './render.ts';
 import { stepOrder } from './step.ts';
 import type { Step } from './step.ts';
@@ -31,12 +33,16 @@ export interface AgentView {
   readonly withheld: ReadonlySet<UnitName | FileHash>;
   /** Units that have done their work for good and are not started again: oneshots that succeeded before a reboot or a move. */
   readonly finished: ReadonlySet<UnitName>;
+  /** Units that run and have a DrainTime=. */
+  readonly drains: ReadonlyMap<UnitName, Drain>;
+  /** Now, on the clock of `drains`. */
+  readonly nowMs: number;
 }
 
 /** All steps that are to be taken now, in the order to take them. Some follow only once these are done: plan again then. */
 export function planAgent(view: AgentView): readonly Step[] {
   const names = [...new Set([...view.assignments.keys(), ...view.observations.keys()])].sort(compareText);
-  const steps = names.filter((name) => !view.withheld.has(name)).flatMap((name) => planUnit(view, name));
+  const steps = names.filter((name) => !view.withheld.has(name)).flatMap((name) => drainFirst(view, name, planUnit(view, name)));
   const all = [...oneFetchPerFile(steps), ...neededReload(view, steps)];
   return stepOrder.flatMap((kind) => all.filter((step) => step.kind === kind));
 }

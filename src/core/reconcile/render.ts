@@ -16,6 +16,8 @@ export interface RenderedUnit {
   readonly hash: FileHash;
   /** Drop-ins by file name ("10-fleet.conf"), without the directory. */
   readonly dropIns: Readonly<Record<string, string>>;
+  /** Ports it is given, by name. */
+  readonly ports: Readonly<Record<string, number>>;
   /** Hash over text and drop-ins: two renderings with the same one are the same unit. */
   readonly renderedHash: string;
 }
@@ -23,7 +25,7 @@ export interface RenderedUnit {
 /** Renders a unit from its assignment and the text of the assigned file. A unit that needs nothing from fleet has no drop-in. */
 export function renderUnit(name: UnitName, assignment: Assignment, text: string): RenderedUnit {
   const dropIns: Readonly<Record<string, string>> = {};
-  return { name, text, hash: assignment.hash, dropIns, renderedHash: hashRendering(text, dropIns) };
+  return { name, text, hash: assignment.hash, dropIns, ports: assignment.ports, renderedHash: hashRendering(text, dropIns) };
 }
 
 /** SHA-256 over a text and its drop-ins, whatever the order they were added in. */

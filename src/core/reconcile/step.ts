@@ -9,6 +9,10 @@ import type { RenderedUnit } from './render.ts';
 interface StepArgs {
   /** Read a unit file from the store. */
   fetch: { readonly hash: FileHash };
+  /** Take a unit out of the directory, some time before it is stopped. */
+  drain: { readonly unit: UnitName };
+  /** Put a unit back into the directory: it is not to be stopped after all. */
+  undrain: { readonly unit: UnitName };
   /** Stop a unit, or note that one which does not run is not to be taken for a started one any more. */
   stop: { readonly unit: UnitName };
   /** Remove a stopped unit from the machine. */
@@ -29,4 +33,4 @@ export type StepOf<K extends StepKind> = { readonly kind: K; readonly why: strin
 export type Step = { [K in StepKind]: StepOf<K> }[StepKind];
 
 /** The order of a plan: room is made before anything is added, and all files are written before the first start. */
-export const stepOrder: readonly StepKind[] = ['fetch', 'stop', 'unload', 'load', 'reload', 'start', 'restart'];
+export const stepOrder: readonly StepKind[] = ['fetch', 'drain', 'undrain', 'stop', 'unload', 'load', 'reload', 'start', 'restart'];

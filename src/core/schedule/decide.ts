@@ -4,8 +4,9 @@
  */
 import type { MachineId } from '../machine.ts';
 import { shortMachineId } from '../machine.ts';
+import { isForgotten } from '../roster.ts';
 import { compareText } from '../order.ts';
-import { unfenced } from '../unit.ts';
+import { unfenced, withoutPorts } from '../unit.ts';
 import type { Assignment, UnitRecord } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import type { AssignmentContent, Decision } from './decision.ts';
@@ -40,10 +41,14 @@ function decideUnit(pass: Pass, name: UnitName): readonly Decision[] {
   if (moves) decisions.push(moveOf(pass, { name, record, from, to }));
   else for (const machine of come) decisions.push(assignOf(pass, { name, record, machine }));
   for (const { machine } of moves ? go.slice(1) : go) {
-    const why = pass.goes.get(name)?.get(machine) ?? `it runs on ${[...homes].map(shortMachineId).join(', ')}`;
+    const why = pass.goes.get(name)?.get(machine) ?? forgottenWhy(pass, machine) ?? `it runs on ${[...homes].map(shortMachineId).join(', ')}`;
     decisions.push({ kind: 'unassign', unit: name, why, machine });
   }
   return decisions;
+}
+
+function forgottenWhy({ snapshot }: Pass, machine: MachineId): string | null {
+  return isForgotten(snapshot, machine) ? `its machine ${shortMachineId(machine)} is gone and was forgotten` : null;
 }
 
 /** A unit with what a person wants of it. */
@@ -68,7 +73,8 @@ function unwantedWhy(record: UnitRecord | undefined): string {
  */
 function homesOf(pass: Pass, name: UnitName, held: readonly Held[]): ReadonlySet<MachineId> {
   const homes = new Set(pass.ledger.homes.get(name));
-  const gone = held.map(({ machine }) => machine).filter((machine) => !pass.ledger.places.has(machine));
+  const gone = held.map(({ machine }) => machine)
+    .filter((machine) => !pass.ledger.places.has(machine) && !isForgotten(pass.snapshot, machine));
   if (pass.wanted.get(name)?.section.global === true || pass.fileless.has(name)) return new Set([...homes, ...gone]);
   const [first] = gone;
   if (homes.size === 0 && first !== undefined) homes.add(first);
@@ -82,7 +88,7 @@ function contentOf(pass: Pass, { name, record, machine }: WantedOn, why: string)
   const desired = record.desired === 'launched' ? 'launched' : 'loaded';
   const wish = { hash, desired, restart: record.restart } as const;
   const isGlobal = pass.wanted.get(name)?.section.global === true;
-  return { ...wish, ports: {}, why, finished: isFinished(pass.snapshot, { name, machine, isGlobal }, wish), ...unfenced };
+  return { ...wish, ...withoutPorts, release: record.release, why, finished: isFinished(pass.snapshot, { name, machine, isGlobal }, wish), ...unfenced };
 }
 
 function assignOf(pass: Pass, on: WantedOn): Decision {

@@ -7,7 +7,7 @@ import { emptyUnitHistory } from '../history.ts';
 import type { UnitHistory } from '../history.ts';
 import { limits } from '../limits.ts';
 import type { MachineId } from '../machine.ts';
-import { unfenced } from '../unit.ts';
+import { unfenced, withoutPorts } from '../unit.ts';
 import type { Assignment, FileHash, UnitRecord } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import type { AssignmentContent, Decision } from './decision.ts';
@@ -15,7 +15,7 @@ import { eventsOfUnit, historiesAfter } from './decision-history.ts';
 
 const app = 'app.service' as UnitName;
 const [aaa, bbb] = ['aaa', 'bbb'] as [MachineId, MachineId];
-const content: AssignmentContent = { hash: 'h' as FileHash, desired: 'launched', restart: 0, ports: {}, why: 'it fits', finished: false, ...unfenced };
+const content: AssignmentContent = { hash: 'h' as FileHash, desired: 'launched', restart: 0, ...withoutPorts, why: 'it fits', finished: false, ...unfenced };
 const placed: Assignment = { ...content, assignedAtMs: 1_000 };
 const clusterWith = (history?: UnitHistory): ClusterSnapshot => ({
   ...emptySnapshot, units: new Map([[app, {} as UnitRecord]]), assignments: new Map([[aaa, new Map([[app, placed]])]]),

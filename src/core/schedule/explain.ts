@@ -7,18 +7,17 @@ import { limits } from '../limits.ts';
 import type { Machine, MachineId } from '../machine.ts';
 import { shortMachineId } from '../machine.ts';
 import { compareText } from '../order.ts';
-import type { UnitRecord, UnitStatus } from '../unit.ts';
+import type { Placement, UnitRecord, UnitStatus } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import { isTemplate } from '../unit-name.ts';
 import { failureOf, phaseOf } from '../unit-state.ts';
 import { sayRefusal } from './filters.ts';
 import type { PlannedUnit } from './ledger.ts';
+import { drainOutlook } from './drain.ts';
 import { beginPass } from './pass.ts';
-import type { Held, Pass } from './pass.ts';
+import type { Circumstances, Held, Pass } from './pass.ts';
 import { countRefusals, countUnits, groupRefusal } from './placing.ts';
 import { groupByCircles } from './groups.ts';
-import { createSectionReader } from './sections.ts';
-import type { SectionReader } from './sections.ts';
 
 /** What an explanation says of one machine. */
 export interface MachineVerdict {
@@ -38,16 +37,10 @@ export interface Explanation {
 
 type Summary = Pick<Explanation, 'summary' | 'state'>;
 
-/** What may be given to an explanation: a reader that is kept between calls, for speed; the time, without which no unit waits. */
-export interface ExplainContext {
-  readonly sections?: SectionReader;
-  readonly nowMs?: number;
-}
-
 /** Explains one unit. */
-export function explain(snapshot: ClusterSnapshot, name: UnitName, context: ExplainContext = {}): Explanation {
+export function explain(snapshot: ClusterSnapshot, name: UnitName, circumstances: Circumstances = {}): Explanation {
   const record = snapshot.units.get(name);
-  const pass = beginPass(snapshot, context.sections ?? createSectionReader(), context.nowMs ?? Infinity);
+  const pass = beginPass(snapshot, circumstances);
   const held = pass.held.get(name) ?? [];
   const unit = pass.wanted.get(name);
   const verdicts = unit === undefined ? chosenOnly(pass, held) : verdictsOf(pass, unit, held);
@@ -112,6 +105,8 @@ function summariseOn(pass: Pass, name: UnitName, { machine, assignment }: Held):
   const { snapshot } = pass;
   const where = describeMachine(pass, machine);
   if (!snapshot.machines.has(machine)) {
+    const waits = pass.awaited.get(machine);
+    if (waits !== undefined) return { state: 'unplaced', summary: waits };
     const unit = pass.wanted.get(name);
     const fits = unit !== undefined && refusalsOf(pass, unit).length < pass.ledger.places.size;
     const wait = pass.waits.get(name);
@@ -123,7 +118,15 @@ function summariseOn(pass: Pass, name: UnitName, { machine, assignment }: Held):
   if (status === undefined) {
     return { state: 'starting', summary: `it was placed on ${where} at ${since}, which has not reported yet` };
   }
-  return describeStatus(status, assignment.desired, where);
+  return withDrain(pass, { unit: name, machine }, describeStatus(status, assignment.desired, where));
+}
+
+/** What is said of a unit, and what becomes of it when its machine is being drained. */
+function withDrain(pass: Pass, at: Placement, said: Summary): Summary {
+  const unit = pass.wanted.get(at.unit);
+  const home = pass.ledger.places.get(at.machine);
+  const outlook = unit === undefined || home === undefined ? '' : drainOutlook(pass, unit, home);
+  return outlook === '' ? said : { ...said, summary: `${said.summary}; ${outlook}` };
 }
 
 /** What a reported status means for a unit that is wanted loaded or launched. */

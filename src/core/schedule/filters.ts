@@ -102,6 +102,17 @@ const replacesInNoCircle: Filter = (unit, place, { circles }) => {
 /** Rules about a unit and a machine alone: what is on the machine does not matter. */
 export const machineFilters: readonly Filter[] = [runsThere, hasMachineId, hasBootId, hasMetadata];
 
+/** A cordon or a drain: a person wants no new units there. */
+const isOpen: Filter = (_unit, { machine: { cordon, drain } }) => {
+  const closed = drain ?? cordon;
+  if (closed === null) return null;
+  const by = closed.by === '' ? '' : ` by ${closed.by}`;
+  return { why: 'takes no new units', detail: `${drain === null ? 'cordoned' : 'being drained'}${by}${closed.reason === '' ? '' : `: ${closed.reason}`}` };
+};
+
+/** Rules that keep units from coming; those that are there stay. */
+export const arrivalFilters: readonly Filter[] = [isOpen];
+
 /** Rules about a unit and what is on the machine already. */
 export const neighbourFilters: readonly Filter[] = [
   hasPeers, conflictsWithNone, noneConflicts, noneReplaces, replacesInNoCircle,

@@ -3,6 +3,7 @@
  * and the ledger of who stands where.
  * Promises: everything the store holds but this version cannot read is left exactly as it is.
  */
+import { awaitedMachines } from '../awaited.ts';
 import type { ClusterSnapshot } from '../cluster.ts';
 import { noOptions } from '../fleet-section.ts';
 import type { FleetSection } from '../fleet-section.ts';
@@ -18,6 +19,7 @@ import { waitOf } from './waits.ts';
 import type { Wait } from './waits.ts';
 import { createLedger, place, planUnit } from './ledger.ts';
 import type { Ledger, Place, PlannedUnit } from './ledger.ts';
+import { createSectionReader } from './sections.ts';
 import type { SectionReader } from './sections.ts';
 
 /** An assignment of the snapshot with the machine it is for. */
@@ -45,12 +47,26 @@ export interface Pass {
   readonly comes: Map<UnitName, Map<MachineId, string>>;
   readonly goes: Map<UnitName, Map<MachineId, string>>;
   readonly unplaced: Map<UnitName, Unplaced>;
+  /** Machines that are gone and whose units wait for them, each with the reason as a sentence. */
+  readonly awaited: ReadonlyMap<MachineId, string>;
   /** Units that are not placed anew for a while. */
   readonly waits: ReadonlyMap<UnitName, Wait>;
 }
 
+/** What decisions depend on beside the snapshot. */
+export interface Circumstances {
+  /** May be kept between passes, for speed alone. */
+  readonly sections?: SectionReader;
+  /** The time of day; without it whatever lasts until some time is over. */
+  readonly nowMs?: number;
+  /** Machines that are gone and whose units wait for them, each with the reason as a sentence; those of holds when left out. */
+  readonly awaited?: ReadonlyMap<MachineId, string>;
+}
+
 /** Sorts a snapshot and enters every unit where it stands. */
-export function beginPass(snapshot: ClusterSnapshot, sections: SectionReader, nowMs: number): Pass {
+export function beginPass(snapshot: ClusterSnapshot, circumstances: Circumstances): Pass {
+  const { sections = createSectionReader(), nowMs = Infinity } = circumstances;
+  const awaited = circumstances.awaited ?? awaitedMachines(snapshot, nowMs);
   const held = heldByUnit(snapshot);
   const untouched = untouchedUnits(snapshot, held);
   const ledger = createLedger(snapshot.machines.values());
@@ -71,12 +87,18 @@ export function beginPass(snapshot: ClusterSnapshot, sections: SectionReader, no
   }
   const circles = circlesOfReplaces(ledger, wanted);
   const pass: Pass = {
-    snapshot, ledger, wanted, untouched, fileless, held, unplaced, waits: waitsIn(snapshot, nowMs),
+    snapshot, ledger, wanted, untouched, fileless, held, unplaced, awaited, waits: waitsIn(snapshot, nowMs),
     context: { ledger, together: new Set(), circles },
     followers: followersOf(wanted), comes: new Map(), goes: new Map(),
   };
   enterHeld(pass, sections);
   return pass;
+}
+
+/** Why a unit that is on no machine waits for the one it was on, as a sentence; null when it may be placed. */
+export function awaitedWhy(pass: Pass, name: UnitName): string | null {
+  const [first] = pass.held.get(name) ?? [];
+  return first === undefined ? null : pass.awaited.get(first.machine) ?? null;
 }
 
 function waitsIn({ units, unitHistories }: ClusterSnapshot, nowMs: number): ReadonlyMap<UnitName, Wait> {

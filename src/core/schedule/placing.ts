@@ -4,16 +4,16 @@
  */
 import { limits } from '../limits.ts';
 import type { MachineId } from '../machine.ts';
-import { firstRefusal, machineFilters, neighbourFilters, replaceableUnits, sayRefusal } from './filters.ts';
+import { arrivalFilters, firstRefusal, machineFilters, neighbourFilters, replaceableUnits, sayRefusal } from './filters.ts';
 import type { FilterContext, Refusal } from './filters.ts';
 import { groupByCircles } from './groups.ts';
 import { takeOff } from './keep.ts';
 import { place, remove } from './ledger.ts';
 import type { Place, PlannedUnit } from './ledger.ts';
-import { note } from './pass.ts';
+import { awaitedWhy, note } from './pass.ts';
 import type { Pass } from './pass.ts';
 
-const allFilters = [...machineFilters, ...neighbourFilters];
+const allFilters = [...machineFilters, ...arrivalFilters, ...neighbourFilters];
 
 /** Why a machine does not take a unit as things stand; null when it does. */
 export function refusalOf(unit: PlannedUnit, at: Place, context: FilterContext): Refusal | null {
@@ -44,7 +44,13 @@ export function explainGlobals(pass: Pass): void {
  * their machines: then there is more to place.
  */
 export function placePending(pass: Pass): boolean {
-  const pending = [...pass.wanted.values()].filter((unit) => !unit.section.global && !pass.ledger.homes.has(unit.name));
+  const pending: PlannedUnit[] = [];
+  for (const unit of pass.wanted.values()) {
+    if (unit.section.global || pass.ledger.homes.has(unit.name)) continue;
+    const why = awaitedWhy(pass, unit.name);
+    if (why === null) pending.push(unit);
+    else pass.unplaced.set(unit.name, { why, machines: new Map() });
+  }
   const groups = groupByCircles(pending.map((unit) => unit.name), (name) => pass.wanted.get(name)?.section.machineOf ?? []);
   let pushed = false;
   for (const names of groups) {
@@ -65,18 +71,26 @@ function placeGroup(pass: Pass, group: readonly PlannedUnit[]): boolean {
     }
     return false;
   }
+  const at = findPlace(pass, group);
+  if (at !== null) return settleOn(pass, group, at);
+  const unplaced = explainRefusals(pass, group);
+  for (const unit of group) pass.unplaced.set(unit.name, unplaced);
+  return false;
+}
+
+/** The best machine for units that must share one; null when none takes them all. */
+export function findPlace(pass: Pass, group: readonly PlannedUnit[]): Place | null {
   let best: { readonly at: Place; readonly takes: boolean } | null = null;
   for (const at of pass.ledger.places.values()) {
     const candidate = { at, takes: group.some((unit) => replaceableUnits(unit, at).length > 0) };
     if (best !== null && !isBetter(candidate, best)) continue;
     if (groupRefusal(pass, group, at) === null) best = candidate;
   }
-  if (best === null) {
-    const unplaced = explainRefusals(pass, group);
-    for (const unit of group) pass.unplaced.set(unit.name, unplaced);
-    return false;
-  }
-  const { at } = best;
+  return best?.at ?? null;
+}
+
+/** Puts units on a machine that takes them; answers whether that pushed others out. */
+export function settleOn(pass: Pass, group: readonly PlannedUnit[], at: Place): boolean {
   const loadBefore = at.load;
   for (const unit of group) {
     place(pass.ledger, at, unit);

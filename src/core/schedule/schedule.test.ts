@@ -7,6 +7,7 @@
  *     any line of [X-Fleet], indented
  *   on MACHINE NAME [loaded] [restart=N] [at=N] [old]      an assignment; "old" is one of a former file
  *   status MACHINE NAME KEY=VALUE ...
+ *   cordon MACHINE REASON, drain MACHINE REASON, drain MACHINE global|keep-fenced REASON, await MACHINE, forget MACHINE
  *   moved NAME times=N at=MS, succeeded NAME MACHINE [restart=N], now MS
  *   unreadable KEY, no-leader, explain NAME
  */
@@ -16,8 +17,10 @@ import fc from 'fast-check';
 import { goldenTests } from '../../../test/golden.ts';
 import { emptySnapshot } from '../cluster.ts';
 import type { ClusterSnapshot, KnownFile, Unreadable } from '../cluster.ts';
-import type { Machine, MachineId } from '../machine.ts';
-import { unchecked, unfenced } from '../unit.ts';
+import type { Hold } from '../hold.ts';
+import { noOverride } from '../machine.ts';
+import type { Machine, MachineId, MachineOverride, RosterEntry } from '../machine.ts';
+import { unchecked, unfenced, withoutPorts } from '../unit.ts';
 import type { Assignment, DesiredState, FileHash, UnitRecord, UnitStatus } from '../unit.ts';
 import { hashUnitFile, parseUnitFile, printUnitFile } from '../unit-file.ts';
 import { emptyUnitHistory } from '../history.ts';
@@ -38,11 +41,14 @@ interface World {
   unitHistories: Map<UnitName, UnitHistory>;
   nowMs: number;
   leads: boolean;
+  roster: Map<MachineId, RosterEntry>;
+  overrides: Map<MachineId, MachineOverride>;
+  hold: Hold | null;
 }
 
 const emptyWorld = (): World => ({
   files: new Map(), units: new Map(), machines: new Map(), assignments: new Map(), statuses: new Map(), releases: new Map(),
-  unreadable: new Map(), unitHistories: new Map(), nowMs: 0, leads: true,
+  unreadable: new Map(), unitHistories: new Map(), nowMs: 0, leads: true, roster: new Map(), overrides: new Map(), hold: null,
 });
 
 const snapshotOf = (world: World): ClusterSnapshot => ({
@@ -70,7 +76,7 @@ function addFile(world: World, section: readonly string[]): FileHash {
 function addUnit(world: World, name: string, unit: { desired: DesiredState; section?: readonly string[]; restart?: number; adoptOn?: MachineId | null }): void {
   const hash = addFile(world, unit.section ?? []);
   world.units.set(name as UnitName, {
-    hash, desired: unit.desired, generation: 1, restart: unit.restart ?? 0, changedAtMs: 0, changedBy: '',
+    hash, desired: unit.desired, generation: 1, restart: unit.restart ?? 0, release: 0, changedAtMs: 0, changedBy: '',
     adoptOn: unit.adoptOn ?? null,
   });
 }
@@ -81,7 +87,7 @@ function assign(world: World, at: { machine: string; name: string }, assignment:
   const ofMachine = world.assignments.get(machine) ?? new Map<UnitName, Assignment>();
   world.assignments.set(machine, ofMachine);
   ofMachine.set(name, {
-    hash: world.units.get(name)?.hash ?? addFile(world, ['Conflicts=former']), desired: 'launched', restart: 0, ports: {},
+    hash: world.units.get(name)?.hash ?? addFile(world, ['Conflicts=former']), desired: 'launched', restart: 0, ...withoutPorts,
     why: 'as before', assignedAtMs: 0, finished: false, ...unfenced, ...assignment,
   });
 }
@@ -102,6 +108,12 @@ function addStatus(world: World, at: { machine: string; name: string }, words: R
     mainPid: 1, restart: Number(words['restart'] ?? 0), problem: words['problem']?.replaceAll('_', ' ') ?? '', ...unchecked,
     released: Number(words['released'] ?? 0),
   });
+}
+
+function close(world: World, id: string | undefined, closed: Partial<Pick<Machine, 'cordon' | 'drain'>>): void {
+  const machine = world.machines.get(id as MachineId);
+  assert.ok(machine, `${String(id)} is a machine`);
+  world.machines.set(machine.id, { ...machine, ...closed });
 }
 
 type Rows = Readonly<Record<string, (world: World, words: readonly string[], section: readonly string[]) => void>>;
@@ -131,6 +143,21 @@ const rows: Rows = {
     const [folder, name] = key.split('/');
     if (folder === 'units') world.units.delete(name as UnitName);
     if (folder === 'machines') world.machines.delete(name as MachineId);
+  },
+  cordon: (world, [id, ...words]) => close(world, id, { cordon: { reason: words.join(' '), by: 'ann', sinceMs: 0 } }),
+  drain: (world, [id, ...words]) => {
+    const flags: readonly string[] = words.filter((word) => word === 'global' || word === 'keep-fenced');
+    const reason = words.filter((word) => !flags.includes(word)).join(' ');
+    const [fenced, global] = [!flags.includes('keep-fenced'), flags.includes('global')];
+    close(world, id, { drain: { reason, by: 'ann', sinceMs: 500, fenced, global } });
+  },
+  await: (world, missing) => {
+    world.hold = { sinceMs: 0, holdMs: null, missing: missing as MachineId[], why: '2 of 3 machines vanished within 5 s' };
+  },
+  forget: (world, [id]) => {
+    const entry = { firstSeenMs: 0, lastSeenMs: 7, bootId: '', publicIp: '', hostname: '', goneSinceMs: 7, left: false };
+    world.roster.set(id as MachineId, entry);
+    world.overrides.set(id as MachineId, { ...noOverride, forget: 7 });
   },
   moved: (world, [name = '', ...more]) => {
     const { times = '1', at = '0' } = pairs(more);
@@ -183,7 +210,7 @@ function sayDecision(decision: Decision): string {
 function answer(question: readonly string[]): string {
   const { world, explained } = readWorld(question);
   const snapshot = snapshotOf(world);
-  const plan = schedule(snapshot, undefined, world.nowMs);
+  const plan = schedule(snapshot, { nowMs: world.nowMs });
   const lines = plan.decisions.map(sayDecision);
   for (const [name, { why, machines }] of plan.unplaced) {
     lines.push(`unplaced ${name}: ${why}`);
@@ -194,7 +221,7 @@ function answer(question: readonly string[]): string {
     lines.push(`explain ${name}: ${state}: ${summary}`);
     for (const { id, verdict, why } of machines) lines.push(`  ${id} ${verdict}: ${why}`);
   }
-  const settled = schedule(snapshotOf(carryOut(world, plan.decisions)), undefined, world.nowMs);
+  const settled = schedule(snapshotOf(carryOut(world, plan.decisions)), { nowMs: world.nowMs });
   for (const decision of settled.decisions) lines.push(`NOT SETTLED ${sayDecision(decision)}`);
   return lines.length === 0 ? 'nothing to decide' : lines.join('\n');
 }

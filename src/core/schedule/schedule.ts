@@ -7,20 +7,17 @@
 import type { ClusterSnapshot } from '../cluster.ts';
 import { decide } from './decide.ts';
 import type { SchedulePlan } from './decision.ts';
+import { drainMachines } from './drain.ts';
 import { removeUnfit } from './keep.ts';
 import { beginPass } from './pass.ts';
+import type { Circumstances } from './pass.ts';
 import { explainGlobals, placeGlobals, placePending } from './placing.ts';
-import { createSectionReader } from './sections.ts';
-import type { SectionReader } from './sections.ts';
 
-/**
- * Decides where all units run. `sections` may be kept between passes, for speed alone. `nowMs` ends the waits of units that had
- * to move again and again; without it none waits.
- */
-export function schedule(
-  snapshot: ClusterSnapshot, sections: SectionReader = createSectionReader(), nowMs: number = Infinity,
-): SchedulePlan {
-  const pass = beginPass(snapshot, sections, nowMs);
+export type { Circumstances } from './pass.ts';
+
+/** Decides where all units run. */
+export function schedule(snapshot: ClusterSnapshot, circumstances: Circumstances = {}): SchedulePlan {
+  const pass = beginPass(snapshot, circumstances);
   removeUnfit(pass);
   let pushed = true;
   // Ends: whoever is replaced stands lower in an order without circles than who replaces it.
@@ -28,6 +25,9 @@ export function schedule(
     placeGlobals(pass);
     pushed = placePending(pass);
   }
+  // After all others have a place, so that nobody is kept waiting by a unit that has one.
+  pushed = drainMachines(pass);
+  while (pushed) pushed = placePending(pass);
   explainGlobals(pass);
   const decisions = decide(pass);
   const ends = [...pass.waits.values()].map(({ untilMs }) => untilMs);

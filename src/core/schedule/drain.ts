@@ -1,0 +1,116 @@
+/**
+ * Draining: the units of a machine move elsewhere, a few at a time.
+ * Promises: a unit leaves only when another machine takes it, and with it all units that must share its machine; a unit that fits nowhere
+ * else goes on where it is. Never more than limits.drainMovesMax units of drained machines are on their way at once.
+ */
+import type { ClusterSnapshot } from '../cluster.ts';
+import { limits } from '../limits.ts';
+import type { Drain, Machine } from '../machine.ts';
+import { shortMachineId } from '../machine.ts';
+import { compareText } from '../order.ts';
+import type { Assignment, UnitStatus } from '../unit.ts';
+import type { UnitName } from '../unit-name.ts';
+import { phaseOf } from '../unit-state.ts';
+import { takeOff } from './keep.ts';
+import { place, remove } from './ledger.ts';
+import type { Place, PlannedUnit } from './ledger.ts';
+import { note } from './pass.ts';
+import type { Pass } from './pass.ts';
+import { findPlace, groupRefusal, settleOn } from './placing.ts';
+
+/** Moves what may move now off all machines that are drained. Answers whether that pushed other units off their machines. */
+export function drainMachines(pass: Pass): boolean {
+  const drained = [...pass.ledger.places.values()].filter(({ machine }) => machine.drain !== null);
+  if (drained.length === 0) return false;
+  let room = limits.drainMovesMax - unitsOnTheirWay(pass.snapshot);
+  let pushed = false;
+  for (const at of drained) {
+    for (const name of [...at.units.keys()].sort(compareText)) {
+      const unit = at.units.get(name);
+      if (unit === undefined || at.machine.drain === null || staysWhy(unit, at.machine.drain) !== null) continue;
+      if (unit.section.global) {
+        takeOff(pass, { unit, at }, drainedWhy(at.machine));
+        continue;
+      }
+      if (room <= 0) break;
+      const group = unitsThatShare(at, unit);
+      if (group.some((each) => at.machine.drain !== null && staysWhy(each, at.machine.drain) !== null)) continue;
+      const moved = moveGroup(pass, group, at);
+      if (moved !== 'stays') room -= group.length;
+      pushed ||= moved === 'pushed';
+    }
+  }
+  return pushed;
+}
+
+/** Why a unit does not leave a machine that is drained, as a sentence; null when it does as soon as it can. */
+export function staysWhy({ section, fixed }: PlannedUnit, drain: Drain): string | null {
+  if (fixed) return 'something about it cannot be read';
+  if (section.global && !drain.global) return 'it is global, and the drain leaves global units alone';
+  if (section.onMachineLost === 'stop' && !drain.fenced) return 'it has OnMachineLost=stop, and the drain leaves such units alone';
+  return null;
+}
+
+/** What a drain means for one unit on a machine that is drained, as a sentence. */
+export function drainOutlook(pass: Pass, unit: PlannedUnit, at: Place): string {
+  const { drain } = at.machine;
+  if (drain === null) return '';
+  const stays = staysWhy(unit, drain);
+  if (stays !== null) return `its machine is being drained; ${stays}`;
+  const group = unitsThatShare(at, unit);
+  const fits = [...pass.ledger.places.values()].some((other) => other !== at && groupRefusal(pass, group, other) === null);
+  return fits || unit.section.global
+    ? 'its machine is being drained: it leaves in its turn'
+    : 'its machine is being drained, and no other machine fits, so it goes on here';
+}
+
+function drainedWhy({ id, drain }: Machine): string {
+  const reason = drain === null || drain.reason === '' ? '' : ` (${drain.reason})`;
+  return `its machine ${shortMachineId(id)} is being drained${reason}`;
+}
+
+/** A unit with all units on its machine that it must share the machine with, in either direction of MachineOf. */
+function unitsThatShare(at: Place, unit: PlannedUnit): readonly PlannedUnit[] {
+  const group = new Map<UnitName, PlannedUnit>([[unit.name, unit]]);
+  for (const one of group.values()) {
+    for (const other of at.units.values()) {
+      const isTied = one.section.machineOf.includes(other.name) || other.section.machineOf.includes(one.name);
+      if (isTied) group.set(other.name, other);
+    }
+  }
+  return [...group.values()];
+}
+
+/** Moves units that share a machine, all or none. */
+function moveGroup(pass: Pass, group: readonly PlannedUnit[], from: Place): 'stays' | 'moved' | 'pushed' {
+  for (const unit of group) remove(pass.ledger, from, unit);
+  const to = findPlace(pass, group);
+  if (to === null) {
+    for (const unit of group) place(pass.ledger, from, unit);
+    return 'stays';
+  }
+  for (const unit of group) note(pass.goes, { unit: unit.name, machine: from.machine.id }, drainedWhy(from.machine));
+  return settleOn(pass, group, to) ? 'pushed' : 'moved';
+}
+
+/** Units that were placed since the first drain that lasts began, and have not come up yet. */
+function unitsOnTheirWay({ machines, assignments, statuses }: ClusterSnapshot): number {
+  const drains = [...machines.values()].flatMap(({ drain }) => drain?.sinceMs ?? []);
+  const sinceMs = Math.min(...drains);
+  let count = 0;
+  for (const [machine, ofMachine] of assignments) {
+    if (!machines.has(machine)) continue;
+    for (const [name, assignment] of ofMachine) {
+      if (assignment.leaving || (assignment.assignedAtMs >= sinceMs && isComing(assignment, statuses.get(machine)?.get(name)))) count += 1;
+    }
+  }
+  return count;
+}
+
+function isComing({ desired }: Assignment, status: UnitStatus | undefined): boolean {
+  if (desired === 'loaded') return false;
+  if (status === undefined) return true;
+  if (status.problem !== '') return false;
+  const phase = phaseOf(status);
+  return phase === 'starting' || phase === 'stopped' || status.health === 'starting';
+}
