@@ -36,7 +36,7 @@ export function beginBatch(scene: Scene): ReleaseStep | null {
     return { name, why, record: { ...record, paused: true, why, changedAtMs: nowMs }, units: new Map() };
   }
   const slots = outdated.slice(0, batchSize(record, countSlots(snapshot, members)));
-  const surging = slots.filter((slot) => maySurge(scene, slot));
+  const surging = slotsThatSurge(scene, slots);
   const fresh = isTemplate(name) ? freeInstances(snapshot, name, surging.length) : [];
   const units = new Map<UnitName, UnitRecord | null>();
   const moves = slots.map((slot): ReleaseMove => {
@@ -49,8 +49,10 @@ export function beginBatch(scene: Scene): ReleaseStep | null {
       unit, old, machine: slot.machine, generation: goalOf(record), phase: 'starting', beganAtMs: nowMs, healthySinceMs: null, run: '', why: '',
     };
   });
+  // Why it goes back is said as long as it does.
+  const stateWhy = record.state === 'rolling' ? '' : record.why;
   const why = `batch ${String(record.batches + 1)}: ${moves.map(moveLabel).join(', ')}`;
-  return { name, why, record: { ...record, moves, batches: record.batches + 1, why: '', changedAtMs: nowMs }, units };
+  return { name, why, record: { ...record, moves, why: stateWhy, batches: record.batches + 1, changedAtMs: nowMs }, units };
 }
 
 /** How many units are changed at a time, of `total`. */
@@ -59,11 +61,11 @@ function batchSize({ strategy: { batch } }: ReleaseRecord, total: number): numbe
   return Math.min(Math.max(1, wanted), limits.releaseBatchMax);
 }
 
-/** Whether a unit can be replaced by a new instance: others go in place. */
-function maySurge({ name, record, snapshot, sections }: Scene, { member, machine }: Slot): boolean {
-  if (record.strategy.way === 'in-place' || record.inPlaceWhy !== '') return false;
-  if (machine !== null || member.number === null || !isTemplate(name)) return false;
-  return !followedUnits(snapshot, sections).has(member.name);
+/** Units that are replaced by new instances: numbered ones of a template that no other unit follows. All others go in place. */
+function slotsThatSurge({ name, record, snapshot, sections }: Scene, slots: readonly Slot[]): readonly Slot[] {
+  if (record.strategy.way === 'in-place' || record.inPlaceWhy !== '' || !isTemplate(name)) return [];
+  const followed = followedUnits(snapshot, sections);
+  return slots.filter(({ member, machine }) => machine === null && member.number !== null && !followed.has(member.name));
 }
 
 /** A new instance. */

@@ -59,9 +59,15 @@ export function membersOf(snapshot: ClusterSnapshot, name: UnitName, sections: S
     (left.number ?? Infinity) - (right.number ?? Infinity) || compareText(left.name, right.name));
 }
 
-/** Whether something that carries the number `release` still has to be changed. */
+/**
+ * Whether something that carries the number `release` still has to be changed. On the way back that is what carries the target, or a
+ * generation between origin and target that never got everywhere.
+ */
 export function isOutdated(record: ReleaseRecord, release: number): boolean {
-  return record.state === 'rolling-back' ? release === record.target : release !== record.target;
+  if (record.state !== 'rolling-back') return release !== record.target;
+  const { generations, origin, target } = record;
+  return release === target
+    || generations.some(({ number, outcome }) => number === release && number > origin && outcome === 'left');
 }
 
 /** What is to be changed one batch after the other: what runs. */

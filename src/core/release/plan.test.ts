@@ -1,0 +1,265 @@
+/**
+ * What releases do, as text: `testdata/release/*.txt` hold small worlds and what happens in them, one line each; the steps of the
+ * release stand below. A step is carried out at once, and the engine's part is played by {@link passOn}.
+ */
+import assert from 'node:assert/strict';
+import { goldenTests } from '../../../test/golden.ts';
+import { emptySnapshot } from '../cluster.ts';
+import type { ClusterSnapshot, KnownFile } from '../cluster.ts';
+import type { Machine, MachineId } from '../machine.ts';
+import { createSectionReader } from '../schedule/sections.ts';
+import { unchecked, unfenced } from '../unit.ts';
+import type { Assignment, DesiredState, FileHash, UnitRecord, UnitStatus } from '../unit.ts';
+import { hashUnitFile, parseUnitFile, printUnitFile } from '../unit-file.ts';
+import { templateOf } from '../unit-name.ts';
+import type { UnitName } from '../unit-name.ts';
+import { noReleaseOptions, releaseOptionRules, resolveStrategy } from './options.ts';
+import type { ReleaseOptions } from './options.ts';
+import { planReleases, withOutcome } from './plan.ts';
+import type { ReleaseStep } from './plan.ts';
+import { isActive } from './release.ts';
+import type { ReleaseRecord } from './release.ts';
+import { followsRecord } from './turns.ts';
+
+interface World {
+  readonly files: Map<FileHash, KnownFile>;
+  readonly units: Map<UnitName, UnitRecord>;
+  readonly machines: Map<MachineId, Machine>;
+  readonly assignments: Map<MachineId, Map<UnitName, Assignment>>;
+  readonly statuses: Map<MachineId, Map<UnitName, UnitStatus>>;
+  readonly releases: Map<UnitName, ReleaseRecord>;
+  /** Units that fit on no machine, and why. */
+  readonly unplaced: Map<UnitName, string>;
+  nowMs: number;
+  readonly printed: string[];
+}
+
+const sections = createSectionReader();
+
+const snapshotOf = (world: World): ClusterSnapshot => ({ ...emptySnapshot, ...world, revision: 1 });
+
+function addFile(world: World, lines: readonly string[]): FileHash {
+  const text = ['[Service]', 'ExecStart=/bin/true', '', '[X-Fleet]', ...lines].join('\n');
+  const parsed = parseUnitFile(text);
+  assert.ok(parsed.ok, text);
+  const hash = hashUnitFile(parsed.value);
+  world.files.set(hash, { hash, text: printUnitFile(parsed.value), file: parsed.value });
+  return hash;
+}
+
+function addUnit(world: World, name: string, { desired, hash }: { desired: DesiredState; hash: FileHash }): void {
+  world.units.set(name as UnitName, {
+    hash, desired, generation: 1, restart: 0, release: 0, changedAtMs: 0, changedBy: '', adoptOn: null,
+  });
+}
+
+/** What the engine does between two steps: assignments follow the records, those of global units in their turn. */
+function passOn(world: World): void {
+  for (const [machine, assignments] of world.assignments) {
+    for (const name of assignments.keys()) {
+      const record = world.units.get(name);
+      if (record === undefined || record.desired === 'inactive') assignments.delete(name);
+      else if (!world.machines.has(machine)) assignments.delete(name);
+    }
+  }
+  for (const [name, record] of world.units) {
+    if (record.desired === 'inactive' || templateOf(name) === name || world.unplaced.has(name)) continue;
+    const section = sections(world.files, name, record.hash);
+    const held = [...world.assignments].filter(([, ofMachine]) => ofMachine.has(name)).map(([machine]) => machine);
+    const [first] = world.machines.keys();
+    const isGlobal = section.ok && section.value.global;
+    const homes = isGlobal ? [...world.machines.keys()] : held.length > 0 ? held : first === undefined ? [] : [first];
+    for (const machine of homes) {
+      const ofMachine = world.assignments.get(machine) ?? new Map<UnitName, Assignment>();
+      world.assignments.set(machine, ofMachine);
+      const before = ofMachine.get(name);
+      if (isGlobal && before !== undefined && !followsRecord(snapshotOf(world), { unit: name, machine }, before)) continue;
+      ofMachine.set(name, {
+        hash: record.hash, desired: record.desired, restart: record.restart, release: record.release, ports: {}, portOrigins: {},
+        portMoves: 0, why: '', assignedAtMs: 0, finished: false, ...unfenced,
+      });
+    }
+  }
+}
+
+/** Says what a machine says of a unit: that it does what is assigned to it, with some words changed. */
+function report(world: World, name: string, changes: Partial<UnitStatus>): void {
+  const [unit = '', only] = name.split('@@');
+  const machines = [...world.assignments].filter(([id, ofMachine]) => ofMachine.has(unit as UnitName) && (only ?? id) === id);
+  assert.ok(machines.length > 0, `${name} is on a machine`);
+  for (const [machine, ofMachine] of machines) {
+    const assignment = ofMachine.get(unit as UnitName);
+    assert.ok(assignment !== undefined);
+    const statuses = world.statuses.get(machine) ?? new Map<UnitName, UnitStatus>();
+    world.statuses.set(machine, statuses);
+    statuses.set(unit as UnitName, {
+      load: 'loaded', active: 'active', sub: 'running', hash: assignment.hash, sinceMs: world.nowMs, result: 'success', exitStatus: null,
+      succeeded: false, restarts: 0, mainPid: 1, restart: assignment.restart, problem: '', ...unchecked, ...changes,
+    });
+  }
+}
+
+function gone(world: World, name: string): void {
+  for (const statuses of world.statuses.values()) statuses.delete(name as UnitName);
+}
+
+function options(words: readonly string[]): ReleaseOptions {
+  return words.reduce((before, word) => {
+    const [key = '', value = ''] = word.split('=');
+    const after = releaseOptionRules[`Release${key}`]?.(before, value.replaceAll('_', ' '));
+    assert.ok(after?.ok === true, word);
+    return after.value;
+  }, noReleaseOptions);
+}
+
+/** Steps until nothing is left to do now; prints each. */
+function run(world: World): number | null {
+  for (let count = 0; count < 100; count += 1) {
+    passOn(world);
+    const unplaced = new Map([...world.unplaced].map(([name, why]) => [name, { why, machines: new Map() }]));
+    const { steps, dueMs } = planReleases({ snapshot: snapshotOf(world), unplaced, sections, nowMs: world.nowMs });
+    if (steps.length === 0) return dueMs;
+    for (const step of steps) carryOut(world, step);
+  }
+  throw new Error(`the release does not come to rest:\n${world.printed.slice(-20).join('\n')}`);
+}
+
+function carryOut(world: World, { name, why, record, units }: ReleaseStep): void {
+  const before = world.releases.get(name);
+  world.printed.push(`step: ${why}`);
+  for (const [unit, next] of units) {
+    if (next === null) world.units.delete(unit);
+    else world.units.set(unit, next);
+    world.printed.push(next === null ? `  - ${unit}` : `  + ${unit} generation ${String(next.release)} restart ${String(next.restart)} ${next.desired}`);
+  }
+  if (record === null) world.releases.delete(name);
+  else world.releases.set(name, record);
+  if (record !== null && (before?.state !== record.state || before.paused !== record.paused)) {
+    world.printed.push(`  ${record.state}${record.paused ? ', paused' : ''}: ${record.why}`);
+  }
+}
+
+/** Everything goes well from here on: what is assigned runs, what was destroyed is let go of, and time passes. */
+function goesWell(world: World): void {
+  for (let count = 0; count < 200; count += 1) {
+    const dueMs = run(world);
+    const before = world.printed.length;
+    let changed = false;
+    for (const [machine, ofMachine] of world.assignments) {
+      for (const [name, { restart, hash }] of ofMachine) {
+        const status = world.statuses.get(machine)?.get(name);
+        if (status?.restart === restart && status.hash === hash && status.active === 'active') continue;
+        report(world, `${name}@@${machine}`, {});
+        changed = true;
+      }
+    }
+    for (const statuses of world.statuses.values()) {
+      for (const name of statuses.keys()) {
+        if (world.units.has(name)) continue;
+        statuses.delete(name);
+        changed = true;
+      }
+    }
+    if (!changed && dueMs !== null) world.nowMs += dueMs;
+    if (!changed && dueMs === null && world.printed.length === before) return;
+  }
+  throw new Error('the release does not end');
+}
+
+type Command = (world: World, words: readonly string[]) => void;
+
+const commands: Readonly<Record<string, Command>> = {
+  machines: (world, ids) => {
+    for (const id of ids) world.machines.set(id as MachineId, { id } as Machine);
+  },
+  instances: (world, [count = '0', ...section]) => {
+    const hash = addFile(world, section);
+    addUnit(world, 'apps@.service', { desired: 'inactive', hash });
+    for (let number = 1; number <= Number(count); number += 1) addUnit(world, `apps@${String(number)}.service`, { desired: 'launched', hash });
+  },
+  unit: (world, [name = '', desired = '', ...section]) => addUnit(world, name, { desired: desired as DesiredState, hash: addFile(world, section) }),
+  destroy: (world, [name = '']) => void world.units.delete(name as UnitName),
+  stop: (world, [name = '']) => {
+    const before = world.units.get(name as UnitName);
+    assert.ok(before);
+    world.units.set(name as UnitName, { ...before, desired: 'loaded', generation: before.generation + 1 });
+  },
+  release: (world, [name = '', file = '', ...words]) => {
+    const before = world.releases.get(name as UnitName);
+    const old = world.units.get(name as UnitName)?.hash ?? '' as FileHash;
+    const hash = addFile(world, [`MachineMetadata=${file}`, ...(world.files.get(old)?.text.includes('Global=true') === true ? ['Global=true'] : [])]);
+    const isOnTheWay = before !== undefined && isActive(before);
+    const origin = isOnTheWay ? before.origin : before?.target ?? 0;
+    const first = { number: 0, hash: old, atMs: 0, by: '', undoOf: null, outcome: 'done', why: '' } as const;
+    const target = (before?.target ?? 0) + 1;
+    const next = { ...first, number: target, hash, atMs: world.nowMs, outcome: 'rolling' } as const;
+    world.releases.set(name as UnitName, {
+      generations: [...before === undefined ? [first] : isOnTheWay ? withOutcome(before, { outcome: 'left', why: '' }) : before.generations, next],
+      target, origin, strategy: resolveStrategy(options(words)), state: 'rolling',
+      paused: false, why: '', inPlaceWhy: '', moves: before?.moves ?? [], failures: [], batches: 0, startedAtMs: world.nowMs, changedAtMs: world.nowMs, by: 'ann',
+    });
+    const template = world.units.get(name as UnitName);
+    if (template !== undefined && name.includes('@.')) world.units.set(name as UnitName, { ...template, hash, release: target });
+  },
+  undo: (world, [name = '']) => change(world, name, { state: 'rolling-back', paused: false, why: 'undone by ann' }),
+  pause: (world, [name = '']) => change(world, name, { paused: true }),
+  resume: (world, [name = '']) => {
+    const before = world.releases.get(name as UnitName);
+    assert.ok(before);
+    change(world, name, { paused: false, strategy: { ...before.strategy, pause: false } });
+  },
+  run: (world) => void run(world),
+  'goes-well': goesWell,
+  wait: (world, [seconds = '0']) => {
+    world.nowMs += Number(seconds) * 1_000;
+  },
+  healthy: (world, names) => {
+    for (const name of names) report(world, name, {});
+  },
+  'not-healthy': (world, [name = '', ...why]) => report(world, name, { health: 'unhealthy', healthWhy: why.join(' ') }),
+  restarted: (world, [name = '']) => report(world, name, { restarts: 1, sinceMs: world.nowMs }),
+  fails: (world, [name = '']) => report(world, name, { active: 'failed', sub: 'failed', result: 'exit-code', exitStatus: 1 }),
+  gone: (world, names) => {
+    for (const name of names) gone(world, name);
+  },
+  'fits-nowhere': (world, [name = '', ...why]) => void world.unplaced.set(name as UnitName, why.join(' ')),
+  units: (world) => {
+    const shown = [...world.units].filter(([name]) => !name.includes('@.')).sort(([left], [right]) => (left < right ? -1 : 1));
+    for (const [name, { release }] of shown) world.printed.push(`${name} has generation ${String(release)}`);
+    for (const [machine, ofMachine] of world.assignments) {
+      for (const [name, { release, restart }] of ofMachine) {
+        if (world.assignments.size > 1) world.printed.push(`${name} on ${machine} has generation ${String(release)} restart ${String(restart)}`);
+      }
+    }
+  },
+};
+
+function change(world: World, name: string, changes: Partial<ReleaseRecord>): void {
+  const before = world.releases.get(name as UnitName);
+  assert.ok(before, `${name} has a release`);
+  world.releases.set(name as UnitName, { ...before, ...changes });
+}
+
+function answer(question: readonly string[]): string {
+  const world: World = {
+    files: new Map(), units: new Map(), machines: new Map([['aaa' as MachineId, { id: 'aaa' } as Machine]]), assignments: new Map(),
+    statuses: new Map(), releases: new Map(), unplaced: new Map(), nowMs: 1_000_000, printed: [],
+  };
+  let isSettled = false;
+  for (const line of question) {
+    const [word = '', ...words] = line.split(' ');
+    // Everything that is there when the first release begins runs well.
+    if (word === 'release' && !isSettled) {
+      isSettled = true;
+      goesWell(world);
+    }
+    const command = commands[word];
+    assert.ok(command, `a word of the scenarios: ${line}`);
+    if (word !== 'run' && isSettled) world.printed.push(`> ${line}`);
+    command(world, words);
+    passOn(world);
+  }
+  return world.printed.join('\n');
+}
+
+goldenTests(new URL('../testdata/release/', import.meta.url), answer);
