@@ -1,7 +1,8 @@
 /**
  * The engine: of all engines of the cluster one leads and decides where units run.
- * Promises: writes only `assignments/` and histories, deletes only unused `unit-files/`, and all that only while it holds the leader
- * key; at most one pass at a time; a pass sees all that the passes before it wrote. Trouble with the store delays decisions and makes none.
+ * Promises: writes only `assignments/`, histories and, for releases, `releases/` and `units/`; deletes only unused `unit-files/`; all of
+ * it only while it holds the leader key; at most one pass at a time; a pass sees all that the passes before it wrote. Trouble with the store
+ * delays decisions and makes none.
  */
 import { createBackoff } from '../lib/backoff.ts';
 import { untilFirstEnds } from '../lib/tasks.ts';
@@ -18,6 +19,7 @@ import type { MassLoss } from './mass-loss.ts';
 import { decideUntilOver, untilStuck } from './passes.ts';
 import type { EngineNeeds } from './passes.ts';
 import { recordUntilOver } from './recorder.ts';
+import { createReleaseEar } from './releases.ts';
 import { resign, winTerm } from './term.ts';
 import type { Term } from './term.ts';
 
@@ -34,10 +36,11 @@ export type { EngineNeeds } from './passes.ts';
 export async function runEngine(needs: EngineNeeds, signal: AbortSignal): Promise<void> {
   const bell = createBell();
   const massLoss = createMassLoss({ windowMs: needs.ttlMs, holdMs: needs.massLossHoldMs ?? massLossHoldMs });
+  const isAwaited = createReleaseEar(needs.mirror.snapshot);
   const unsubscribe = needs.mirror.subscribe((batch) => {
     // Also while another engine leads: whoever leads after trouble of the store has to know who was there before.
     if (batch.changes.some((change) => kindOf(change) === 'machine')) massLoss.look(needs.mirror.snapshot(), needs.clock.uptimeMs());
-    if (batch.changes.some((change) => !ignoredKinds.has(kindOf(change)))) bell.wake();
+    if (batch.changes.some((change) => !ignoredKinds.has(kindOf(change))) || isAwaited(batch)) bell.wake();
   });
   try {
     await takeTurns(needs, { bell, massLoss }, signal);
@@ -46,7 +49,7 @@ export async function runEngine(needs: EngineNeeds, signal: AbortSignal): Promis
   }
 }
 
-/** What other machines report about their units changes no decision. */
+/** What other machines report about their units changes no decision, unless a release waits for it. */
 const ignoredKinds: ReadonlySet<Kind> = new Set(['status', 'unit-history', 'machine-history', 'operation', 'operation-part', 'schema', null]);
 
 type Kind = KeyMeaning['kind'] | null;

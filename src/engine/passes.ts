@@ -3,6 +3,7 @@
  * Promises: one pass at a time; nothing is decided on a snapshot that lacks what this term has committed; a commit that got no
  * answer is fenced off before the next pass, so it cannot take effect after something newer.
  */
+import type { SchedulePlan } from '../core/schedule/decision.ts';
 import { historiesAfter } from '../core/schedule/decision-history.ts';
 import { schedule } from '../core/schedule/schedule.ts';
 import { createSectionReader } from '../core/schedule/sections.ts';
@@ -18,6 +19,8 @@ import type { Commit, Revision } from '../store/store.ts';
 import { commitsOf, packCommits } from './commits.ts';
 import type { MassLoss } from './mass-loss.ts';
 import type { EngineReport } from './report.ts';
+import { createReleases, partOfStep } from './releases.ts';
+import type { Releases } from './releases.ts';
 import { answerMsMax, leaderGuard, mayWrite, renewGuard } from './term.ts';
 import type { Term, TermNeeds } from './term.ts';
 import { createUnusedFiles } from './unused-files.ts';
@@ -67,10 +70,11 @@ export async function decideUntilOver(needs: EngineNeeds, leading: Leading, sign
   const backoff = createBackoff({ firstMs: firstRetryMs, maxMs: longestRetryMs }, random);
   const sections = createSectionReader();
   const unused = createUnusedFiles();
+  const releases = createReleases();
   await mirror.reached(term.revision, signal);
   for (;;) {
     const isDoubtful = term.inDoubt || mirror.modRevision(keys.leader) !== term.revision;
-    const end = isDoubtful ? await fenceOff(needs, term, signal) : await onePass(needs, { term, sections, unused, massLoss }, signal);
+    const end = isDoubtful ? await fenceOff(needs, term, signal) : await onePass(needs, { term, sections, unused, releases, massLoss }, signal);
     if (end === 'over') return;
     if (end === 'again') {
       await clock.sleep(backoff.nextMs(), signal);
@@ -78,7 +82,8 @@ export async function decideUntilOver(needs: EngineNeeds, leading: Leading, sign
     }
     backoff.reset();
     term.doneAtMs = clock.uptimeMs();
-    const dueMs = massLoss.holdMs(clock.uptimeMs()) || Math.min(unused.nextMs(clock.uptimeMs()) ?? idleMs, holdsEndMs(needs));
+    const nowMs = clock.uptimeMs();
+    const dueMs = massLoss.holdMs(nowMs) || Math.min(unused.nextMs(nowMs) ?? idleMs, releases.nextMs(nowMs) ?? idleMs, holdsEndMs(needs));
     await waitAtMost(bell, { clock, limitMs: Math.min(idleMs, Math.max(dueMs, lookAgainMs)) }, signal);
   }
 }
@@ -93,11 +98,13 @@ interface Remembered {
   readonly term: Term;
   readonly sections: SectionReader;
   readonly unused: UnusedFiles;
+  readonly releases: Releases;
   readonly massLoss: MassLoss;
 }
 
-async function onePass(needs: EngineNeeds, { term, sections, unused, massLoss }: Remembered, signal: AbortSignal): Promise<PassEnd> {
+async function onePass(needs: EngineNeeds, remembered: Remembered, signal: AbortSignal): Promise<PassEnd> {
   const { mirror, clock, report } = needs;
+  const { term, sections, unused, massLoss } = remembered;
   // Whether the lease has expired is for the store to say; until it answers, nothing is written.
   if (!mirror.freshness().current || !mayWrite(term, clock)) return 'again';
   const snapshot = mirror.snapshot();
@@ -115,10 +122,26 @@ async function onePass(needs: EngineNeeds, { term, sections, unused, massLoss }:
   const end = await commitAll(needs, { term, commits }, signal);
   if (end !== 'done') return end;
   for (const { kind } of plan.decisions) report.decisions[kind] += 1;
+  const stepped = await stepReleases(needs, { ...remembered, unplaced: plan.unplaced }, signal);
+  if (stepped !== 'done') return stepped;
   unused.look(mirror.snapshot(), clock.uptimeMs());
   const deletes = unused.due(mirror.modRevision, clock.uptimeMs());
   report.filesDeleted += deletes.length;
   return commitAll(needs, { term, commits: packCommits(deletes, leader) }, signal);
+}
+
+/** Takes the next step of every release. What it changes rings the bell, so that the next pass follows at once. */
+async function stepReleases(
+  needs: EngineNeeds, { term, sections, releases, unplaced }: Remembered & Pick<SchedulePlan, 'unplaced'>, signal: AbortSignal,
+): Promise<PassEnd> {
+  const { mirror, clock, report, log } = needs;
+  const steps = releases.plan({ snapshot: mirror.snapshot(), unplaced, sections, nowMs: clock.nowMs() }, clock.uptimeMs());
+  const parts = steps.map((step) => partOfStep(step, mirror.modRevision));
+  const end = await commitAll(needs, { term, commits: packCommits(parts, leaderGuard(term)) }, signal);
+  if (end !== 'done') return end;
+  report.releaseSteps += steps.length;
+  for (const { name, why } of steps) log.info(`release of ${name}: ${why}`);
+  return 'done';
 }
 
 /** Decides nothing while most machines are missing, and says so once in a term. */

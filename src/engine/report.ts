@@ -20,6 +20,8 @@ export interface EngineReport {
   /** Commits without an answer: found out, and decided again. */
   unansweredCommits: number;
   filesDeleted: number;
+  /** Steps of releases taken. */
+  releaseSteps: number;
   /** What the last pass said; null before the first. */
   lastPlan: SchedulePlan | null;
 }
@@ -27,6 +29,7 @@ export interface EngineReport {
 export function createEngineReport(): EngineReport {
   return {
     role: 'following', roleSinceMs: 0, terms: 0, passes: 0, lastPassMs: 0,
-    decisions: { assign: 0, update: 0, move: 0, unassign: 0 }, commits: 0, refusedCommits: 0, unansweredCommits: 0, filesDeleted: 0, lastPlan: null,
+    decisions: { assign: 0, update: 0, move: 0, unassign: 0 }, commits: 0, refusedCommits: 0, unansweredCommits: 0, filesDeleted: 0, releaseSteps: 0,
+    lastPlan: null,
   };
 }

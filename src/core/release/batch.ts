@@ -11,9 +11,8 @@ import { countSlots, followedUnits, freeInstances, outdatedSlots, quietMembers }
 import type { Slot } from './members.ts';
 import { changedRecord, moveLabel } from './moves.ts';
 import type { Scene } from './moves.ts';
-import type { ReleaseStep } from './plan.ts';
 import { goalOf } from './release.ts';
-import type { ReleaseMove, ReleaseRecord } from './release.ts';
+import type { ReleaseMove, ReleaseRecord, ReleaseStep } from './release.ts';
 
 /** Changes what does not run; null when there is nothing. */
 export function changeQuietly(scene: Scene): ReleaseStep | null {

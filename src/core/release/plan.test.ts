@@ -16,10 +16,9 @@ import type { UnitName } from '../unit-name.ts';
 import { noReleaseOptions, releaseOptionRules, resolveStrategy } from './options.ts';
 import type { ReleaseOptions } from './options.ts';
 import { planReleases, withOutcome } from './plan.ts';
-import type { ReleaseStep } from './plan.ts';
 import { isActive } from './release.ts';
-import type { ReleaseRecord } from './release.ts';
-import { followsRecord } from './turns.ts';
+import type { ReleaseRecord, ReleaseStep } from './release.ts';
+import { recordInTurn } from './turns.ts';
 
 interface World {
   readonly files: Map<FileHash, KnownFile>;
@@ -73,9 +72,11 @@ function passOn(world: World): void {
       const ofMachine = world.assignments.get(machine) ?? new Map<UnitName, Assignment>();
       world.assignments.set(machine, ofMachine);
       const before = ofMachine.get(name);
-      if (isGlobal && before !== undefined && !followsRecord(snapshotOf(world), { unit: name, machine }, before)) continue;
+      const { hash, restart, release } = isGlobal && before !== undefined
+        ? recordInTurn(snapshotOf(world), { unit: name, machine }, before)
+        : record;
       ofMachine.set(name, {
-        hash: record.hash, desired: record.desired, restart: record.restart, release: record.release, ports: {}, portOrigins: {},
+        hash, desired: record.desired, restart, release, ports: {}, portOrigins: {},
         portMoves: 0, why: '', assignedAtMs: 0, finished: false, ...unfenced,
       });
     }

@@ -9,7 +9,6 @@ import { limits } from '../limits.ts';
 import { compareText } from '../order.ts';
 import type { Unplaced } from '../schedule/decision.ts';
 import type { SectionReader } from '../schedule/sections.ts';
-import type { UnitRecord } from '../unit.ts';
 import { isTemplate } from '../unit-name.ts';
 import type { UnitName } from '../unit-name.ts';
 import { beginBatch, changeQuietly } from './batch.ts';
@@ -17,7 +16,7 @@ import { membersOf } from './members.ts';
 import { advanceMove, giveUp } from './moves.ts';
 import type { Advance, Scene, UnitWrite } from './moves.ts';
 import { generationOf, goalOf, isActive } from './release.ts';
-import type { Generation, ReleaseFailure, ReleaseRecord } from './release.ts';
+import type { Generation, ReleaseFailure, ReleaseRecord, ReleaseStep } from './release.ts';
 
 /** What releases are decided from. */
 export interface ReleaseBasis {
@@ -26,17 +25,6 @@ export interface ReleaseBasis {
   readonly unplaced: ReadonlyMap<UnitName, Unplaced>;
   readonly sections: SectionReader;
   readonly nowMs: number;
-}
-
-/** One step of one release: everything in it happens together. */
-export interface ReleaseStep {
-  readonly name: UnitName;
-  /** A sentence for people. */
-  readonly why: string;
-  /** The release as it is from now on; null when it is forgotten. */
-  readonly record: ReleaseRecord | null;
-  /** Units that are created, changed (a record) or destroyed (null). */
-  readonly units: ReadonlyMap<UnitName, UnitRecord | null>;
 }
 
 export interface ReleasePlan {

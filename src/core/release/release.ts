@@ -3,7 +3,7 @@
  * Promises: plain data; everything the engine needs to carry a release on stands in the record, so that any engine can do it.
  */
 import type { MachineId } from '../machine.ts';
-import type { FileHash } from '../unit.ts';
+import type { FileHash, UnitRecord } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 
 /** How many units of a release are changed at a time: a number of them, or a share of all in percent. */
@@ -126,6 +126,17 @@ export interface ReleaseRecord {
   readonly startedAtMs: number;
   readonly changedAtMs: number;
   readonly by: string;
+}
+
+/** One step of one release: everything in it happens together. */
+export interface ReleaseStep {
+  readonly name: UnitName;
+  /** A sentence for people. */
+  readonly why: string;
+  /** The release as it is from now on; null when it is forgotten. */
+  readonly record: ReleaseRecord | null;
+  /** Units that are created, changed (a record) or destroyed (null). */
+  readonly units: ReadonlyMap<UnitName, UnitRecord | null>;
 }
 
 /** Whether there is anything left to do for the engine or a person. */

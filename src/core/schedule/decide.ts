@@ -6,6 +6,7 @@ import type { MachineId } from '../machine.ts';
 import { shortMachineId } from '../machine.ts';
 import { isForgotten } from '../roster.ts';
 import { compareText } from '../order.ts';
+import { recordInTurn } from '../release/turns.ts';
 import { unfenced, withoutPorts } from '../unit.ts';
 import type { Assignment, UnitRecord } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
@@ -34,10 +35,13 @@ function decideUnit(pass: Pass, name: UnitName): readonly Decision[] {
   const stay = held.filter(({ machine }) => homes.has(machine));
   const go = held.filter(({ machine }) => !homes.has(machine));
   const come = [...homes].filter((machine) => !held.some((one) => one.machine === machine));
-  const decisions: Decision[] = stay.flatMap((one) => updateOf(pass, { name, record }, one));
+  const isGlobal = pass.wanted.get(name)?.section.global === true;
+  const followed = ({ machine, assignment }: Held): UnitRecord =>
+    (isGlobal ? recordInTurn(pass.snapshot, { unit: name, machine }, assignment) : record);
+  const decisions: Decision[] = stay.flatMap((one) => updateOf(pass, { name, record: followed(one) }, one));
   const [to] = come;
   const [from] = go;
-  const moves = to !== undefined && from !== undefined && pass.wanted.get(name)?.section.global !== true;
+  const moves = to !== undefined && from !== undefined && !isGlobal;
   if (moves) decisions.push(moveOf(pass, { name, record, from, to }));
   else for (const machine of come) decisions.push(assignOf(pass, { name, record, machine }));
   for (const { machine } of moves ? go.slice(1) : go) {
