@@ -40,7 +40,7 @@ export async function runEngine(needs: EngineNeeds, signal: AbortSignal): Promis
   const unsubscribe = needs.mirror.subscribe((batch) => {
     // Also while another engine leads: whoever leads after trouble of the store has to know who was there before.
     if (batch.changes.some((change) => kindOf(change) === 'machine')) massLoss.look(needs.mirror.snapshot(), needs.clock.uptimeMs());
-    if (batch.changes.some((change) => !ignoredKinds.has(kindOf(change))) || isAwaited(batch)) bell.wake();
+    if (isAwaited(batch) || batch.changes.some((change) => !ignoredKinds.has(kindOf(change)))) bell.wake();
   });
   try {
     await takeTurns(needs, { bell, massLoss }, signal);
