@@ -10,6 +10,7 @@ import { printFinding } from '../../core/finding.ts';
 import { hashUnitFile, parseUnitFile, printUnitFile, type UnitFile } from '../../core/unit-file.ts';
 import type { MachineId } from '../../core/machine.ts';
 import { restartAfter, type DesiredState, type FileHash, type UnitRecord } from '../../core/unit.ts';
+import { restartBeyondTraces } from '../../core/restart-traces.ts';
 import { isTemplate, templateOf, type UnitName } from '../../core/unit-name.ts';
 import { verifyUnitFile } from '../../core/verify.ts';
 import { limits } from '../../core/limits.ts';
@@ -203,17 +204,6 @@ function decideNew(scene: Scene, wish: Wish): Result<DecidedUnit> {
     content,
     template,
   });
-}
-
-/**
- * The restart generation of a new unit: beyond all that is left of one of the same name that was destroyed, so that what that one
- * did is not taken for what is asked now.
- */
-function restartBeyondTraces({ unitHistories, assignments, statuses }: Basis['snapshot'], name: UnitName): number {
-  const traces = [unitHistories.get(name)?.succeeded?.restart ?? -1];
-  for (const ofMachine of assignments.values()) traces.push(ofMachine.get(name)?.restart ?? -1);
-  for (const ofMachine of statuses.values()) traces.push(ofMachine.get(name)?.restart ?? -1);
-  return Math.max(...traces, -1) + 1;
 }
 
 /** Where a new unit's content comes from; `template` is set when it comes from a template in the store. */

@@ -4,6 +4,7 @@
  * not run is changed without waiting for it.
  */
 import { limits } from '../limits.ts';
+import { restartBeyondTraces } from '../restart-traces.ts';
 import type { UnitRecord } from '../unit.ts';
 import { isTemplate } from '../unit-name.ts';
 import type { UnitName } from '../unit-name.ts';
@@ -41,7 +42,7 @@ export function beginBatch(scene: Scene): ReleaseStep | null {
   const moves = slots.map((slot): ReleaseMove => {
     const instance = fresh[surging.indexOf(slot)];
     const before = slot.member.record;
-    if (instance !== undefined) units.set(instance, newRecord(scene));
+    if (instance !== undefined) units.set(instance, newRecord(scene, instance));
     else if (before.release !== goalOf(record)) units.set(slot.member.name, inPlaceRecord(scene, slot));
     const [unit, old] = instance === undefined ? [slot.member.name, null] : [instance, slot.member.name];
     return {
@@ -68,9 +69,10 @@ function slotsThatSurge({ name, record, snapshot, sections }: Scene, slots: read
 }
 
 /** A new instance. */
-function newRecord({ record, hash, nowMs }: Scene): UnitRecord {
+function newRecord({ record, hash, nowMs, snapshot }: Scene, name: UnitName): UnitRecord {
   return {
-    hash, desired: 'launched', generation: 1, restart: 0, release: goalOf(record), changedAtMs: nowMs, changedBy: record.by, adoptOn: null,
+    hash, desired: 'launched', generation: 1, restart: restartBeyondTraces(snapshot, name), release: goalOf(record), changedAtMs: nowMs,
+    changedBy: record.by, adoptOn: null,
   };
 }
 
