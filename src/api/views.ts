@@ -69,6 +69,7 @@ export function describeUnit(
     generation: record.generation,
     restart: record.restart,
     machines,
+    ...(record.adoptOn === null ? {} : { adoptOn: record.adoptOn }),
     changedAtMs: record.changedAtMs,
   };
 }

@@ -149,7 +149,8 @@ async function endpointText(environment: Environment, flags: Flags): Promise<str
   return defaultEndpoint;
 }
 
-async function readTls(environment: Environment, flags: Flags): Promise<Result<ClientOptions['tls']>> {
+/** The texts of the PEM files that the flags name. */
+export async function readTls(environment: Environment, flags: Flags): Promise<Result<ClientOptions['tls']>> {
   const texts: Record<string, string> = {};
   for (const [name, flag] of [
     ['ca', 'ca-file'],

@@ -125,6 +125,13 @@ export const statusFlags: readonly FlagSpec[] = [
   toggle('no-block', 'Accepted for scripts of fleet 1.0: has no effect'),
   sshPort('Accepted for scripts of fleet 1.0: no SSH is needed'),
 ];
+export const importFlags: readonly FlagSpec[] = [
+  toggle('dry-run', 'Only say what would be imported'),
+  toggle('finish', 'End the import: units whose machine has not come may be placed elsewhere'),
+  word('from-api', '', 'URL of the API of fleet 1.0: http://HOST:PORT or unix:///PATH'),
+  word('from-etcd2', '', 'URL of an etcd that keeps the cluster of fleet 1.0: http://HOST:PORT'),
+  word('from-key-prefix', defaultKeyPrefix, 'Key prefix of that cluster'),
+];
 export const sshFlags: readonly FlagSpec[] = [
   toggle('forward-agent', 'Let the machine use the keys of the ssh-agent here', 'A'),
   word('machine', '', 'Id of the machine, or its beginning'),

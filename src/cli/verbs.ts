@@ -8,6 +8,7 @@ import type { Result } from '../core/failure.ts';
 import { nearest } from '../core/spelling.ts';
 import { machineColumns, machineFields, unitColumns, unitFields, unitFileColumns, unitFileFields } from './columns.ts';
 import {
+  importFlags,
   journalFlags,
   launchFlags,
   outputFlags,
@@ -97,6 +98,20 @@ export const verbs: readonly VerbSpec[] = [
     online: false,
     description: ['Without a command it lists them all.'],
     load: () => import('./verbs/help.ts'),
+  }),
+  verb({
+    name: 'import',
+    summary: 'Take over a cluster of fleet 1.0 while its units run',
+    usage: '[--dry-run] --from-etcd2=URL|--from-api=URL | --finish',
+    flags: importFlags,
+    errorPrefix: 'Error importing units: ',
+    description: [
+      'Reads the units, their states and the metadata set at run time of a cluster of fleet 1.0',
+      'and stores them in this one. A unit that runs waits for its machine and is taken over',
+      'there without being stopped, once a fleetd of this cluster runs on it. It can be done',
+      'again and again; --finish ends it.',
+    ],
+    load: () => import('./verbs/import.ts'),
   }),
   verb({
     name: 'journal',

@@ -32,7 +32,7 @@ export interface CallerNeeds {
 
 /** What to ask. `changes` says that asking twice is not the same as asking once. */
 export interface Call {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PATCH';
   readonly path: string;
   readonly body?: string;
   readonly changes: boolean;

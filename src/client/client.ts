@@ -7,6 +7,7 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
+import type { MetadataOperation } from '../protocol/v1.ts';
 import type {
   ApplyAnswer,
   ApplyRequest,
@@ -57,6 +58,8 @@ export interface FleetClient {
   /** Pieces of text as they come; ends when the journal does, never by itself with `follow`. */
   journal(query: JournalQuery, signal: AbortSignal): AsyncIterable<string>;
   events(query: EventsQuery, signal: AbortSignal): AsyncIterable<StreamItem>;
+  /** Changes machine metadata, all of it or nothing. */
+  patchMetadata(operations: readonly MetadataOperation[], signal: AbortSignal): Promise<void>;
   /** Frees what the client holds; its methods must not be called any more. */
   close(): Promise<void>;
 }
@@ -133,6 +136,10 @@ export function createClient(options: ClientOptions): FleetClient {
         }),
       ),
     journal,
+    async patchMetadata(operations, signal) {
+      const body = JSON.stringify(operations);
+      await caller.text({ method: 'PATCH', path: '/fleet/v1/machines', body, changes: true }, signal);
+    },
     events: (query, signal) => readEvents({ caller, clock: options.clock, random: options.random }, query, signal),
     close: async () => undefined,
   };

@@ -49,6 +49,8 @@ export interface ApplyRequest {
   readonly restart?: boolean;
   /** Who asks, for the record. */
   readonly by?: string;
+  /** Accept what fleet 1.0 accepted: options of [X-Fleet] that nobody knows are passed over. */
+  readonly lenient?: boolean;
   /** Only say what would happen. */
   readonly dryRun?: boolean;
 }
@@ -100,6 +102,8 @@ export interface UnitView {
   readonly restart: number;
   /** Machines it is assigned to; at most one unless it is global. */
   readonly machines: readonly string[];
+  /** The machine where it ran when it was imported; only while that is remembered. */
+  readonly adoptOn?: string;
   readonly changedAtMs: number;
 }
 

@@ -39,6 +39,7 @@ export const applySchema: object = {
     replace: { type: 'boolean' },
     restart: { type: 'boolean' },
     by: { type: 'string', maxLength: byCharactersMax },
+    lenient: { type: 'boolean' },
     dryRun: { type: 'boolean' },
   },
 };

@@ -23,7 +23,7 @@ export async function apply(scene: Scene, request: FastifyRequest, reply: Fastif
     ...(body.desired === undefined ? {} : { desired: body.desired }),
     replace: body.replace === true ? 'unless-higher' : 'never',
     restart: body.restart === true,
-    lenient: false,
+    lenient: body.lenient === true,
     by: body.by ?? '',
   };
   if (body.dryRun === true) return sendDryRun(scene, wishes, reply);
