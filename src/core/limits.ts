@@ -54,6 +54,10 @@ export const limits = {
   historyEventsMax: 32,
   /** Histories kept of units that do not exist any more. */
   goneHistoriesMax: 1_000,
+  /** Times a unit is given another port because its own was in use, until it is released, restarted or placed anew. */
+  portMovesMax: 10,
+  /** Ranges and pools whose cursor is remembered for each machine. */
+  portCursorsMax: 256,
   /** Different reasons the one sentence about an unplaced unit counts. */
   explainReasonsMax: 5,
 } as const;

@@ -4,12 +4,13 @@
  */
 import type { UnitHistory } from '../core/history.ts';
 import { limits } from '../core/limits.ts';
-import type { Decision } from '../core/schedule/decision.ts';
+import type { AssignmentContent, Decision } from '../core/schedule/decision.ts';
 import type { Assignment } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import { keys } from '../store/keys.ts';
 import { encodeRecord } from '../store/records.ts';
 import type { Commit, CommitChange, Guard, Revision } from '../store/store.ts';
+import { cursorChanges, formerChanges, stampPorts } from './port-changes.ts';
 
 /** Looks up the revision that last wrote a key, 0 when it does not exist. */
 export type RevisionOf = (key: string) => Revision | 0;
@@ -27,6 +28,8 @@ export interface CommitNeeds {
 export interface Part {
   readonly guards: readonly Guard[];
   readonly changes: readonly CommitChange[];
+  /** Changes of keys that several parts may write: of each key the last one stands in a commit, because stores take a key once. */
+  readonly shared?: readonly CommitChange[];
 }
 
 /** Cuts decisions to commits. */
@@ -44,21 +47,24 @@ export function commitsOf(decisions: readonly Decision[], needs: CommitNeeds): r
 
 /** Fills commits with parts, in order, up to the store's limits. Guards that several parts share count once. */
 export function packCommits(parts: readonly Part[], leader: Guard): readonly Commit[] {
-  const commits: { guards: Map<string, Guard>; changes: CommitChange[]; bytes: number }[] = [];
+  const commits: { guards: Map<string, Guard>; changes: CommitChange[]; shared: Map<string, CommitChange>; bytes: number }[] = [];
   for (const part of parts) {
     const bytes = bytesOf(part);
     const last = commits.at(-1);
     const fresh = part.guards.filter(({ key }) => last?.guards.has(key) !== true).length;
-    const operations = last === undefined ? 0 : last.guards.size + last.changes.length + fresh + part.changes.length;
+    const sharing = (part.shared ?? []).filter(({ key }) => last?.shared.has(key) !== true).length;
+    const operations = last === undefined ? 0
+      : last.guards.size + last.changes.length + last.shared.size + fresh + sharing + part.changes.length;
     const fits = last !== undefined && operations <= limits.storeOpsPerCommitMax
       && last.bytes + bytes <= limits.storeBytesPerCommitMax;
-    const into = fits ? last : { guards: new Map([[leader.key, leader]]), changes: [], bytes: 0 };
+    const into = fits ? last : { guards: new Map([[leader.key, leader]]), changes: [], shared: new Map<string, CommitChange>(), bytes: 0 };
     if (!fits) commits.push(into);
     for (const guard of part.guards) into.guards.set(guard.key, guard);
+    for (const change of part.shared ?? []) into.shared.set(change.key, change);
     into.changes.push(...part.changes);
     into.bytes += bytes;
   }
-  return commits.map(({ guards, changes }) => ({ guards: [...guards.values()], changes }));
+  return commits.map(({ guards, changes, shared }) => ({ guards: [...guards.values()], changes: [...changes, ...shared.values()] }));
 }
 
 /** A decision stands on the unit's record, and on the machine that it brings the unit to being there and open. */
@@ -67,23 +73,31 @@ function partOf(decision: Decision, { revisionOf, nowMs }: CommitNeeds): Part {
   const unit = guardOf(keys.unit(decision.unit));
   const arrival = [guardOf(keys.machine(decision.machine)), guardOf(keys.machineOverride(decision.machine))];
   const remove = (machine: Decision['machine']): CommitChange => ({ kind: 'delete', key: keys.assignment(machine, decision.unit) });
-  const put = (assignment: Assignment): CommitChange =>
-    ({ kind: 'put', key: keys.assignment(decision.machine, decision.unit), value: encodeRecord(assignment) });
+  const put = (content: AssignmentContent, assignedAtMs: number): CommitChange => {
+    const assignment: Assignment = { ...stampPorts(content, nowMs), assignedAtMs };
+    return { kind: 'put', key: keys.assignment(decision.machine, decision.unit), value: encodeRecord(assignment) };
+  };
   switch (decision.kind) {
     case 'assign':
       return {
         guards: [unit, ...arrival],
-        changes: [put({ ...decision.content, assignedAtMs: nowMs })],
+        changes: [put(decision.content, nowMs)],
+        shared: cursorChanges(decision.cursors),
       };
     case 'move':
       return {
         guards: [unit, ...arrival],
-        changes: [remove(decision.from), put({ ...decision.content, assignedAtMs: nowMs })],
+        changes: [remove(decision.from), put(decision.content, nowMs)],
+        shared: [...cursorChanges(decision.cursors), ...formerChanges(decision.unit, decision.former)],
       };
     case 'update':
-      return { guards: [unit], changes: [put({ ...decision.content, assignedAtMs: decision.before.assignedAtMs })] };
+      return {
+        guards: [unit],
+        changes: [put(decision.content, decision.before.assignedAtMs)],
+        shared: cursorChanges(decision.cursors),
+      };
     case 'unassign':
-      return { guards: [unit], changes: [remove(decision.machine)] };
+      return { guards: [unit], changes: [remove(decision.machine)], shared: formerChanges(decision.unit, decision.former) };
   }
 }
 
@@ -93,12 +107,12 @@ function withHistory(part: Part, unit: UnitName, { histories, revisionOf }: Comm
   if (history === undefined) return part;
   const key = keys.unitHistory(unit);
   const change: CommitChange = history === null ? { kind: 'delete', key } : { kind: 'put', key, value: encodeRecord(history) };
-  return { guards: [...part.guards, { key, modRevision: revisionOf(key) }], changes: [...part.changes, change] };
+  return { ...part, guards: [...part.guards, { key, modRevision: revisionOf(key) }], changes: [...part.changes, change] };
 }
 
-function bytesOf({ guards, changes }: Part): number {
+function bytesOf({ guards, changes, shared = [] }: Part): number {
   const keysBytes = guards.reduce((sum, { key }) => sum + key.length, 0);
   const bytesOfChange = (change: CommitChange): number =>
     change.key.length + (change.kind === 'put' ? Buffer.byteLength(change.value) : 0);
-  return changes.reduce((sum, change) => sum + bytesOfChange(change), keysBytes);
+  return [...changes, ...shared].reduce((sum, change) => sum + bytesOfChange(change), keysBytes);
 }

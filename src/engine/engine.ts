@@ -40,7 +40,7 @@ export async function runEngine(needs: EngineNeeds, signal: AbortSignal): Promis
   const unsubscribe = needs.mirror.subscribe((batch) => {
     // Also while another engine leads: whoever leads after trouble of the store has to know who was there before.
     if (batch.changes.some((change) => kindOf(change) === 'machine')) massLoss.look(needs.mirror.snapshot(), needs.clock.uptimeMs());
-    if (isAwaited(batch) || batch.changes.some((change) => !ignoredKinds.has(kindOf(change)))) bell.wake();
+    if (isAwaited(batch) || batch.changes.some(matters)) bell.wake();
   });
   try {
     await takeTurns(needs, { bell, massLoss }, signal);
@@ -49,8 +49,16 @@ export async function runEngine(needs: EngineNeeds, signal: AbortSignal): Promis
   }
 }
 
-/** What other machines report about their units changes no decision, unless a release waits for it. */
-const ignoredKinds: ReadonlySet<Kind> = new Set(['status', 'unit-history', 'machine-history', 'operation', 'operation-part', 'schema', null]);
+/** What other machines report about their units changes no decision, unless a release waits for it; nor does what the engine itself remembers. */
+const ignoredKinds: ReadonlySet<Kind> = new Set([
+  'status', 'unit-history', 'machine-history', 'port-cursors', 'former-ports', 'operation', 'operation-part', 'schema', null,
+]);
+
+/** A status that goes frees ports: its unit has ended on a machine. */
+function matters(change: FollowBatch['changes'][number]): boolean {
+  const kind = kindOf(change);
+  return !ignoredKinds.has(kind) || (kind === 'status' && change.kind === 'delete');
+}
 
 type Kind = KeyMeaning['kind'] | null;
 

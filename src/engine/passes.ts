@@ -18,6 +18,7 @@ import type { Mirror } from '../store/mirror.ts';
 import type { Commit, Revision } from '../store/store.ts';
 import { commitsOf, packCommits } from './commits.ts';
 import type { MassLoss } from './mass-loss.ts';
+import { forgetFormerPorts } from './port-changes.ts';
 import type { EngineReport } from './report.ts';
 import { createReleases, partOfStep } from './releases.ts';
 import type { Releases } from './releases.ts';
@@ -127,7 +128,8 @@ async function onePass(needs: EngineNeeds, remembered: Remembered, signal: Abort
   unused.look(mirror.snapshot(), clock.uptimeMs());
   const deletes = unused.due(mirror.modRevision, clock.uptimeMs());
   report.filesDeleted += deletes.length;
-  return commitAll(needs, { term, commits: packCommits(deletes, leader) }, signal);
+  const forgotten = forgetFormerPorts(mirror.snapshot());
+  return commitAll(needs, { term, commits: packCommits([...deletes, ...forgotten], leader) }, signal);
 }
 
 /** Takes the next step of every release. What it changes rings the bell, so that the next pass follows at once. */

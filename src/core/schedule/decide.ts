@@ -7,13 +7,17 @@ import { shortMachineId } from '../machine.ts';
 import { isForgotten } from '../roster.ts';
 import { compareText } from '../order.ts';
 import { recordInTurn } from '../release/turns.ts';
+import type { CursorScope } from '../cluster.ts';
+import type { FormerPorts, PortCursors } from '../ports.ts';
 import { unfenced, withoutPorts } from '../unit.ts';
-import type { Assignment, UnitRecord } from '../unit.ts';
+import type { Assignment, Placement, UnitRecord } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import type { AssignmentContent, Decision } from './decision.ts';
 import { isFinished } from './finished.ts';
 import type { Held, Pass } from './pass.ts';
 import { isWanted } from './pass.ts';
+import { cursorRecords } from './port-book.ts';
+import { givenPorts } from './ports.ts';
 
 const kindOrder: readonly Decision['kind'][] = ['unassign', 'move', 'update', 'assign'];
 
@@ -29,7 +33,7 @@ function decideUnit(pass: Pass, name: UnitName): readonly Decision[] {
   const record = pass.snapshot.units.get(name);
   if (record === undefined || !isWanted(name, record)) {
     const why = unwantedWhy(record);
-    return held.map(({ machine }) => ({ kind: 'unassign', unit: name, why, machine }));
+    return held.map((one) => ({ kind: 'unassign', unit: name, why, machine: one.machine, former: record === undefined ? null : formerOf(one) }));
   }
   const homes = homesOf(pass, name, held);
   const stay = held.filter(({ machine }) => homes.has(machine));
@@ -44,9 +48,11 @@ function decideUnit(pass: Pass, name: UnitName): readonly Decision[] {
   const moves = to !== undefined && from !== undefined && !isGlobal;
   if (moves) decisions.push(moveOf(pass, { name, record, from, to }));
   else for (const machine of come) decisions.push(assignOf(pass, { name, record, machine }));
-  for (const { machine } of moves ? go.slice(1) : go) {
-    const why = pass.goes.get(name)?.get(machine) ?? forgottenWhy(pass, machine) ?? `it runs on ${[...homes].map(shortMachineId).join(', ')}`;
-    decisions.push({ kind: 'unassign', unit: name, why, machine });
+  for (const one of moves ? go.slice(1) : go) {
+    const { machine } = one;
+    const why = pass.goes.get(name)?.get(machine) ?? forgottenWhy(pass, machine)
+      ?? `it runs on ${[...homes].map(shortMachineId).join(', ')}`;
+    decisions.push({ kind: 'unassign', unit: name, why, machine, former: moves ? null : formerOf(one) });
   }
   return decisions;
 }
@@ -98,7 +104,8 @@ function contentOf(pass: Pass, { name, record, machine }: WantedOn, why: string)
 function assignOf(pass: Pass, on: WantedOn): Decision {
   const { name, machine } = on;
   const why = comesWhy(pass, name, machine);
-  return { kind: 'assign', unit: name, why, machine, content: contentOf(pass, on, why) };
+  const content = { ...contentOf(pass, on, why), ...portsOf(pass, { unit: name, machine }, null) };
+  return { kind: 'assign', unit: name, why, machine, content, cursors: cursorsOf(pass, { unit: name, machine }) };
 }
 
 function moveOf(pass: Pass, move: WantedUnit & { readonly from: Held; readonly to: MachineId }): Decision {
@@ -110,9 +117,29 @@ function moveOf(pass: Pass, move: WantedUnit & { readonly from: Held; readonly t
   const comes = comesWhy(pass, name, to);
   return {
     kind: 'move', unit: name, why: `${goes}; ${comes}`, from: from.machine, machine: to,
-    content: contentOf(pass, { name, record, machine: to }, comes),
+    content: { ...contentOf(pass, { name, record, machine: to }, comes), ...portsOf(pass, { unit: name, machine: to }, null) },
+    cursors: cursorsOf(pass, { unit: name, machine: to }), former: formerOf(from),
     unrest: isGone && pass.snapshot.roster.get(from.machine)?.left !== true,
   };
+}
+
+type PortPart = Pick<Assignment, 'release' | 'ports' | 'portOrigins' | 'portMoves'>;
+
+/** The ports a unit was given; those it had, for one about which nothing was decided: its machine is gone, say. */
+function portsOf(pass: Pass, { unit, machine }: Placement, before: Assignment | null): PortPart {
+  const given = givenPorts(pass.ledger.ports, unit, machine);
+  if (given !== undefined) return { release: given.release, ports: given.ports, portOrigins: given.origins, portMoves: given.moves };
+  const { release, ports, portOrigins, portMoves } = before ?? withoutPorts;
+  return { release, ports, portOrigins, portMoves };
+}
+
+function cursorsOf(pass: Pass, { unit, machine }: Placement): ReadonlyMap<CursorScope, PortCursors> {
+  const given = givenPorts(pass.ledger.ports, unit, machine);
+  return given === undefined ? new Map() : cursorRecords(pass.ledger.ports, given);
+}
+
+function formerOf({ machine, assignment: { ports, release } }: Held): FormerPorts | null {
+  return Object.keys(ports).length === 0 ? null : { machine, release, ports };
 }
 
 function comesWhy(pass: Pass, name: UnitName, machine: MachineId): string {
@@ -121,11 +148,11 @@ function comesWhy(pass: Pass, name: UnitName, machine: MachineId): string {
 
 function updateOf(pass: Pass, { name, record }: WantedUnit, { machine, assignment }: Held): readonly Decision[] {
   const content: AssignmentContent = {
-    ...contentOf(pass, { name, record, machine }, assignment.why), ports: assignment.ports,
+    ...contentOf(pass, { name, record, machine }, assignment.why), ...portsOf(pass, { unit: name, machine }, assignment),
     ...(pass.fileless.has(name) ? { hash: assignment.hash } : {}),
   };
   const why = changes(assignment, content).join(', ');
-  return why === '' ? [] : [{ kind: 'update', unit: name, why, machine, content, before: assignment }];
+  return why === '' ? [] : [{ kind: 'update', unit: name, why, machine, content, before: assignment, cursors: cursorsOf(pass, { unit: name, machine }) }];
 }
 
 function changes(before: Assignment, content: AssignmentContent): readonly string[] {
@@ -134,5 +161,20 @@ function changes(before: Assignment, content: AssignmentContent): readonly strin
   if (before.desired !== content.desired) found.push(`it is wanted ${content.desired}`);
   if (!before.finished && content.finished) found.push('it has run to its end with success');
   if (before.restart !== content.restart) found.push(`restart ${String(content.restart)} was asked for`);
+  if (before.release !== content.release) found.push(`release ${String(content.release)} was asked for`);
+  return [...found, ...portChanges(before, content)];
+}
+
+/** What changes about the ports of a unit that stays. */
+function portChanges(before: Assignment, content: AssignmentContent): readonly string[] {
+  const found: string[] = [];
+  for (const [name, port] of Object.entries(content.ports)) {
+    const origin = content.portOrigins[name];
+    const had = before.ports[name];
+    const why = origin?.why ?? '';
+    if (had === undefined) found.push(`it is given port ${name} ${String(port)}`);
+    else if (had !== port) found.push(`port ${name} is ${String(port)} instead of ${String(had)}${why === '' ? '' : `: ${why}`}`);
+  }
+  for (const name of Object.keys(before.ports)) if (!(name in content.ports)) found.push(`it asks for no port ${name} any more`);
   return found;
 }

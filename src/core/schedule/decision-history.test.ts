@@ -21,7 +21,8 @@ const clusterWith = (history?: UnitHistory): ClusterSnapshot => ({
   ...emptySnapshot, units: new Map([[app, {} as UnitRecord]]), assignments: new Map([[aaa, new Map([[app, placed]])]]),
   unitHistories: new Map(history === undefined ? [] : [[app, history]]),
 });
-const move: Decision = { kind: 'move', unit: app, why: 'its machine is gone', from: aaa, machine: bbb, content, unrest: true };
+const noPorts = { cursors: new Map(), former: null };
+const move: Decision & { kind: 'move' } = { kind: 'move', unit: app, why: 'its machine is gone', from: aaa, machine: bbb, content, unrest: true, ...noPorts };
 const brief = (history: UnitHistory | null | undefined): readonly string[] =>
   (history?.events ?? []).map(({ atMs, what, machine, why }) => `${String(atMs)} ${what} ${machine}: ${why}`);
 
@@ -46,19 +47,19 @@ test('moves that are far apart are counted from one again, those a person asked 
 
 test('a placement that began with a move is not written down twice', () => {
   const moved = { ...emptyUnitHistory, events: [{ atMs: 1_000, what: 'moved', machine: aaa, why: 'gone; it fits', count: 1 }] };
-  const off: Decision = { kind: 'unassign', unit: app, why: 'the unit is wanted inactive', machine: aaa };
+  const off: Decision = { kind: 'unassign', unit: app, why: 'the unit is wanted inactive', machine: aaa, former: null };
   assert.deepEqual(brief(historiesAfter(clusterWith(moved), [off], 5_000).get(app)),
     ['1000 moved aaa: gone; it fits', '5000 removed aaa: the unit is wanted inactive']);
 });
 
 test('a first placement writes nothing, and is told from its assignment', () => {
-  const assign: Decision = { kind: 'assign', unit: app, why: 'it fits', machine: bbb, content };
+  const assign: Decision = { kind: 'assign', unit: app, why: 'it fits', machine: bbb, content, cursors: new Map() };
   assert.equal(historiesAfter(clusterWith(), [assign], 5_000).size, 0);
   assert.deepEqual(eventsOfUnit(clusterWith(), app), [{ atMs: 1_000, what: 'placed', machine: aaa, why: 'it fits', count: 1 }]);
 });
 
 test('of a unit that is destroyed its success is forgotten; of many such units only some are remembered', () => {
-  const off = (unit: UnitName): Decision => ({ kind: 'unassign', unit, why: 'the unit was destroyed', machine: aaa });
+  const off = (unit: UnitName): Decision => ({ kind: 'unassign', unit, why: 'the unit was destroyed', machine: aaa, former: null });
   const success = { hash: 'h' as FileHash, restart: 0, machine: aaa, atMs: 1 };
   const gone = { ...clusterWith({ ...emptyUnitHistory, succeeded: success }), units: new Map<UnitName, UnitRecord>() };
   assert.equal(historiesAfter(gone, [off(app)], 5_000).get(app)?.succeeded, null);

@@ -18,6 +18,7 @@ import { beginPass } from './pass.ts';
 import type { Circumstances, Held, Pass } from './pass.ts';
 import { countRefusals, countUnits, groupRefusal } from './placing.ts';
 import { groupByCircles } from './groups.ts';
+import { describePorts } from './port-words.ts';
 
 /** What an explanation says of one machine. */
 export interface MachineVerdict {
@@ -118,7 +119,9 @@ function summariseOn(pass: Pass, name: UnitName, { machine, assignment }: Held):
   if (status === undefined) {
     return { state: 'starting', summary: `it was placed on ${where} at ${since}, which has not reported yet` };
   }
-  return withDrain(pass, { unit: name, machine }, describeStatus(status, assignment.desired, where));
+  const { state, summary } = describeStatus(status, assignment.desired, where);
+  const ports = describePorts(snapshot, { unit: name, machine }, assignment);
+  return withDrain(pass, { unit: name, machine }, { state, summary: `${summary}${ports}` });
 }
 
 /** What is said of a unit, and what becomes of it when its machine is being drained. */

@@ -12,6 +12,8 @@ import { expandSpecifiers } from '../specifiers.ts';
 import type { UnitName } from '../unit-name.ts';
 import { otherUnder } from './ledger.ts';
 import type { Ledger, Place, PlannedUnit } from './ledger.ts';
+import { refuseForPorts } from './port-words.ts';
+import { lackingPorts, seekerOf } from './ports.ts';
 
 /** Why a machine does not take a unit: what the unit asks for (alike on many machines), and what this machine has instead. */
 export interface Refusal {
@@ -99,6 +101,12 @@ const replacesInNoCircle: Filter = (unit, place, { circles }) => {
   return other === undefined ? null : { why: `replaces ${other} in a circle`, detail: `${other} is on the machine` };
 };
 
+/** Port: a free port of every range or pool the unit asks for. */
+const hasPorts: Filter = (unit, { machine }, { ledger: { ports } }) => {
+  const lacking = lackingPorts(ports, unit, machine.id);
+  return lacking === null ? null : refuseForPorts(ports, seekerOf(unit, machine.id), lacking);
+};
+
 /** Rules about a unit and a machine alone: what is on the machine does not matter. */
 export const machineFilters: readonly Filter[] = [runsThere, hasMachineId, hasBootId, hasMetadata];
 
@@ -115,7 +123,7 @@ export const arrivalFilters: readonly Filter[] = [isOpen];
 
 /** Rules about a unit and what is on the machine already. */
 export const neighbourFilters: readonly Filter[] = [
-  hasPeers, conflictsWithNone, noneConflicts, noneReplaces, replacesInNoCircle,
+  hasPeers, conflictsWithNone, noneConflicts, noneReplaces, replacesInNoCircle, hasPorts,
 ];
 
 /** The first rule that refuses, of one table; null when all agree. */

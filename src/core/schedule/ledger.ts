@@ -2,11 +2,14 @@
  * The ledger: which unit stands on which machine while a pass decides, indexed for the questions that filters ask.
  * Promises: place() and remove() are exact inverses; a question costs the same however many units there are.
  */
+import type { ClusterSnapshot } from '../cluster.ts';
 import { assert } from '../failure.ts';
 import type { FleetSection } from '../fleet-section.ts';
 import type { Machine, MachineId } from '../machine.ts';
 import { compareText } from '../order.ts';
 import type { UnitName } from '../unit-name.ts';
+import { createPortBook, release } from './port-book.ts';
+import type { PortBook } from './port-book.ts';
 import { createPatternIndex } from './patterns.ts';
 import type { PatternId, PatternIndex } from './patterns.ts';
 
@@ -41,14 +44,15 @@ export interface Ledger {
   /** Where each unit stands: one machine, or several for global units. */
   readonly homes: Map<UnitName, Set<MachineId>>;
   readonly patterns: PatternIndex;
+  readonly ports: PortBook;
 }
 
-export function createLedger(machines: Iterable<Machine>): Ledger {
-  const sorted = [...machines].sort((left, right) => compareText(left.id, right.id));
+export function createLedger(snapshot: ClusterSnapshot): Ledger {
+  const sorted = [...snapshot.machines.values()].sort((left, right) => compareText(left.id, right.id));
   const places = sorted.map((machine): [MachineId, Place] => [machine.id, {
     machine, load: 0, units: new Map(), matched: new Map(), conflicting: new Map(), replacing: new Map(),
   }]);
-  return { places: new Map(places), homes: new Map(), patterns: createPatternIndex() };
+  return { places: new Map(places), homes: new Map(), patterns: createPatternIndex(), ports: createPortBook(snapshot) };
 }
 
 /** Makes a unit known to the ledger's patterns. All units are made known before the first is placed. */
@@ -60,7 +64,7 @@ export function planUnit(ledger: Ledger, name: UnitName, section: FleetSection):
   };
 }
 
-/** Puts a unit on a machine. */
+/** Puts a unit on a machine; which ports it has there is for ports.ts. */
 export function place(ledger: Ledger, at: Place, unit: PlannedUnit): void {
   assert(!at.units.has(unit.name), `${unit.name} is placed once on ${at.machine.id}`);
   at.units.set(unit.name, unit);
@@ -71,7 +75,7 @@ export function place(ledger: Ledger, at: Place, unit: PlannedUnit): void {
   enter(ledger.homes, unit.name, at.machine.id);
 }
 
-/** Takes a unit off a machine. */
+/** Takes a unit off a machine, with the ports it was given there. */
 export function remove(ledger: Ledger, at: Place, unit: PlannedUnit): void {
   assert(at.units.delete(unit.name), `${unit.name} stands on ${at.machine.id}`);
   if (!unit.section.global) at.load -= 1;
@@ -79,6 +83,7 @@ export function remove(ledger: Ledger, at: Place, unit: PlannedUnit): void {
   for (const id of unit.conflictIds) leave(at.conflicting, id, unit.name);
   for (const id of unit.replaceIds) leave(at.replacing, id, unit.name);
   leave(ledger.homes, unit.name, at.machine.id);
+  release(ledger.ports, { unit: unit.name, machine: at.machine.id });
 }
 
 /** A unit other than `self` that stands under one of the patterns; undefined when there is none. */

@@ -19,6 +19,8 @@ import { waitOf } from './waits.ts';
 import type { Wait } from './waits.ts';
 import { createLedger, place, planUnit } from './ledger.ts';
 import type { Ledger, Place, PlannedUnit } from './ledger.ts';
+import { holdAsTheyAre, keepPorts } from './ports.ts';
+import type { StandingUnit } from './ports.ts';
 import { createSectionReader } from './sections.ts';
 import type { SectionReader } from './sections.ts';
 
@@ -69,7 +71,7 @@ export function beginPass(snapshot: ClusterSnapshot, circumstances: Circumstance
   const awaited = circumstances.awaited ?? awaitedMachines(snapshot, nowMs);
   const held = heldByUnit(snapshot);
   const untouched = untouchedUnits(snapshot, held);
-  const ledger = createLedger(snapshot.machines.values());
+  const ledger = createLedger(snapshot);
   const wanted = new Map<UnitName, PlannedUnit>();
   const fileless = new Map<UnitName, string>();
   const unplaced = new Map<UnitName, Unplaced>();
@@ -184,6 +186,21 @@ function enterHeld(pass: Pass, sections: SectionReader): void {
   }
   // Only now: the ledger's patterns must all be known before anything is placed.
   for (const { at, unit } of standing) place(ledger, at, unit);
+  enterPorts(pass);
+}
+
+/** Enters who has which ports: units that stay as they are first, because nothing can be taken from them. */
+function enterPorts({ ledger, held }: Pass): void {
+  const standing: StandingUnit[] = [];
+  for (const [name, ofUnit] of held) {
+    for (const { machine, assignment } of ofUnit) {
+      const at = ledger.places.get(machine);
+      const unit = at?.units.get(name);
+      if (unit !== undefined && !unit.fixed) standing.push({ unit, machine, assignment });
+      else if (at === undefined || unit !== undefined) holdAsTheyAre(ledger.ports, { unit: name, machine }, assignment);
+    }
+  }
+  keepPorts(ledger.ports, standing);
 }
 
 function followersOf(wanted: ReadonlyMap<UnitName, PlannedUnit>): Map<UnitName, PlannedUnit[]> {

@@ -12,6 +12,8 @@ import { place, remove } from './ledger.ts';
 import type { Place, PlannedUnit } from './ledger.ts';
 import { awaitedWhy, note } from './pass.ts';
 import type { Pass } from './pass.ts';
+import { leaveGone } from './port-book.ts';
+import { takePorts } from './ports.ts';
 
 const allFilters = [...machineFilters, ...arrivalFilters, ...neighbourFilters];
 
@@ -20,13 +22,19 @@ export function refusalOf(unit: PlannedUnit, at: Place, context: FilterContext):
   return firstRefusal(allFilters, unit, { place: at, context });
 }
 
+/** Puts a unit on a machine that takes it, with ports. */
+function settle({ ledger }: Pass, at: Place, unit: PlannedUnit): void {
+  place(ledger, at, unit);
+  takePorts(ledger.ports, unit, at.machine.id);
+}
+
 /** Puts global units on every machine that fits. */
 export function placeGlobals(pass: Pass): void {
   for (const unit of pass.wanted.values()) {
     if (!unit.section.global) continue;
     for (const at of pass.ledger.places.values()) {
       if (at.units.has(unit.name) || refusalOf(unit, at, pass.context) !== null) continue;
-      place(pass.ledger, at, unit);
+      settle(pass, at, unit);
       note(pass.comes, { unit: unit.name, machine: at.machine.id }, 'it is global: it runs on every machine that fits');
     }
   }
@@ -93,11 +101,13 @@ export function findPlace(pass: Pass, group: readonly PlannedUnit[]): Place | nu
 export function settleOn(pass: Pass, group: readonly PlannedUnit[], at: Place): boolean {
   const loadBefore = at.load;
   for (const unit of group) {
-    place(pass.ledger, at, unit);
+    settle(pass, at, unit);
     pass.unplaced.delete(unit.name);
   }
   let pushed = false;
   for (const unit of group) {
+    // Somebody who found no port may find one now.
+    pushed = leaveGone(pass.ledger.ports, unit.name) || pushed;
     const replaced = pushOut(pass, unit, at);
     pushed ||= replaced.length > 0;
     note(pass.comes, { unit: unit.name, machine: at.machine.id }, whyHere(unit, { replaced, group, loadBefore }));
@@ -125,10 +135,10 @@ export function groupRefusal(pass: Pass, group: readonly PlannedUnit[], at: Plac
       refusal = { why: `${member}: ${refusal.why}`, detail: refusal.detail };
       break;
     }
-    place(pass.ledger, at, unit);
+    settle(pass, at, unit);
     placed.push(unit);
   }
-  for (const unit of placed) remove(pass.ledger, at, unit);
+  for (const unit of placed.toReversed()) remove(pass.ledger, at, unit);
   return refusal;
 }
 

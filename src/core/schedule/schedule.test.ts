@@ -3,10 +3,12 @@
  *
  * The words of a scenario:
  *   machine ID [boot=ID] [KEY=VALUE ...]
- *   unit NAME inactive|loaded|launched [restart=N] [file=missing|wrong] [runs-on=MACHINE]
+ *   unit NAME inactive|loaded|launched [restart=N] [release=N] [file=missing|wrong] [runs-on=MACHINE]
  *     any line of [X-Fleet], indented
  *   on MACHINE NAME [loaded] [restart=N] [at=N] [old]      an assignment; "old" is one of a former file
- *   status MACHINE NAME KEY=VALUE ...
+ *      [release=N] [moves=N] [ports=NAME:PORT@RANGE,...]   a RANGE of a pool is POOL@RANGE; one of scope cluster ends with @cluster
+ *   status MACHINE NAME [ports=NAME:PORT,...]
+ *   pool NAME RANGE, cursor MACHINE|* SOURCE PORT, former MACHINE NAME PORTS, listening MACHINE PORT..., conflict MACHINE NAME PORT WHY
  *   cordon MACHINE REASON, drain MACHINE REASON, drain MACHINE global|keep-fenced REASON, await MACHINE, forget MACHINE
  *   moved NAME times=N at=MS, succeeded NAME MACHINE [restart=N], now MS
  *   unreadable KEY, no-leader, explain NAME
@@ -16,10 +18,12 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { goldenTests } from '../../../test/golden.ts';
 import { emptySnapshot } from '../cluster.ts';
-import type { ClusterSnapshot, KnownFile, Unreadable } from '../cluster.ts';
+import type { ClusterSnapshot, CursorScope, KnownFile, Unreadable } from '../cluster.ts';
 import type { Hold } from '../hold.ts';
 import { noOverride } from '../machine.ts';
 import type { Machine, MachineId, MachineOverride, RosterEntry } from '../machine.ts';
+import { parsePortRange } from '../ports.ts';
+import type { FormerPorts, MachinePorts, PortCursors, PortOrigin, PortPool, PortRange } from '../ports.ts';
 import { unchecked, unfenced, withoutPorts } from '../unit.ts';
 import type { Assignment, DesiredState, FileHash, UnitRecord, UnitStatus } from '../unit.ts';
 import { hashUnitFile, parseUnitFile, printUnitFile } from '../unit-file.ts';
@@ -36,6 +40,10 @@ interface World {
   machines: Map<MachineId, Machine>;
   assignments: Map<MachineId, Map<UnitName, Assignment>>;
   statuses: Map<MachineId, Map<UnitName, UnitStatus>>;
+  portPools: Map<string, PortPool>;
+  portCursors: Map<CursorScope, PortCursors>;
+  machinePorts: Map<MachineId, MachinePorts>;
+  formerPorts: Map<UnitName, FormerPorts>;
   releases: ClusterSnapshot['releases'];
   unreadable: Map<string, Unreadable>;
   unitHistories: Map<UnitName, UnitHistory>;
@@ -48,7 +56,8 @@ interface World {
 
 const emptyWorld = (): World => ({
   files: new Map(), units: new Map(), machines: new Map(), assignments: new Map(), statuses: new Map(), releases: new Map(),
-  unreadable: new Map(), unitHistories: new Map(), nowMs: 0, leads: true, roster: new Map(), overrides: new Map(), hold: null,
+  unreadable: new Map(), unitHistories: new Map(), nowMs: 0, leads: true,
+  portPools: new Map(), portCursors: new Map(), machinePorts: new Map(), formerPorts: new Map(), roster: new Map(), overrides: new Map(), hold: null,
 });
 
 const snapshotOf = (world: World): ClusterSnapshot => ({
@@ -73,10 +82,10 @@ function addFile(world: World, section: readonly string[]): FileHash {
   return hash;
 }
 
-function addUnit(world: World, name: string, unit: { desired: DesiredState; section?: readonly string[]; restart?: number; adoptOn?: MachineId | null }): void {
+function addUnit(world: World, name: string, unit: Partial<UnitRecord> & { desired: DesiredState; section?: readonly string[] }): void {
   const hash = addFile(world, unit.section ?? []);
   world.units.set(name as UnitName, {
-    hash, desired: unit.desired, generation: 1, restart: unit.restart ?? 0, release: 0, changedAtMs: 0, changedBy: '',
+    hash, desired: unit.desired, generation: 1, restart: unit.restart ?? 0, release: unit.release ?? 0, changedAtMs: 0, changedBy: '',
     adoptOn: unit.adoptOn ?? null,
   });
 }
@@ -106,8 +115,34 @@ function addStatus(world: World, at: { machine: string; name: string }, words: R
     hash: world.units.get(at.name as UnitName)?.hash ?? '' as FileHash, sinceMs: 0, result: words['result'] ?? 'success',
     exitStatus: words['exit'] === undefined ? null : Number(words['exit']), succeeded: words['succeeded'] === 'yes', restarts: 0,
     mainPid: 1, restart: Number(words['restart'] ?? 0), problem: words['problem']?.replaceAll('_', ' ') ?? '', ...unchecked,
+    ports: readGiven(words['ports'] ?? '').ports,
     released: Number(words['released'] ?? 0),
   });
+}
+
+function rangeOf(text: string): PortRange {
+  const range = parsePortRange(text);
+  assert.ok(range.ok, text);
+  return range.value;
+}
+
+/** Reads `NAME:PORT@[POOL@]RANGE[@cluster],...`. */
+function readGiven(text: string): Pick<Assignment, 'ports' | 'portOrigins'> {
+  const given = text.split(',').filter((word) => word !== '').map((word) => {
+    const [name = '', port = '', ...from] = word.split(/[:@]/);
+    const scope = from.at(-1) === 'cluster' ? from.pop() as 'cluster' : 'machine';
+    const origin: PortOrigin = { ...rangeOf(from.pop() ?? '1-2'), pool: from.pop() ?? null, scope, sinceMs: 1, why: '' };
+    return { name, port: Number(port), origin };
+  });
+  return {
+    ports: Object.fromEntries(given.map(({ name, port }) => [name, port])),
+    portOrigins: Object.fromEntries(given.map(({ name, origin }) => [name, origin])),
+  };
+}
+
+function addMachinePorts(world: World, machine: MachineId, more: Partial<MachinePorts>): void {
+  const before = world.machinePorts.get(machine) ?? { ephemeral: null, listening: [], conflicts: [] };
+  world.machinePorts.set(machine, { ...before, ...more, conflicts: [...before.conflicts, ...more.conflicts ?? []] });
 }
 
 function close(world: World, id: string | undefined, closed: Partial<Pick<Machine, 'cordon' | 'drain'>>): void {
@@ -124,7 +159,8 @@ const rows: Rows = {
     const facts = pairs(more);
     const lines = facts['file'] === 'wrong' ? ['Global=true', 'MachineID=aaa'] : section;
     const adoptOn = (facts['runs-on'] ?? null) as MachineId | null;
-    addUnit(world, name, { desired: desired as DesiredState, section: lines, restart: Number(facts['restart'] ?? 0), adoptOn });
+    const [restart, release] = [Number(facts['restart'] ?? 0), Number(facts['release'] ?? 0)];
+    addUnit(world, name, { desired: desired as DesiredState, section: lines, restart, release, adoptOn });
     if (facts['file'] === 'missing') {
       const unit = world.units.get(name as UnitName);
       if (unit !== undefined) world.units.set(name as UnitName, { ...unit, hash: 'f'.repeat(40) as FileHash });
@@ -134,6 +170,7 @@ const rows: Rows = {
     const facts = pairs(more);
     assign(world, { machine, name }, {
       desired: 'loaded' in facts ? 'loaded' : 'launched', restart: Number(facts['restart'] ?? 0), assignedAtMs: Number(facts['at'] ?? 0),
+      release: Number(facts['release'] ?? 0), portMoves: Number(facts['moves'] ?? 0), ...readGiven(facts['ports'] ?? ''),
       ...('old' in facts ? { hash: addFile(world, ['Conflicts=former']) } : {}),
     });
   },
@@ -144,6 +181,16 @@ const rows: Rows = {
     if (folder === 'units') world.units.delete(name as UnitName);
     if (folder === 'machines') world.machines.delete(name as MachineId);
   },
+  pool: (world, [name = '', text = '']) => void world.portPools.set(name, { ...rangeOf(text), changedAtMs: 0, changedBy: '' }),
+  cursor: (world, [scope, source = '', port]) => {
+    const before = world.portCursors.get(scope as CursorScope)?.last;
+    world.portCursors.set(scope as CursorScope, { last: { ...before, [source]: Number(port) } });
+  },
+  former: (world, [machine, name, text = '']) =>
+    void world.formerPorts.set(name as UnitName, { machine: machine as MachineId, release: 0, ports: readGiven(text).ports }),
+  listening: (world, [machine, ...found]) => addMachinePorts(world, machine as MachineId, { listening: found.map(Number) }),
+  conflict: (world, [machine, unit, port, ...why]) =>
+    addMachinePorts(world, machine as MachineId, { conflicts: [{ unit: unit as UnitName, port: Number(port), why: why.join(' ') }] }),
   cordon: (world, [id, ...words]) => close(world, id, { cordon: { reason: words.join(' '), by: 'ann', sinceMs: 0 } }),
   drain: (world, [id, ...words]) => {
     const flags: readonly string[] = words.filter((word) => word === 'global' || word === 'keep-fenced');
@@ -197,14 +244,21 @@ const sayContent = ({ desired, finished }: AssignmentContent): string => (finish
 function sayDecision(decision: Decision): string {
   switch (decision.kind) {
     case 'assign':
-      return `assign ${decision.unit} to ${decision.machine} ${sayContent(decision.content)}: ${decision.why}`;
+      return `assign ${decision.unit} to ${decision.machine} ${sayContent(decision.content)}${sayPorts(decision)}: ${decision.why}`;
     case 'update':
-      return `update ${decision.unit} on ${decision.machine} ${sayContent(decision.content)}: ${decision.why}`;
+      return `update ${decision.unit} on ${decision.machine} ${sayContent(decision.content)}${sayPorts(decision)}: ${decision.why}`;
     case 'move':
-      return `move ${decision.unit} from ${decision.from} to ${decision.machine} ${sayContent(decision.content)}: ${decision.why}`;
+      return `move ${decision.unit} from ${decision.from} to ${decision.machine} ${sayContent(decision.content)}${sayPorts(decision)}: ${decision.why}`;
     case 'unassign':
       return `unassign ${decision.unit} from ${decision.machine}: ${decision.why}`;
   }
+}
+
+/** Ports by name, and the cursors that their being given out moved. */
+function sayPorts({ content, cursors }: Exclude<Decision, { kind: 'unassign' }>): string {
+  const given = Object.entries(content.ports).map(([name, port]) => ` ${name}=${String(port)}`).join('');
+  const moved = [...cursors].map(([scope, { last }]) => ` [${scope} ${Object.entries(last).map(([of, port]) => `${of} at ${String(port)}`).join(', ')}]`);
+  return `${given}${moved.join('')}`;
 }
 
 function answer(question: readonly string[]): string {
@@ -234,7 +288,11 @@ function carryOut(world: World, decisions: readonly Decision[]): World {
     assignments.set(machine, ofMachine);
     ofMachine.set(name, assignment);
   };
+  const portCursors = new Map(world.portCursors);
+  const formerPorts = new Map(world.formerPorts);
   for (const decision of decisions) {
+    if (decision.kind !== 'unassign') for (const [scope, cursors] of decision.cursors) portCursors.set(scope, cursors);
+    if ('former' in decision && decision.former !== null) formerPorts.set(decision.unit, decision.former);
     switch (decision.kind) {
       case 'move':
         assert.ok(assignments.get(decision.from)?.delete(decision.unit));
@@ -251,7 +309,7 @@ function carryOut(world: World, decisions: readonly Decision[]): World {
         break;
     }
   }
-  return { ...world, assignments };
+  return { ...world, assignments, portCursors, formerPorts };
 }
 
 describe('the scheduler decides', () => {

@@ -1,0 +1,191 @@
+/**
+ * The port book: who has which port while a pass decides, and which port of a range comes next.
+ * Promises: hold() and release() are exact inverses, cursors included when they are called in reverse order; a port that a unit
+ * still runs with, or that something else listens on, is taken whatever the assignments say.
+ */
+import type { ClusterSnapshot, CursorScope } from '../cluster.ts';
+import { clusterScope } from '../cluster.ts';
+import { limits } from '../limits.ts';
+import type { MachineId } from '../machine.ts';
+import { sourceKey } from '../ports.ts';
+import type { PortCursors, PortOrigin, PortRange, PortRequest, PortScope } from '../ports.ts';
+import type { UnitName } from '../unit-name.ts';
+
+/** A unit that has, or wants, a port on a machine. */
+export interface PortHolder {
+  readonly unit: UnitName;
+  readonly machine: MachineId;
+  readonly scope: PortScope;
+}
+
+/** Somebody who looks for a port. Two runs of a global unit are strangers to each other; other units run once. */
+export interface PortSeeker extends PortHolder {
+  readonly isGlobal: boolean;
+}
+
+/** A cursor that moved because a port was given out. */
+export interface CursorMove {
+  readonly scope: CursorScope;
+  readonly source: string;
+  readonly before: number | undefined;
+  readonly after: number;
+}
+
+/** The ports of one unit on one machine. */
+export interface GivenPorts {
+  readonly ports: Readonly<Record<string, number>>;
+  readonly origins: Readonly<Record<string, PortOrigin>>;
+  readonly release: number;
+  /** How often the ports were changed because they were in use. */
+  readonly moves: number;
+  readonly cursorMoves: readonly CursorMove[];
+}
+
+type Holders = Map<MachineId, Map<number, PortHolder>>;
+
+export interface PortBook {
+  readonly snapshot: ClusterSnapshot;
+  /** What this pass gives, by machine and unit. */
+  readonly given: Map<MachineId, Map<UnitName, GivenPorts>>;
+  /** Ports by who has them according to this pass, and by who still runs with them according to its machine. */
+  readonly held: Holders;
+  readonly running: Holders;
+  /** Ports something else has, on each machine: why they are not to be had. */
+  readonly foreign: Map<MachineId, Map<number, string>>;
+  /** Everybody who has a port anywhere: what scope "cluster" asks. */
+  readonly anywhere: Map<number, Set<PortHolder>>;
+  readonly cursors: Map<CursorScope, Map<string, number>>;
+}
+
+/** A book of what machines report; what units are assigned is entered by {@link hold}. */
+export function createPortBook(snapshot: ClusterSnapshot): PortBook {
+  const book: PortBook = {
+    snapshot, given: new Map(), held: new Map(), running: new Map(), foreign: new Map(), anywhere: new Map(), cursors: new Map(),
+  };
+  for (const [machine, statuses] of snapshot.statuses) {
+    for (const [unit, { ports }] of statuses) {
+      const assignment = snapshot.assignments.get(machine)?.get(unit);
+      for (const [name, port] of Object.entries(ports)) {
+        const scope = assignment?.portOrigins[name]?.scope ?? 'machine';
+        enter(book, 'running', { holder: { unit, machine, scope }, port });
+      }
+    }
+  }
+  for (const [machine, { listening, conflicts }] of snapshot.machinePorts) {
+    const foreign = new Map(listening.map((port) => [port, 'something that is not fleet\'s listens on it']));
+    for (const { port, why } of conflicts) foreign.set(port, why);
+    book.foreign.set(machine, foreign);
+  }
+  return book;
+}
+
+/** Notes that a unit has a port from now on. */
+export function hold(book: PortBook, holder: PortHolder, port: number): void {
+  enter(book, 'held', { holder, port });
+}
+
+/** Takes all that was given to a unit on a machine back. */
+export function release(book: PortBook, { unit, machine }: Omit<PortHolder, 'scope'>): void {
+  const given = book.given.get(machine)?.get(unit);
+  if (given === undefined) return;
+  book.given.get(machine)?.delete(unit);
+  for (const port of Object.values(given.ports)) {
+    const ofMachine = book.held.get(machine);
+    const holder = ofMachine?.get(port);
+    if (holder?.unit !== unit) continue;
+    ofMachine?.delete(port);
+    book.anywhere.get(port)?.delete(holder);
+  }
+  for (const { scope, source, before, after } of given.cursorMoves.toReversed()) {
+    const cursors = cursorsOf(book, scope);
+    if (cursors.get(source) !== after) continue;
+    if (before === undefined) cursors.delete(source);
+    else cursors.set(source, before);
+  }
+}
+
+/** A unit that runs elsewhere now no longer has the ports of a machine that is gone. Answers whether that freed any. */
+export function leaveGone(book: PortBook, unit: UnitName): boolean {
+  let freed = false;
+  for (const [machine, ofMachine] of book.held) {
+    if (book.snapshot.machines.has(machine) || book.snapshot.assignments.get(machine)?.has(unit) !== true) continue;
+    for (const [port, holder] of ofMachine) {
+      if (holder.unit !== unit) continue;
+      ofMachine.delete(port);
+      book.anywhere.get(port)?.delete(holder);
+      freed = true;
+    }
+  }
+  return freed;
+}
+
+/** Why somebody cannot have a port; null when it is to be had. */
+export function takenBy(book: PortBook, seeker: PortSeeker, port: number): PortHolder | string | null {
+  const { unit, machine } = seeker;
+  const isOther = (holder: PortHolder | undefined): holder is PortHolder =>
+    holder !== undefined && (holder.unit !== unit || (seeker.isGlobal && holder.machine !== machine));
+  const here = [book.held.get(machine)?.get(port), book.running.get(machine)?.get(port)].find(isOther);
+  if (here !== undefined) return here;
+  for (const holder of book.anywhere.get(port) ?? []) {
+    if (isOther(holder) && (seeker.scope === 'cluster' || holder.scope === 'cluster')) return holder;
+  }
+  return book.foreign.get(machine)?.get(port) ?? null;
+}
+
+/** The range a request draws from; null when its pool does not exist. */
+export function rangeOf(book: PortBook, from: PortRequest['from']): PortRange | null {
+  return 'pool' in from ? book.snapshot.portPools.get(from.pool) ?? null : from;
+}
+
+/** Where the cursor of a request stands. */
+export interface CursorPlace {
+  readonly scope: CursorScope;
+  readonly source: string;
+}
+
+export function cursorOf({ machine, scope }: PortHolder, { from }: PortRequest): CursorPlace {
+  return { scope: scope === 'cluster' ? clusterScope : machine, source: sourceKey(from) };
+}
+
+/** The ports of a range in the order they are to be tried: from the one after the cursor, around to the cursor itself. */
+export function* fromCursor(book: PortBook, { scope, source }: CursorPlace, { low, high }: PortRange): Generator<number> {
+  const last = cursorsOf(book, scope).get(source) ?? high;
+  const first = last >= low && last < high ? last + 1 : low;
+  for (let port = first; port <= high; port += 1) yield port;
+  for (let port = low; port < first; port += 1) yield port;
+}
+
+/** Moves a cursor to the port given out last. */
+export function moveCursor(book: PortBook, { scope, source }: CursorPlace, after: number): CursorMove {
+  const cursors = cursorsOf(book, scope);
+  const before = cursors.get(source);
+  // The one moved last stands last, so that the longest unused is forgotten first.
+  cursors.delete(source);
+  cursors.set(source, after);
+  return { scope, source, before, after };
+}
+
+/** The records of all cursors that a unit's ports moved, as they are at the end of a pass. */
+export function cursorRecords(book: PortBook, given: GivenPorts): ReadonlyMap<CursorScope, PortCursors> {
+  const scopes = new Set(given.cursorMoves.map(({ scope }) => scope));
+  return new Map([...scopes].map((scope) => [scope, { last: Object.fromEntries([...cursorsOf(book, scope)].slice(-limits.portCursorsMax)) }]));
+}
+
+function cursorsOf(book: PortBook, scope: CursorScope): Map<string, number> {
+  let cursors = book.cursors.get(scope);
+  if (cursors === undefined) {
+    book.cursors.set(scope, cursors = new Map(Object.entries(book.snapshot.portCursors.get(scope)?.last ?? {})));
+  }
+  return cursors;
+}
+
+/** The first to come has the port: a store written by hand may say that two have it. */
+function enter(book: PortBook, layer: 'held' | 'running', { holder, port }: { readonly holder: PortHolder; readonly port: number }): void {
+  let ofMachine = book[layer].get(holder.machine);
+  if (ofMachine === undefined) book[layer].set(holder.machine, ofMachine = new Map());
+  if (ofMachine.has(port)) return;
+  ofMachine.set(port, holder);
+  const holders = book.anywhere.get(port);
+  if (holders === undefined) book.anywhere.set(port, new Set([holder]));
+  else holders.add(holder);
+}

@@ -1,0 +1,211 @@
+/**
+ * Which ports a unit is given on a machine.
+ * Promises: a unit keeps its ports while it stays, unless it is released anew, asks for others, or found them in use; a port is
+ * looked for from the one given out last, so a port just freed comes round last; no port leaves a unit that has nothing better.
+ */
+import { assert } from '../failure.ts';
+import { limits } from '../limits.ts';
+import type { MachineId } from '../machine.ts';
+import { inRange, rangeSize } from '../ports.ts';
+import type { PortOrigin, PortRange, PortRequest } from '../ports.ts';
+import type { Assignment, Placement } from '../unit.ts';
+import type { UnitName } from '../unit-name.ts';
+import type { PlannedUnit } from './ledger.ts';
+import { cursorOf, fromCursor, hold, moveCursor, rangeOf, takenBy } from './port-book.ts';
+import type { CursorMove, GivenPorts, PortBook, PortSeeker } from './port-book.ts';
+
+/** A request that no port was found for: its range; null when its pool does not exist. */
+export interface PortsLacking {
+  readonly request: PortRequest;
+  readonly range: PortRange | null;
+}
+
+/** One port that was found for a request. */
+interface Pick {
+  readonly request: PortRequest;
+  readonly port: number;
+  readonly origin: PortOrigin;
+  /** It comes from the cursor, which moves there. */
+  readonly isNext: boolean;
+}
+
+/** What a unit has already, while others are looked for. */
+interface Owned {
+  /** All ports it has that are what it asks for. */
+  readonly all: readonly Pick[];
+  /** Those that stay. */
+  readonly kept: readonly Pick[];
+  /** Ports that are to be given up, unless no other is free. */
+  readonly avoid: ReadonlySet<number>;
+  /** Why a port of its own was given up, by name. */
+  readonly why: ReadonlyMap<string, string>;
+}
+
+const ownsNothing: Owned = { all: [], kept: [], avoid: new Set(), why: new Map() };
+
+/** What was given to a unit on a machine in this pass; undefined when nothing was decided about it there. */
+export function givenPorts(book: PortBook, unit: UnitName, machine: MachineId): GivenPorts | undefined {
+  return book.given.get(machine)?.get(unit);
+}
+
+/** What a machine has no free port for; null when it has one for every request of the unit. */
+export function lackingPorts(book: PortBook, unit: PlannedUnit, machine: MachineId): PortsLacking | null {
+  if (unit.section.ports.length === 0 || givenPorts(book, unit.name, machine) !== undefined) return null;
+  const found = findPorts(book, seekerOf(unit, machine), { requests: unit.section.ports, owned: ownsNothing });
+  return found.ok ? null : found.lacking;
+}
+
+/** Gives a unit that comes to a machine its ports; {@link lackingPorts} has said that there are some. */
+export function takePorts(book: PortBook, unit: PlannedUnit, machine: MachineId): void {
+  const seeker = seekerOf(unit, machine);
+  const found = findPorts(book, seeker, { requests: unit.section.ports, owned: ownsNothing });
+  assert(found.ok, `${unit.name} comes to ${machine} only when its ports are free there`);
+  give(book, seeker, { picks: found.picks, moves: 0 });
+}
+
+export function seekerOf(unit: PlannedUnit, machine: MachineId): PortSeeker {
+  return { unit: unit.name, machine, scope: unit.section.portScope, isGlobal: unit.section.global };
+}
+
+/** A unit where it stands, with the assignment that says so. */
+export interface StandingUnit {
+  readonly unit: PlannedUnit;
+  readonly machine: MachineId;
+  readonly assignment: Assignment;
+}
+
+/** Enters the ports of units that stand on their machines: first all that stay, so that nobody is given a port of another. */
+export function keepPorts(book: PortBook, standing: readonly StandingUnit[]): void {
+  const owning = standing.map((each): OwningUnit => ({ ...each, owned: ownedBy(book, each) }));
+  for (const { unit, machine, owned: { kept } } of owning) {
+    for (const { port } of kept) hold(book, seekerOf(unit, machine), port);
+  }
+  for (const each of owning) completePorts(book, each);
+}
+
+/** Enters the ports of a unit that keeps them whatever it asks for: its machine is gone, or something about it cannot be read. */
+export function holdAsTheyAre(book: PortBook, { unit, machine }: Placement, { ports, portOrigins }: Assignment): void {
+  for (const [name, port] of Object.entries(ports)) {
+    hold(book, { unit, machine, scope: portOrigins[name]?.scope ?? 'machine' }, port);
+  }
+}
+
+interface OwningUnit extends StandingUnit {
+  readonly owned: Owned;
+}
+
+function ownedBy(book: PortBook, { unit, machine, assignment }: StandingUnit): Owned {
+  const owned = { all: [] as Pick[], kept: [] as Pick[], avoid: new Set<number>(), why: new Map<string, string>() };
+  const isRelease = releaseOf(book, unit.name) !== assignment.release;
+  const busy = assignment.portMoves < limits.portMovesMax ? busyPorts(book, { unit: unit.name, machine }) : new Map<number, string>();
+  for (const request of unit.section.ports) {
+    const port = assignment.ports[request.name];
+    const origin = assignment.portOrigins[request.name];
+    if (port === undefined || origin === undefined || !isOf(origin, request, unit)) continue;
+    const pick: Pick = { request, port, origin, isNext: false };
+    owned.all.push(pick);
+    const why = busy.get(port);
+    if (why !== undefined) owned.why.set(request.name, `port ${String(port)} was in use: ${why}`);
+    if (isRelease) owned.avoid.add(port);
+    if (why === undefined && !isRelease) owned.kept.push(pick);
+  }
+  return owned;
+}
+
+/** Whether a port came from what its unit asks for now. A pool may have changed its range since. */
+function isOf(origin: PortOrigin, { from }: PortRequest, { section }: PlannedUnit): boolean {
+  if (origin.scope !== section.portScope) return false;
+  return 'pool' in from ? origin.pool === from.pool : origin.pool === null && origin.low === from.low && origin.high === from.high;
+}
+
+/** Ports that a unit found in use when it was to start. */
+function busyPorts(book: PortBook, { unit, machine }: Placement): ReadonlyMap<number, string> {
+  const conflicts = book.snapshot.machinePorts.get(machine)?.conflicts ?? [];
+  return new Map(conflicts.filter((conflict) => conflict.unit === unit).map(({ port, why }) => [port, why]));
+}
+
+/** Finds what a standing unit lacks. A unit for which there is nothing better keeps what it has. */
+function completePorts(book: PortBook, { unit, machine, assignment, owned }: OwningUnit): void {
+  const seeker = seekerOf(unit, machine);
+  const record = book.snapshot.units.get(unit.name);
+  const isAnew = record?.release !== assignment.release || record.restart !== assignment.restart;
+  const moves = isAnew ? 0 : assignment.portMoves;
+  const found = findPorts(book, seeker, { requests: unit.section.ports, owned });
+  if (found.ok) give(book, seeker, { picks: found.picks, moves: owned.why.size > 0 ? moves + 1 : moves });
+  else if (owned.all.length === unit.section.ports.length) give(book, seeker, { picks: owned.all, moves });
+}
+
+function releaseOf(book: PortBook, unit: UnitName): number {
+  return book.snapshot.units.get(unit)?.release ?? 0;
+}
+
+interface Search {
+  readonly requests: readonly PortRequest[];
+  readonly owned: Owned;
+}
+
+type Found = { readonly ok: true; readonly picks: readonly Pick[] } | { readonly ok: false; readonly lacking: PortsLacking };
+
+/** A port for each request. Narrow ranges choose first: of ranges that lie in one another, the wide one has more to choose from. */
+function findPorts(book: PortBook, seeker: PortSeeker, { requests, owned }: Search): Found {
+  const picks = new Map(owned.kept.map((pick) => [pick.request.name, pick]));
+  const sizeOf = ({ from }: PortRequest): number => rangeSize(rangeOf(book, from) ?? { low: 1, high: 0 });
+  const open = requests.filter(({ name }) => !picks.has(name)).toSorted((left, right) => sizeOf(left) - sizeOf(right));
+  for (const request of open) {
+    const range = rangeOf(book, request.from);
+    const chosen = new Set([...picks.values()].map(({ port }) => port));
+    const choice = range === null ? null : choosePort(book, { seeker, request, range, chosen, avoid: owned.avoid });
+    if (range === null || choice === null) return { ok: false, lacking: { request, range } };
+    const origin: PortOrigin = {
+      low: range.low, high: range.high, pool: 'pool' in request.from ? request.from.pool : null, scope: seeker.scope, sinceMs: 0,
+      why: owned.why.get(request.name) ?? '',
+    };
+    picks.set(request.name, { request, origin, ...choice });
+  }
+  return { ok: true, picks: requests.flatMap(({ name }) => picks.get(name) ?? []) };
+}
+
+interface Choosing {
+  readonly seeker: PortSeeker;
+  readonly request: PortRequest;
+  readonly range: PortRange;
+  /** Ports of the same unit under other names. */
+  readonly chosen: ReadonlySet<number>;
+  readonly avoid: ReadonlySet<number>;
+}
+
+/** The port the unit had here before, or the next one that is free; one that it should give up only when there is no other. */
+function choosePort(book: PortBook, choosing: Choosing): { readonly port: number; readonly isNext: boolean } | null {
+  const { seeker, request, range, chosen, avoid } = choosing;
+  const isFree = (port: number): boolean => !chosen.has(port) && takenBy(book, seeker, port) === null;
+  const former = formerPort(book, seeker, request);
+  if (former !== undefined && inRange(range, former) && !avoid.has(former) && isFree(former)) return { port: former, isNext: false };
+  let lastResort: number | null = null;
+  for (const port of fromCursor(book, cursorOf(seeker, request), range)) {
+    if (!isFree(port)) continue;
+    if (!avoid.has(port)) return { port, isNext: true };
+    lastResort ??= port;
+  }
+  return lastResort === null ? null : { port: lastResort, isNext: true };
+}
+
+function formerPort(book: PortBook, { unit, machine }: PortSeeker, { name }: PortRequest): number | undefined {
+  const former = book.snapshot.formerPorts.get(unit);
+  return former?.machine === machine && former.release === releaseOf(book, unit) ? former.ports[name] : undefined;
+}
+
+function give(book: PortBook, seeker: PortSeeker, { picks, moves }: { readonly picks: readonly Pick[]; readonly moves: number }): void {
+  const cursorMoves: CursorMove[] = [];
+  for (const { request, port, isNext } of picks) {
+    hold(book, seeker, port);
+    if (isNext) cursorMoves.push(moveCursor(book, cursorOf(seeker, request), port));
+  }
+  const byName = <T>(valueOf: (pick: Pick) => T): Record<string, T> =>
+    Object.fromEntries(picks.map((pick) => [pick.request.name, valueOf(pick)]));
+  const given: GivenPorts = {
+    ports: byName(({ port }) => port), origins: byName(({ origin }) => origin), release: releaseOf(book, seeker.unit), moves, cursorMoves,
+  };
+  const ofMachine = book.given.get(seeker.machine);
+  if (ofMachine === undefined) book.given.set(seeker.machine, new Map([[seeker.unit, given]]));
+  else ofMachine.set(seeker.unit, given);
+}
