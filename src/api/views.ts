@@ -10,7 +10,8 @@ import { lastValue } from '../core/unit-file.ts';
 import type { Assignment, UnitStatus } from '../core/unit.ts';
 import { isTemplate, type UnitName } from '../core/unit-name.ts';
 import { currentState } from '../core/unit-state.ts';
-import type { AssignmentView, MachineView, StatusView, UnitView } from '../protocol/v2.ts';
+import type { ToldEvent } from '../core/read-history.ts';
+import type { AssignmentView, HistoryEventView, MachineView, StatusView, UnitView } from '../protocol/v2.ts';
 
 /** A snapshot and the reader of [X-Fleet] sections that remembers between snapshots. */
 export interface Viewed {
@@ -159,6 +160,11 @@ export function describeMachine(snapshot: ClusterSnapshot, id: MachineId): Machi
     leader: snapshot.leader?.machine === id,
     startedAtMs,
   };
+}
+
+/** An event of a history. */
+export function historyView({ atMs, unit, machine, what, why, count }: ToldEvent): HistoryEventView {
+  return { atMs, unit, machine, what, why, count };
 }
 
 /** Every machine whose presence stands in the store, sorted by id. */

@@ -96,6 +96,7 @@ async function answer(scene: Scene, request: IncomingMessage, response: ServerRe
     }),
   };
   if (resource === 'events') return stream(scene, url.searchParams.has('from') || 'from' in body, response);
+  if (resource === 'history') return send(response, 200, historyOf(cluster, name));
   if (name === '') return send(response, 200, lists[resource]?.() ?? {});
   const unit = cluster.units.get(name);
   if (unit === undefined) throw new FakeRefusal(404, 'UNIT_NOT_FOUND', `no unit ${name}`);
@@ -106,6 +107,15 @@ async function answer(scene: Scene, request: IncomingMessage, response: ServerRe
     journal: () => journalOf(name, url.searchParams),
   };
   return send(response, 200, views[resource]?.() ?? {});
+}
+
+/** What is remembered of a unit, of a machine, or of everything. */
+function historyOf({ history, revision, machines }: FakeCluster, word: string): object {
+  const machine = machines.find(({ id }) => word !== '' && id.startsWith(word))?.id ?? null;
+  const unit = machine === null && word !== '' ? word : null;
+  const events = history.filter((event) => word === '' || (unit === null ? event.machine === machine : event.unit === unit));
+  if (events.length === 0 && unit !== null) throw new FakeRefusal(404, 'UNIT_NOT_FOUND', `nothing is remembered of ${word}`);
+  return { revision, unit, machine, events };
 }
 
 /** Two lines that show what was asked for. */

@@ -17,6 +17,7 @@ import type {
   DestroyAnswer,
   EventView,
   Explanation,
+  HistoryEventView,
   MachineView,
   StatusReport,
   StatusView,
@@ -69,7 +70,16 @@ export class FakeCluster {
   readonly units: Map<string, FakeUnit> = new Map();
   readonly assignments: Map<string, Map<string, AssignmentView>> = new Map();
   readonly statuses: Map<string, Map<string, StatusView>> = new Map();
+  /** What history tells, and streams that ask for it. */
+  readonly history: HistoryEventView[] = [];
   readonly listeners: Set<(revision: number, event: EventView) => void> = new Set();
+
+  /** Something happens: it is remembered, and told. */
+  happen(event: HistoryEventView): void {
+    this.revision += 1;
+    this.history.push(event);
+    this.#tell({ kind: 'history', name: event.unit, event });
+  }
 
   apply(request: ApplyRequest): ApplyAnswer {
     this.revision += 1;

@@ -138,6 +138,12 @@ export const sshFlags: readonly FlagSpec[] = [
   sshPort('Port of sshd on the machine'),
   word('unit', '', 'Unit whose machine is meant'),
 ];
+export const eventFlags: readonly FlagSpec[] = [
+  toggle('follow', 'Go on with new lines as they come', 'f'),
+  toggle('full', 'Do not shorten ids and hashes', 'l'),
+  { name: 'lines', short: 'n', kind: 'integer', fallback: '1000', text: 'How many of the newest events to print' },
+  outputFlag,
+];
 export const journalFlags: readonly FlagSpec[] = [
   toggle('follow', 'Go on with new lines as they come', 'f'),
   { name: 'lines', short: 'n', kind: 'integer', fallback: '10', text: 'How many of the newest lines to print' },

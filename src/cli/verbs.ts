@@ -9,6 +9,7 @@ import { nearest } from '../core/spelling.ts';
 import { machineColumns, machineFields, unitColumns, unitFields, unitFileColumns, unitFileFields } from './columns.ts';
 import {
   importFlags,
+  eventFlags,
   journalFlags,
   launchFlags,
   outputFlags,
@@ -72,6 +73,19 @@ export const verbs: readonly VerbSpec[] = [
       'Patterns such as "app@*" name units that exist. Unknown names are passed over.',
     ],
     load: () => import('./verbs/destroy.ts'),
+  }),
+  verb({
+    name: 'events',
+    summary: 'Tell what happened to units and machines, and why',
+    usage: '[-f|--follow] [-n|--lines=N] [UNIT|MACHINE]',
+    flags: eventFlags,
+    errorPrefix: 'Error retrieving events: ',
+    description: [
+      'Prints what is remembered of a unit, of a machine (and of units on it), or of everything:',
+      'placements and moves with their reasons, failures, successes of oneshots; machines that',
+      'came, left, were lost or returned. Units and machines that are gone are remembered, too.',
+    ],
+    load: () => import('./verbs/events.ts'),
   }),
   verb({
     name: 'explain',

@@ -14,6 +14,7 @@ import type {
   DestroyAnswer,
   DestroyRequest,
   Explanation,
+  HistoryList,
   InfoView,
   MachineList,
   StatusList,
@@ -39,6 +40,14 @@ export interface JournalQuery {
   readonly output: string;
 }
 
+/** Whose history to read: absent, everybody's. */
+export interface HistoryQuery {
+  /** A unit, a machine id or the beginning of one. */
+  readonly subject?: string;
+  /** At most so many events, the newest. */
+  readonly lines: number;
+}
+
 /** What fleetctl needs of a cluster, through an API or directly from its store. */
 export interface FleetClient {
   info(signal: AbortSignal): Promise<InfoView>;
@@ -53,6 +62,8 @@ export interface FleetClient {
   machines(signal: AbortSignal): Promise<MachineList>;
   /** Null when there is no such unit. */
   explain(name: string, signal: AbortSignal): Promise<Explanation | null>;
+  /** What happened; null when nothing is remembered of the unit or machine that `subject` names. */
+  history(query: HistoryQuery, signal: AbortSignal): Promise<HistoryList | null>;
   /** Null when there is no such unit; without blocks when it is on no machine. */
   status(name: string, signal: AbortSignal): Promise<StatusReport | null>;
   /** Pieces of text as they come; ends when the journal does, never by itself with `follow`. */
@@ -128,6 +139,13 @@ export function createClient(options: ClientOptions): FleetClient {
     statuses: (signal) => caller.json<StatusList>(get('/fleet/v2/statuses'), signal),
     machines: (signal) => caller.json<MachineList>(get('/fleet/v2/machines'), signal),
     explain: (name, signal) => orNull(caller.json<Explanation>(get(`/fleet/v2/explain/${escaped(name)}`), signal)),
+    history: ({ subject, lines }, signal) =>
+      orNull(
+        caller.json<HistoryList>(
+          get(`/fleet/v2/history${subject === undefined ? '' : `/${escaped(subject)}`}?lines=${lines}`),
+          signal,
+        ),
+      ),
     status: (name, signal) =>
       orNull(
         unlessRefused(caller.json<StatusReport>(get(`/fleet/v2/status/${escaped(name)}`), signal), 'UNIT_NOT_LOADED', {

@@ -52,6 +52,8 @@ export const limits = {
   explainMachinesMax: 1_000,
   /** Events kept of one unit, and of one machine. */
   historyEventsMax: 32,
+  /** Events one request may ask for. */
+  historyLinesMax: 10_000,
   /** Histories kept of units that do not exist any more. */
   goneHistoriesMax: 1_000,
   /** Times a unit is given another port because its own was in use, until it is released, restarted or placed anew. */

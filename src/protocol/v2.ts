@@ -14,6 +14,7 @@
  * GET  /journal/NAME     -> text/plain, chunked; ?lines=N&follow=true&output=short&machine=ID
  * GET  /events           -> text/event-stream; ?unit=NAME… ?kind=unit… ?from=REVISION | ?at-least=REVISION
  * POST /events              EventsRequest -> the same, for more names than a path holds
+ * GET  /history         -> HistoryList   what happened to units and machines; /history/NAME for one unit or machine; ?lines=N
  * GET  /info             -> InfoView      who answers, and for which cluster
  *
  * All paths begin with /fleet/v2. Errors: {"error":{"code":404,"reason":"UNIT_NOT_FOUND","message":"…"}} with the HTTP
@@ -178,6 +179,26 @@ export interface StatusReport {
   }[];
 }
 
+/** Something that happened to a unit or a machine, or the same thing `count` times in a row, then the last time at `atMs`. */
+export interface HistoryEventView {
+  readonly atMs: number;
+  /** null when it is about the machine. */
+  readonly unit: string | null;
+  /** '' when it is about no machine. */
+  readonly machine: string;
+  readonly what: string;
+  readonly why: string;
+  readonly count: number;
+}
+
+/** Oldest first. `unit` and `machine` say whom the question meant; both are null when it was about everything. */
+export interface HistoryList {
+  readonly revision: number;
+  readonly unit: string | null;
+  readonly machine: string | null;
+  readonly events: readonly HistoryEventView[];
+}
+
 /**
  * One event of the stream. `id:` of the SSE frame is the revision, `event:` the kind, `data:` this JSON without them.
  * A stream opened without `from` begins with the present state (each item once, marked `present: true`), then
@@ -200,6 +221,14 @@ export type EventView =
       readonly present?: true;
     }
   | { readonly kind: 'machine'; readonly machine: string; readonly view: MachineView | null; readonly present?: true }
+  | {
+      /** Told only to streams that name this kind. */
+      readonly kind: 'history';
+      /** The unit it is about; null when it is about its machine. */
+      readonly name: string | null;
+      readonly event: HistoryEventView;
+      readonly present?: true;
+    }
   | { readonly kind: 'current' };
 
 /**

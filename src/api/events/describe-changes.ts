@@ -19,6 +19,7 @@ import {
   machinesOfAll,
   type Viewed,
 } from '../views.ts';
+import { describeNews, presentHistory, type TouchedHistories } from './describe-history.ts';
 import type { EventHead } from './filter.ts';
 
 /** The cluster before and after some changes. */
@@ -30,7 +31,7 @@ export interface Difference {
 }
 
 /** What changes may have made different. */
-interface Touched {
+interface Touched extends TouchedHistories {
   readonly units: Set<UnitName>;
   readonly assignments: Placement[];
   readonly statuses: Placement[];
@@ -57,6 +58,7 @@ export function describeChanges({ before, after, sections, changes }: Difference
     const view = describeMachine(after, machine);
     if (!isSame(describeMachine(before, machine), view)) events.push({ kind: 'machine', machine, view });
   }
+  events.push(...describeNews({ before, after }, touched));
   return events;
 }
 
@@ -64,7 +66,14 @@ export function describeChanges({ before, after, sections, changes }: Difference
  * A unit's view has its machines and its state in it, a machine's view the number of its units and whether it leads.
  */
 function touchedBy(changes: readonly StoreChange[], { before, after }: Pick<Difference, 'before' | 'after'>): Touched {
-  const touched: Touched = { units: new Set(), assignments: [], statuses: [], machines: new Set() };
+  const touched: Touched = {
+    units: new Set(),
+    assignments: [],
+    statuses: [],
+    machines: new Set(),
+    histories: new Set(),
+    machineHistories: new Set(),
+  };
   for (const change of changes) {
     const meaning = parseKey(change.kind === 'put' ? change.entry.key : change.key);
     switch (meaning?.kind) {
@@ -88,7 +97,15 @@ function touchedBy(changes: readonly StoreChange[], { before, after }: Pick<Diff
         for (const leader of [before.leader, after.leader]) if (leader !== null) touched.machines.add(leader.machine);
         break;
       case 'unit-history':
+        touched.histories.add(meaning.name);
+        break;
       case 'machine-history':
+        touched.machineHistories.add(meaning.machine);
+        break;
+      case 'roster-entry':
+      case 'hold':
+      case 'hold-order':
+      case 'store-acceptance':
       case 'release':
       case 'unit-file': // Comes with the units that use it.
       case 'operation':
@@ -135,6 +152,7 @@ export function* describePresent(viewed: Viewed, wants: (head: EventHead) => boo
       }
     }
   }
+  yield* presentHistory(snapshot, wants);
   for (const machine of snapshot.machines.keys()) {
     if (wants({ kind: 'machine', unit: null })) {
       yield { kind: 'machine', machine, view: describeMachine(snapshot, machine), present: true };

@@ -393,3 +393,37 @@ test('a reader that falls out of the history is cut off, with a line in the log'
     await clock.settle();
   }
 });
+
+describe('history in the stream', () => {
+  const app = 'app.service' as UnitName;
+  const moved = { atMs: 7, what: 'moved', machine: fakeMachineId, why: 'the other is gone', count: 1 };
+  const putHistory = (events: readonly object[]): Parameters<FakeFleetd['write']>[0][number] => ({
+    kind: 'put', key: keys.unitHistory(app), value: JSON.stringify({ events }),
+  });
+  const told = (seen: readonly Seen[]): readonly string[] =>
+    seen.filter(({ kind }) => kind === 'history').map(({ data }) => {
+      const { what, atMs } = data['event'] as { readonly what: string; readonly atMs: number };
+      return `${what} ${String(atMs)}${data.present === true ? ' present' : ''}`;
+    });
+
+  test('what happens is told once: a placement when it begins, not again when it is written down', async () => {
+    const reader = await open('?kind=history&unit=app.service');
+    await fleetd.write([putAssignment('m1', app, { assignedAtMs: 5 })]);
+    const placed = { atMs: 5, what: 'placed', machine: 'm1', why: '', count: 1 };
+    await fleetd.write([putAssignment(fakeMachineId, app, { assignedAtMs: 7 }), putHistory([{ ...placed, why: 'before' }, moved])]);
+    await reader.until((seen) => told(seen).some((event) => event.startsWith('moved')));
+    assert.equal(told(reader.seen)[0], 'placed 5');
+    assert.equal(told(reader.seen).filter((event) => event.startsWith('moved')).length, 1);
+    assert.equal(told(reader.seen).filter((event) => event.startsWith('placed 7')).length, 0);
+  });
+
+  test('what is remembered comes first, and a stream that did not ask for history gets none', async () => {
+    await fleetd.write([putHistory([moved])]);
+    const [asking, other] = [await open('?kind=history'), await open('')];
+    await asking.until((seen) => seen.some(({ kind }) => kind === 'current'));
+    assert.deepEqual(told(asking.seen), ['moved 7 present']);
+    await fleetd.write([putHistory([moved, { ...moved, atMs: 9, what: 'failed' }])]);
+    await asking.until((seen) => told(seen).includes('failed 9'));
+    assert.deepEqual(told(other.seen), []);
+  });
+});

@@ -1,12 +1,12 @@
 /**
  * Which events a stream wants.
- * Promises: `current` always passes; with a filter of units, events of machines pass only when they are asked for by
+ * Promises: `current` always passes; history passes only when it is asked for by kind; with a filter of units, events of machines pass only when they are asked for by
  * kind.
  */
 import type { EventView } from '../../protocol/v2.ts';
 
 export type EventKind = EventView['kind'];
-export const eventKinds: readonly EventKind[] = ['unit', 'assignment', 'status', 'machine', 'current'];
+export const eventKinds: readonly EventKind[] = ['unit', 'assignment', 'status', 'machine', 'history', 'current'];
 
 /** null takes everything. */
 export interface EventFilter {
@@ -23,9 +23,9 @@ export interface EventHead {
 
 export function passes({ units, kinds }: EventFilter, { kind, unit }: EventHead): boolean {
   if (kind === 'current') return true;
-  if (kinds !== null && !kinds.has(kind)) return false;
+  if (kinds === null ? kind === 'history' : !kinds.has(kind)) return false;
   if (units === null) return true;
-  return unit === null ? kinds !== null : units.has(unit);
+  return unit === null ? kind === 'machine' && kinds !== null : units.has(unit);
 }
 
 export function headOf(event: EventView): EventHead {

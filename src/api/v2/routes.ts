@@ -7,6 +7,7 @@ import { failure } from '../../core/failure.ts';
 import { addResource, bodyText, saysJson, sendFailure, sendJson, type Handler, type Method } from '../http.ts';
 import { parseJson } from '../json.ts';
 import { getEvents, postEvents } from './event-handlers.ts';
+import { listHistory } from './history-handlers.ts';
 import { explainUnit, getInfo, getUnit, getUnitFile, listMachines, listStatuses, listUnits } from './read-handlers.ts';
 import type { Scene, SceneHandler } from './scene.ts';
 import { applySchema, destroySchema, eventsSchema } from './schemas.ts';
@@ -35,6 +36,8 @@ export function addV2Routes(app: FastifyInstance, scene: Scene): void {
   add('/status/:name', { GET: get(getStatus) });
   add('/journal/:name', { GET: get(getJournal) });
   add('/events', { GET: get(getEvents), POST: post(postEvents, eventsSchema) });
+  add('/history', { GET: get(listHistory) });
+  add('/history/:name', { GET: get(listHistory) });
   add('/info', { GET: get((_, __, reply) => sendJson(reply, 200, getInfo(scene))) });
 }
 

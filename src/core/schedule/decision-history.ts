@@ -8,6 +8,7 @@ import { addEvent, emptyUnitHistory } from '../history.ts';
 import type { HistoryEvent, UnitHistory } from '../history.ts';
 import { limits } from '../limits.ts';
 import type { MachineId } from '../machine.ts';
+import type { Assignment } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import type { Decision } from './decision.ts';
 import { waitAfterMs, sayWait, unrestAfter } from './waits.ts';
@@ -73,16 +74,26 @@ interface Ending {
   readonly events: readonly HistoryEvent[];
 }
 
-/** The events with the placement that ends where its time puts it, unless it stands among them as a move. */
+/** The events with the placement that ends where its time puts it. */
 function withPlacement(snapshot: ClusterSnapshot, unit: UnitName, { machine, events }: Ending): readonly HistoryEvent[] {
-  const placed = snapshot.assignments.get(machine)?.get(unit);
-  if (placed === undefined) return events;
-  const { assignedAtMs: atMs, why } = placed;
-  const isPlacement = ({ what }: HistoryEvent): boolean => what === 'placed' || what === 'moved';
-  if (events.some((event) => event.machine === machine && event.atMs === atMs && isPlacement(event))) return events;
-  const later = events.findIndex((event) => event.atMs >= atMs);
+  const placement = placementBeside(events, machine, snapshot.assignments.get(machine)?.get(unit));
+  if (placement === null) return events;
+  const later = events.findIndex((event) => event.atMs >= placement.atMs);
   const at = later === -1 ? events.length : later;
-  return [...events.slice(0, at), { atMs, what: 'placed', machine, why, count: 1 }, ...events.slice(at)].slice(-limits.historyEventsMax);
+  return [...events.slice(0, at), placement, ...events.slice(at)].slice(-limits.historyEventsMax);
+}
+
+/** The placement of a unit on a machine that holds now, unless it stands among the events as a move. */
+export function placementOf(snapshot: ClusterSnapshot, unit: UnitName, machine: MachineId): HistoryEvent | null {
+  return placementBeside(snapshot.unitHistories.get(unit)?.events ?? [], machine, snapshot.assignments.get(machine)?.get(unit));
+}
+
+function placementBeside(events: readonly HistoryEvent[], machine: MachineId, placed: Assignment | undefined): HistoryEvent | null {
+  if (placed === undefined) return null;
+  const { assignedAtMs: atMs, why } = placed;
+  const isIt = (event: HistoryEvent): boolean =>
+    event.machine === machine && event.atMs === atMs && (event.what === 'placed' || event.what === 'moved');
+  return events.some(isIt) ? null : { atMs, what: 'placed', machine, why, count: 1 };
 }
 
 /** All that happened to a unit, the placements that hold now among it. */
