@@ -49,9 +49,9 @@ function presenceEvent(history: MachineHistory | undefined, { machine, entry }: 
     }
     return isRebooted ? eventAt(nowMs, 'rebooted', 'it came back before anybody had missed it') : null;
   }
-  const goneSinceMs = entry?.goneSinceMs ?? null;
-  if (entry === undefined || goneSinceMs === null || last === undefined || absenceWords.has(last)) return null;
-  return entry.left
+  const goneSinceMs = entry === undefined ? nowMs : entry.goneSinceMs;
+  if (goneSinceMs === null || last === undefined || absenceWords.has(last)) return null;
+  return entry?.left === true
     ? eventAt(goneSinceMs, 'left', 'its units were stopped and it left on purpose')
     : eventAt(goneSinceMs, 'lost', 'it was not heard of for its whole lease time');
 }

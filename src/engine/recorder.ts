@@ -171,7 +171,8 @@ function machineParts({ snapshot, nowMs, revisionOf }: Writing, { machines }: Pe
     const before = snapshot.machineHistories.get(id);
     const key = keys.machineHistory(id);
     const guards = [{ key, modRevision: revisionOf(key) }];
-    if (machine === undefined && entry === undefined) {
+    // The roster forgets a machine when a person does; a store that never had one forgets nothing.
+    if (machine === undefined && entry === undefined && snapshot.roster.size > 0) {
       if (before !== undefined) parts.push({ guards, changes: [{ kind: 'delete', key }] });
       continue;
     }

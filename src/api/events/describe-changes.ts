@@ -106,6 +106,10 @@ function touchedBy(changes: readonly StoreChange[], { before, after }: Pick<Diff
       case 'hold':
       case 'hold-order':
       case 'store-acceptance':
+      case 'port-pool':
+      case 'port-cursors':
+      case 'machine-ports':
+      case 'former-ports':
       case 'release':
       case 'unit-file': // Comes with the units that use it.
       case 'operation':
