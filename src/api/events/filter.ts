@@ -1,7 +1,7 @@
 /**
  * Which events a stream wants.
- * Promises: `current` always passes; history passes only when it is asked for by kind; with a filter of units, events of machines pass only when they are asked for by
- * kind.
+ * Promises: `current` always passes; history passes only when it is asked for by kind; with a filter of units, events
+ * of machines pass only when they are asked for by kind.
  */
 import type { EventView } from '../../protocol/v2.ts';
 
