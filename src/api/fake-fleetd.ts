@@ -71,7 +71,7 @@ export async function startFakeFleetd(options: FakeFleetdOptions = {}): Promise<
   const running = mirror.run(stop.signal);
   // An empty store has revision 0, which a mirror cannot tell from one it has not heard.
   const { revision } = await memory.commit(
-    { guards: [], changes: [{ kind: 'put', key: keys.schema, value: '1' }] },
+    { guards: [], changes: [{ kind: 'put', key: keys.schema, value: encodeRecord({ version: 1, cluster: 'c', createdAtMs: 0 }) }] },
     stop.signal,
   );
   await mirror.reached(revision, AbortSignal.timeout(stepLimitMs));
