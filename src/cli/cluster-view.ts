@@ -52,7 +52,7 @@ export function createClusterView(names: Iterable<string>): ClusterView {
         changed = new Set(wanted);
         return;
       }
-      if (event.kind === 'machine' || event.kind === 'history') return;
+      if (event.kind === 'machine' || event.kind === 'history' || event.kind === 'release') return;
       const seen = units.get(event.name);
       if (seen === undefined) return;
       changed.add(event.name);

@@ -15,11 +15,15 @@
  * GET  /events           -> text/event-stream; ?unit=NAME… ?kind=unit… ?from=REVISION | ?at-least=REVISION
  * POST /events              EventsRequest -> the same, for more names than a path holds
  * GET  /history         -> HistoryList   what happened to units and machines; /history/NAME for one unit or machine; ?lines=N
+ * POST /scale            ScaleRequest   -> ScaleAnswer    instances are started, or destroyed, highest number first
+ * /releases                              see protocol/releases.ts
  * GET  /info             -> InfoView      who answers, and for which cluster
  *
  * All paths begin with /fleet/v2. Errors: {"error":{"code":404,"reason":"UNIT_NOT_FOUND","message":"…"}} with the HTTP
  * status of the reason. An answer from memory while the store is away has the header `Fleet-Stale-Since` (ISO 8601).
  */
+
+import type { ReleaseView } from './releases.ts';
 
 export type DesiredState = 'inactive' | 'loaded' | 'launched';
 
@@ -87,6 +91,23 @@ export interface DestroyAnswer {
   readonly revision: number;
   readonly destroyed: readonly string[];
   readonly unknown: readonly string[];
+}
+
+/** How many numbered instances of a template there are to be. */
+export interface ScaleRequest {
+  /** A template. */
+  readonly name: string;
+  /** How many numbered instances there are to be. */
+  readonly count: number;
+  /** Text of the local template file, used when the store has no such template. */
+  readonly templateText?: string;
+  readonly by?: string;
+}
+
+export interface ScaleAnswer {
+  readonly revision: number;
+  readonly started: readonly AppliedUnit[];
+  readonly destroyed: readonly string[];
 }
 
 /** A unit as asked for and as decided. */
@@ -220,6 +241,7 @@ export type EventView =
       readonly status: StatusView | null;
       readonly present?: true;
     }
+  | { readonly kind: 'release'; readonly name: string; readonly release: ReleaseView | null; readonly present?: true }
   | { readonly kind: 'machine'; readonly machine: string; readonly view: MachineView | null; readonly present?: true }
   | {
       /** Told only to streams that name this kind. */

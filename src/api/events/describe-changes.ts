@@ -7,10 +7,12 @@ import type { ClusterSnapshot } from '../../core/cluster.ts';
 import type { MachineId } from '../../core/machine.ts';
 import type { SectionReader } from '../../core/schedule/sections.ts';
 import type { Placement } from '../../core/unit.ts';
-import type { UnitName } from '../../core/unit-name.ts';
+import { isActive } from '../../core/release/release.ts';
+import { templateOf, type UnitName } from '../../core/unit-name.ts';
 import type { EventView } from '../../protocol/v2.ts';
 import { parseKey } from '../../store/keys.ts';
 import type { StoreChange } from '../../store/store.ts';
+import { describeRelease } from '../releases/views.ts';
 import {
   describeAssignment,
   describeMachine,
@@ -36,9 +38,10 @@ interface Touched extends TouchedHistories {
   readonly assignments: Placement[];
   readonly statuses: Placement[];
   readonly machines: Set<MachineId>;
+  readonly releases: Set<UnitName>;
 }
 
-/** The events of one batch: units, assignments, statuses, machines. */
+/** The events of one batch: units, assignments, statuses, releases, machines. */
 export function describeChanges({ before, after, sections, changes }: Difference): readonly EventView[] {
   const touched = touchedBy(changes, { before, after });
   const viewedBefore: Viewed = { snapshot: before, sections };
@@ -53,6 +56,10 @@ export function describeChanges({ before, after, sections, changes }: Difference
   }
   for (const { unit: name, machine } of touched.statuses) {
     events.push({ kind: 'status', name, machine, status: describeStatus(after, machine, name) });
+  }
+  for (const name of touched.releases) {
+    const release = describeRelease(viewedAfter, name);
+    if (!isSame(describeRelease(viewedBefore, name), release)) events.push({ kind: 'release', name, release });
   }
   for (const machine of touched.machines) {
     const view = describeMachine(after, machine);
@@ -73,21 +80,27 @@ function touchedBy(changes: readonly StoreChange[], { before, after }: Pick<Diff
     machines: new Set(),
     histories: new Set(),
     machineHistories: new Set(),
+    releases: new Set(),
   };
   for (const change of changes) {
     const meaning = parseKey(change.kind === 'put' ? change.entry.key : change.key);
     switch (meaning?.kind) {
       case 'unit':
         touched.units.add(meaning.name);
+        touchReleaseOf(touched, after, meaning.name);
         break;
       case 'assignment':
         touched.units.add(meaning.name);
+        touchReleaseOf(touched, after, meaning.name);
         touched.machines.add(meaning.machine);
         touched.assignments.push({ unit: meaning.name, machine: meaning.machine });
         break;
       case 'status':
         touched.units.add(meaning.name);
         touched.statuses.push({ unit: meaning.name, machine: meaning.machine });
+        break;
+      case 'release':
+        touched.releases.add(meaning.name);
         break;
       case 'machine':
       case 'machine-override':
@@ -110,7 +123,6 @@ function touchedBy(changes: readonly StoreChange[], { before, after }: Pick<Diff
       case 'port-cursors':
       case 'machine-ports':
       case 'former-ports':
-      case 'release':
       case 'unit-file': // Comes with the units that use it.
       case 'operation':
       case 'operation-part':
@@ -128,6 +140,14 @@ function touchedBy(changes: readonly StoreChange[], { before, after }: Pick<Diff
     }
   }
   return touched;
+}
+
+/** How far a release is depends on its units; one that has ended is not looked at. */
+function touchReleaseOf(touched: Touched, { releases }: ClusterSnapshot, name: UnitName): void {
+  for (const candidate of [name, templateOf(name)]) {
+    const release = candidate === null ? undefined : releases.get(candidate);
+    if (candidate !== null && release !== undefined && isActive(release)) touched.releases.add(candidate);
+  }
 }
 
 /** Views are plain JSON values made in the same order. */
@@ -165,6 +185,11 @@ export function* describePresent(viewed: Viewed, wants: (head: EventHead) => boo
     }
   }
   yield* presentHistory(snapshot, wants);
+  for (const name of snapshot.releases.keys()) {
+    if (wants({ kind: 'release', unit: name })) {
+      yield { kind: 'release', name, release: describeRelease(viewed, name), present: true };
+    }
+  }
   for (const machine of snapshot.machines.keys()) {
     if (wants({ kind: 'machine', unit: null })) {
       yield { kind: 'machine', machine, view: describeMachine(snapshot, machine), present: true };

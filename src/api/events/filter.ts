@@ -6,7 +6,7 @@
 import type { EventView } from '../../protocol/v2.ts';
 
 export type EventKind = EventView['kind'];
-export const eventKinds: readonly EventKind[] = ['unit', 'assignment', 'status', 'machine', 'history', 'current'];
+export const eventKinds: readonly EventKind[] = ['unit', 'assignment', 'status', 'release', 'machine', 'history', 'current'];
 
 /** null takes everything. */
 export interface EventFilter {

@@ -6,6 +6,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { failure } from '../../core/failure.ts';
 import { addResource, bodyText, saysJson, sendFailure, sendJson, type Handler, type Method } from '../http.ts';
 import { parseJson } from '../json.ts';
+import { getRelease, listReleases, postOrder, postRelease, postScale } from '../releases/handlers.ts';
+import { orderSchema, releaseSchema, scaleSchema } from '../releases/schemas.ts';
 import { getEvents, postEvents } from './event-handlers.ts';
 import { listHistory } from './history-handlers.ts';
 import { explainUnit, getInfo, getUnit, getUnitFile, listMachines, listStatuses, listUnits } from './read-handlers.ts';
@@ -35,6 +37,9 @@ export function addV2Routes(app: FastifyInstance, scene: Scene): void {
   add('/explain/:name', { GET: get(explainUnit) });
   add('/status/:name', { GET: get(getStatus) });
   add('/journal/:name', { GET: get(getJournal) });
+  add('/releases', { GET: get(listReleases), POST: post(postRelease, releaseSchema) });
+  add('/releases/:name', { GET: get(getRelease), POST: post(postOrder, orderSchema) });
+  add('/scale', { POST: post(postScale, scaleSchema) });
   add('/events', { GET: get(getEvents), POST: post(postEvents, eventsSchema) });
   add('/history', { GET: get(listHistory) });
   add('/history/:name', { GET: get(listHistory) });

@@ -6,17 +6,14 @@
  */
 import { parseStoredFleetSection } from '../../core/fleet-section.ts';
 import { failure, success, type Failure, type Result } from '../../core/failure.ts';
-import { printFinding } from '../../core/finding.ts';
-import { hashUnitFile, parseUnitFile, printUnitFile, type UnitFile } from '../../core/unit-file.ts';
 import type { MachineId } from '../../core/machine.ts';
 import { restartAfter, type DesiredState, type FileHash, type UnitRecord } from '../../core/unit.ts';
 import { restartBeyondTraces } from '../../core/restart-traces.ts';
 import { isTemplate, templateOf, type UnitName } from '../../core/unit-name.ts';
-import { verifyUnitFile } from '../../core/verify.ts';
-import { limits } from '../../core/limits.ts';
 import { keys } from '../../store/keys.ts';
 import type { Guard, Revision } from '../../store/store.ts';
 import type { AppliedUnit } from '../../protocol/v2.ts';
+import { checkContent, createContentReader, type Content, type FileFacts } from './content.ts';
 import type { Basis, Decision } from './decision.ts';
 import type { UnitChange } from './plan.ts';
 
@@ -47,14 +44,6 @@ export interface Wishes {
   /** fleet 1.0's API refuses only what its scheduler cannot make sense of, not what systemd would not load. */
   readonly lenient: boolean;
   readonly by: string;
-}
-
-/** A text read once, however many units of a request share it. */
-interface Content {
-  readonly hash: FileHash;
-  /** Canonical text. */
-  readonly text: string;
-  readonly file: UnitFile;
 }
 
 /** A failure that is about one unit. */
@@ -186,14 +175,14 @@ function decideNew(scene: Scene, wish: Wish): Result<DecidedUnit> {
   if (!origin.ok) return origin;
   const { content, template } = origin.value;
   // What was accepted as a template may have been accepted under older rules: only its section has to make sense here.
-  const checked = check(wish.name, content.file, wishes.lenient || template !== null);
+  const checked = checkContent(wish.name, content.file, wishes.lenient || template !== null);
   if (!checked.ok) return checked;
   const record: UnitRecord = {
     hash: content.hash,
     desired: wishes.desired ?? 'inactive',
     generation: 1,
     restart: restartBeyondTraces(basis.snapshot, wish.name),
-    release: 0,
+    release: releaseOfTemplate(basis.snapshot, wish.name),
     changedAtMs: basis.nowMs,
     changedBy: wishes.by,
     adoptOn: wish.adoptOn ?? null,
@@ -204,6 +193,12 @@ function decideNew(scene: Scene, wish: Wish): Result<DecidedUnit> {
     content,
     template,
   });
+}
+
+/** A new instance takes part in what its template has become. */
+function releaseOfTemplate({ units }: Basis['snapshot'], name: UnitName): number {
+  const template = templateOf(name);
+  return template === null ? 0 : (units.get(template)?.release ?? 0);
 }
 
 /** Where a new unit's content comes from; `template` is set when it comes from a template in the store. */
@@ -245,7 +240,7 @@ function decideKnown(scene: Scene, wish: Wish, before: UnitRecord): Result<Decid
     (wishes.replace === 'unless-higher' && rank[before.desired] <= rank[wishes.desired ?? 'inactive']);
   const isReplaced = isOther && mayReplace;
   const checked = isReplaced
-    ? check(wish.name, given.value.file, wishes.lenient)
+    ? checkContent(wish.name, given.value.file, wishes.lenient)
     : describeKnown(basis, wish.name, before.hash);
   if (!checked.ok) return checked;
   const content = isReplaced ? 'replaced' : isOther ? 'differs' : 'same';
@@ -280,20 +275,6 @@ function decideKnown(scene: Scene, wish: Wish, before: UnitRecord): Result<Decid
 /** How much is wanted of a unit in each state. */
 const rank: Readonly<Record<DesiredState, number>> = { inactive: 0, loaded: 1, launched: 2 };
 
-/** What the answer says of a unit's file. */
-interface FileFacts {
-  readonly global: boolean;
-  readonly warnings: readonly string[];
-}
-
-function check(name: UnitName, file: UnitFile, lenient: boolean): Result<FileFacts> {
-  const { errors, warnings } = lenient ? { errors: [], warnings: [] } : verifyUnitFile(name, file);
-  const [first] = errors;
-  if (first !== undefined) return failure(first.code, errors.map(printFinding).join(', '));
-  const section = parseStoredFleetSection(name, file);
-  return section.ok ? success({ global: section.value.global, warnings: warnings.map(printFinding) }) : section;
-}
-
 function describeKnown({ snapshot }: Basis, name: UnitName, hash: FileHash): Result<FileFacts> {
   const known = snapshot.files.get(hash);
   const section = known === undefined ? null : parseStoredFleetSection(name, known.file);
@@ -307,25 +288,4 @@ function appliedUnit(
   const { name, content, before, record } = unit;
   const { desired, generation, restart, hash } = record;
   return { name, content, before, desired, global: facts.global, generation, restart, hash, warnings: facts.warnings };
-}
-
-/** Reads texts, each once. */
-function createContentReader(): (text: string) => Result<Content> {
-  const known = new Map<string, Result<Content>>();
-  return (text) => {
-    let content = known.get(text);
-    if (content === undefined) known.set(text, (content = readContent(text)));
-    return content;
-  };
-}
-
-function readContent(text: string): Result<Content> {
-  const parsed = parseUnitFile(text);
-  if (!parsed.ok) return parsed;
-  const file = parsed.value;
-  const canonical = printUnitFile(file);
-  if (Buffer.byteLength(canonical) > limits.unitFileBytesMax) {
-    return failure('UNIT_FILE_TOO_LARGE', `the unit file is larger than ${limits.unitFileBytesMax} bytes`);
-  }
-  return success({ hash: hashUnitFile(file), text: canonical, file });
 }

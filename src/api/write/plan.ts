@@ -6,6 +6,7 @@
 import { assert } from '../../core/failure.ts';
 import { limits } from '../../core/limits.ts';
 import type { FileHash, UnitRecord } from '../../core/unit.ts';
+import type { ReleaseRecord } from '../../core/release/release.ts';
 import type { UnitName } from '../../core/unit-name.ts';
 import { keys } from '../../store/keys.ts';
 import { encodeRecord } from '../../store/records.ts';
@@ -19,8 +20,18 @@ export interface UnitChange {
   readonly basis: Revision | 0;
 }
 
+/** The new record of a release, of which a person asked something. */
+export interface ReleaseChange {
+  readonly name: UnitName;
+  readonly record: ReleaseRecord;
+  /** The revision of the record this was decided from; 0 when there was none. */
+  readonly basis: Revision | 0;
+}
+
 export interface Plan {
   readonly units: readonly UnitChange[];
+  /** The release that the request is about; such a plan always fits one commit. */
+  readonly release?: ReleaseChange;
   /** Texts of the files that the records point to, as far as they may be new or forgotten. */
   readonly files: ReadonlyMap<FileHash, string>;
   /** Records that only have to be what they were, such as the template of an instance. */
@@ -41,12 +52,18 @@ assert(
 );
 
 export function isEmpty(plan: Plan): boolean {
-  return plan.units.length === 0;
+  return plan.units.length === 0 && plan.release === undefined;
 }
 
 /** The plan as one commit. */
 export function commitOf(plan: Plan): Commit {
-  return { guards: [...plan.unchanged, ...guardsOf(plan)], changes: changesOf(plan) };
+  const { release } = plan;
+  if (release === undefined) return { guards: [...plan.unchanged, ...guardsOf(plan)], changes: changesOf(plan) };
+  const key = keys.release(release.name);
+  return {
+    guards: [...plan.unchanged, ...guardsOf(plan), { key, modRevision: release.basis }],
+    changes: [...changesOf(plan), { kind: 'put', key, value: encodeRecord(release.record) }],
+  };
 }
 
 /** Each unit must still be what the plan was decided from. */
@@ -83,6 +100,7 @@ function bytesOf({ guards, changes }: Commit): number {
  * because a stored operation is decided once.
  */
 export function partsOf(plan: Plan): readonly Plan[] {
+  assert(plan.release === undefined, 'what is asked of a release fits one commit');
   const parts: Plan[] = [];
   let units: UnitChange[] = [];
   let files = new Map<FileHash, string>();
