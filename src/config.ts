@@ -26,7 +26,7 @@ export interface Config {
   readonly publicIp: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly agentTtlMs: number;
-  /** How long the engine waits for machines that vanished together; 0: not at all. */
+  /** How long the engine waits for machines that vanished together; 0: not at all, Infinity: until a person ends it. */
   readonly massLossHoldMs: number;
   readonly unitsDirectory: string;
   readonly systemdUser: boolean;
@@ -110,6 +110,12 @@ const seconds = (field: keyof Config, leastMs: number, mostMs: number): Read => 
   return right ? { [field]: durationMs } : `a time from ${leastMs / 1_000}s to ${mostMs / 1_000}s such as 30s or 1m30s`;
 };
 
+/** `forever` is a time, too. */
+const holdTime: Read = (value) => {
+  const read = unquote(value) === 'forever' ? { massLossHoldMs: Infinity } : seconds('massLossHoldMs', 0, 86_400_000)(value);
+  return typeof read === 'string' ? `${read}, or forever` : read;
+};
+
 const list = (field: keyof Config): Read => (value) => ({ [field]: parseList(value) });
 
 const endpoints: Read = (value) => {
@@ -139,7 +145,7 @@ const options: Readonly<Record<string, Read>> = {
   public_ip: text('publicIp'),
   metadata,
   agent_ttl: seconds('agentTtlMs', 2_000, 3_600_000),
-  mass_loss_hold: seconds('massLossHoldMs', 0, 86_400_000),
+  mass_loss_hold: holdTime,
   units_directory: text('unitsDirectory'),
   systemd_user: flag('systemdUser'),
   token_limit: count('tokenLimit', 1, 65_535),

@@ -46,7 +46,7 @@ describe('a cluster', () => {
     assert.ok(calls.length <= 61, `${String(calls.length)} requests in ten ttls`);
   });
 
-  test('spreads units over machines, and moves those of a lost one when its lease has expired', async () => {
+  test('spreads units over machines, and moves those of a lost one when its lease has expired and no other one follows', async () => {
     const [one, two, three] = ['aaa', 'bbb', 'ccc'].map((id) => cluster.machine(id).start()) as [SimFleetd, SimFleetd, SimFleetd];
     await cluster.until(() => cluster.snapshot().machines.size === 3);
     for (const index of [1, 2, 3]) await cluster.want(`app@${String(index)}.service`, 'launched', sleeper);
@@ -55,7 +55,8 @@ describe('a cluster', () => {
     const lostAtMs = cluster.clock.uptimeMs();
     two.kill();
     await cluster.until(() => active('aaa', 'app@2.service'));
-    assert.ok(cluster.clock.uptimeMs() - lostAtMs <= ttlMs + 600, 'moved within the ttl and a little');
+    const sureMs = ttlMs / 3 + 1_000;
+    assert.ok(cluster.clock.uptimeMs() - lostAtMs <= ttlMs + sureMs + 600, 'moved once the ttl has passed and it is no mass loss');
     assert.deepEqual([pidOf('aaa', 'app@1.service'), pidOf('ccc', 'app@3.service')], pids, 'the others were left alone');
     assert.deepEqual(cluster.machinesOf('app@2.service'), ['aaa']);
     assert.equal(one.engine.terms + three.engine.terms, 1);

@@ -1,17 +1,15 @@
 /**
  * The engine: of all engines of the cluster one leads and decides where units run.
- * Promises: writes only `assignments/`, histories and, for releases, `releases/` and `units/`; deletes only unused `unit-files/`; all of
- * it only while it holds the leader key; at most one pass at a time; a pass sees all that the passes before it wrote. Trouble with the store
- * delays decisions and makes none.
+ * Promises: writes only `assignments/`, histories, the roster, the hold, the cluster's name and, for releases, `releases/` and `units/`;
+ * deletes only unused `unit-files/` and what people changed about forgotten machines; all of it only while it holds the leader key;
+ * at most one pass at a time; a pass sees all that the passes before it wrote. Trouble with the store delays decisions and makes none.
  */
 import { createBackoff } from '../lib/backoff.ts';
 import { untilFirstEnds } from '../lib/tasks.ts';
 import { createBell, waitAtMost } from '../lib/wakeups.ts';
 import type { Bell } from '../lib/wakeups.ts';
-import { keys, parseKey } from '../store/keys.ts';
-import type { KeyMeaning } from '../store/keys.ts';
+import { keys } from '../store/keys.ts';
 import { isStoreTrouble, keepLease } from '../store/lease-keeper.ts';
-import type { FollowBatch } from '../store/mirror.ts';
 import { LeaseExpired } from '../store/store.ts';
 import type { Revision } from '../store/store.ts';
 import { createMassLoss } from './mass-loss.ts';
@@ -22,6 +20,7 @@ import { recordUntilOver } from './recorder.ts';
 import { createReleaseEar } from './releases.ts';
 import { resign, winTerm } from './term.ts';
 import type { Term } from './term.ts';
+import { matters, tellsOfMachines } from './wakes.ts';
 
 const firstRetryMs = 100;
 const longestRetryMs = 5_000;
@@ -39,31 +38,15 @@ export async function runEngine(needs: EngineNeeds, signal: AbortSignal): Promis
   const isAwaited = createReleaseEar(needs.mirror.snapshot);
   const unsubscribe = needs.mirror.subscribe((batch) => {
     // Also while another engine leads: whoever leads after trouble of the store has to know who was there before.
-    if (batch.changes.some((change) => kindOf(change) === 'machine')) massLoss.look(needs.mirror.snapshot(), needs.clock.uptimeMs());
-    if (isAwaited(batch) || batch.changes.some(matters)) bell.wake();
+    const { mirror, clock } = needs;
+    if (batch.changes.some(tellsOfMachines)) massLoss.look(mirror.snapshot(), { uptimeMs: clock.uptimeMs(), nowMs: clock.nowMs() });
+    if (isAwaited(batch) || batch.changes.some((change) => matters(change, mirror.snapshot()))) bell.wake();
   });
   try {
     await takeTurns(needs, { bell, massLoss }, signal);
   } finally {
     unsubscribe();
   }
-}
-
-/** What other machines report about their units changes no decision, unless a release waits for it; nor does what the engine itself remembers. */
-const ignoredKinds: ReadonlySet<Kind> = new Set([
-  'status', 'unit-history', 'machine-history', 'port-cursors', 'former-ports', 'operation', 'operation-part', 'schema', null,
-]);
-
-/** A status that goes frees ports: its unit has ended on a machine. */
-function matters(change: FollowBatch['changes'][number]): boolean {
-  const kind = kindOf(change);
-  return !ignoredKinds.has(kind) || (kind === 'status' && change.kind === 'delete');
-}
-
-type Kind = KeyMeaning['kind'] | null;
-
-function kindOf(change: FollowBatch['changes'][number]): Kind {
-  return parseKey(change.kind === 'put' ? change.entry.key : change.key)?.kind ?? null;
 }
 
 /** What an engine keeps over its terms. */

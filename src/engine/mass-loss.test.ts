@@ -1,56 +1,186 @@
-/** When the engine waits for machines to come back instead of moving their units. */
+/** When units wait for machines that vanished, instead of being moved. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { emptySnapshot } from '../core/cluster.ts';
 import type { ClusterSnapshot } from '../core/cluster.ts';
-import type { Machine, MachineId } from '../core/machine.ts';
+import type { Hold, HoldOrder } from '../core/hold.ts';
+import { noOverride } from '../core/machine.ts';
+import type { Machine, MachineId, MachineOverride, RosterEntry } from '../core/machine.ts';
 import { createMassLoss } from './mass-loss.ts';
+import type { Judgement, MassLoss, Now } from './mass-loss.ts';
 
-const times = { windowMs: 5_000, holdMs: 120_000 };
-const cluster = (...ids: readonly string[]): ClusterSnapshot => ({
-  ...emptySnapshot, machines: new Map(ids.map((id) => [id as MachineId, {} as Machine])),
+const times = { windowMs: 6_000, holdMs: 120_000 };
+/** A third of the window and the lag of the store. */
+const graceMs = 3_000;
+/** The time of day is far from the time since boot, so that mixing them up would show. */
+const dayMs = 1_000_000;
+const at = (uptimeMs: number): Now => ({ uptimeMs, nowMs: dayMs + uptimeMs });
+
+const here = (...ids: readonly string[]): Pick<ClusterSnapshot, 'machines'> => ({
+  machines: new Map(ids.map((id) => [id as MachineId, { bootId: `boot of ${id}`, left: false } as Machine])),
 });
+const entry = (id: string, changes: Partial<RosterEntry> = {}): [MachineId, RosterEntry] => [id as MachineId, {
+  firstSeenMs: 0, lastSeenMs: 0, bootId: `boot of ${id}`, publicIp: '', hostname: id, goneSinceMs: null, left: false, ...changes,
+}];
+const known = (...entries: readonly [MachineId, RosterEntry][]): Pick<ClusterSnapshot, 'roster'> => ({ roster: new Map(entries) });
+const all = known(entry('a'), entry('b'), entry('c'), entry('d'), entry('e'));
 
-test('when most machines vanish within a lease time, nothing is decided until all are back', () => {
-  const loss = createMassLoss(times);
-  loss.look(cluster('a', 'b', 'c', 'd'), 0);
-  loss.look(cluster('a', 'b'), 1_000);
-  assert.equal(loss.holdMs(1_000), 0);
-  loss.look(cluster('a'), 2_000);
-  assert.deepEqual(loss.missing(), ['c', 'd', 'b']);
-  loss.look(cluster('a', 'b', 'c'), 60_000);
-  assert.equal(loss.holdMs(60_000), times.holdMs - 58_000);
-  loss.look(cluster('a', 'b', 'c', 'd'), 61_000);
-  assert.equal(loss.holdMs(61_000), 0);
-});
+/** An engine, and the store that does what it says. */
+function engine(changes: Partial<typeof times> = {}): {
+  readonly loss: MassLoss;
+  see(cluster: Partial<ClusterSnapshot>, uptimeMs: number): Judgement;
+  hold(): Hold | null;
+} {
+  const loss = createMassLoss({ ...times, ...changes });
+  let hold: Hold | null = null;
+  return {
+    loss,
+    see(cluster, uptimeMs) {
+      const judgement = loss.judge({ ...emptySnapshot, ...all, hold, ...cluster }, at(uptimeMs));
+      hold = judgement.hold;
+      loss.look({ ...emptySnapshot, ...all, hold, ...cluster }, at(uptimeMs));
+      return judgement;
+    },
+    hold: () => hold,
+  };
+}
 
-test('machines that stay away are given up when the hold is over', () => {
-  const loss = createMassLoss(times);
-  loss.look(cluster('a', 'b', 'c'), 0);
-  loss.look(cluster('a'), 1_000);
-  assert.equal(loss.holdMs(1_000 + times.holdMs), 0);
-  loss.look(cluster('a'), 1_000 + times.holdMs);
-  assert.deepEqual(loss.missing(), []);
+describe('a mass loss', () => {
+  test('holds the units of all that vanished until all of them are back', () => {
+    const one = engine();
+    one.see(here('a', 'b', 'c', 'd', 'e'), 0);
+    assert.equal(one.see(here('a', 'b', 'c'), 1_000).hold, null);
+    assert.deepEqual(one.see(here('a', 'b'), 2_000).hold, {
+      sinceMs: dayMs + 2_000, holdMs: 120_000, missing: ['c', 'd', 'e'], why: '3 of 5 machines vanished within 6 s',
+    });
+    assert.deepEqual(one.see(here('a', 'b', 'c', 'd'), 60_000).hold?.missing, ['e']);
+    assert.equal(one.see(here('a', 'b', 'c', 'd', 'e'), 61_000).overWhy, 'all machines are back, or forgotten');
+    assert.equal(one.see(here('a', 'b', 'c', 'd', 'e'), 62_000).hold, null);
+  });
+
+  test('is told from single losses before the first unit moves', () => {
+    const one = engine();
+    one.see(here('a', 'b', 'c', 'd', 'e'), 0);
+    one.see(here('a', 'b', 'c', 'd'), 1_000);
+    assert.deepEqual(one.loss.justVanished(1_000 + graceMs - 1), ['e']);
+    assert.equal(one.loss.nextMs(1_000), graceMs);
+    assert.deepEqual(one.loss.justVanished(1_000 + graceMs), []);
+    assert.equal(one.loss.nextMs(1_000 + graceMs), null);
+  });
+
+  test('is given up after the time of a hold, and is not the beginning of the next one', () => {
+    const one = engine();
+    one.see(here('a', 'b', 'c'), 0);
+    one.see(here('a'), 1_000);
+    assert.equal(one.loss.nextMs(1_000 + graceMs), times.holdMs - graceMs);
+    assert.equal(one.see(here('a'), 1_000 + times.holdMs - 1).overWhy, null);
+    assert.equal(one.see(here('a'), 1_000 + times.holdMs).overWhy, 'its time is over');
+    assert.equal(one.see(here('a'), 1_001 + times.holdMs).hold, null);
+    assert.deepEqual(one.loss.justVanished(1_001 + times.holdMs), []);
+  });
+
+  test('holds for ever when it is to, until a person ends this very hold', () => {
+    const one = engine({ holdMs: Infinity });
+    one.see(here('a', 'b', 'c'), 0);
+    one.see(here('a'), 1_000);
+    assert.equal(one.hold()?.holdMs, null);
+    assert.equal(one.see(here('a'), 1e9).overWhy, null);
+    const release = (of: number): Partial<ClusterSnapshot> => {
+      const holdOrder: HoldOrder = { action: 'release', atMs: 0, untilMs: null, of, reason: 'the rack burned down', by: 'ann' };
+      return { ...here('a'), holdOrder };
+    };
+    assert.equal(one.see(release(1), 1e9).overWhy, null, 'it ends another hold');
+    assert.equal(one.see(release(dayMs + 1_000), 1e9).overWhy, 'ann ended it (the rack burned down)');
+    assert.equal(one.see(release(dayMs + 1_000), 1e9 + 1).hold, null);
+  });
+
+  test('takes in machines that vanish while it is held, and lets go of forgotten ones', () => {
+    const one = engine();
+    one.see(here('a', 'b', 'c', 'd'), 0);
+    one.see(here('a'), 1_000);
+    assert.deepEqual(one.see(here(), 50_000).hold?.missing, ['a', 'b', 'c', 'd']);
+    const override: MachineOverride = { ...noOverride, forget: 7 };
+    const forgotten = {
+      overrides: new Map([['b' as MachineId, override]]), ...known(entry('a'), entry('b', { goneSinceMs: 7 }), entry('c'), entry('d')),
+    };
+    assert.deepEqual(one.see({ ...here('a'), ...forgotten }, 51_000).hold?.missing, ['c', 'd']);
+  });
+
+  test('counts no machine that says it leaves', () => {
+    const one = engine();
+    const leaving = (id: string): [MachineId, Machine] => [id as MachineId, { bootId: '', left: true } as Machine];
+    one.see(here('a', 'b', 'c', 'd'), 0);
+    one.see({ machines: new Map([...here('a', 'b').machines, leaving('c'), leaving('d')]) }, 1_000);
+    one.see({ machines: new Map([...here('a').machines, leaving('b')]) }, 2_000);
+    assert.equal(one.see(here('a'), 3_000).hold, null);
+    assert.deepEqual(one.loss.justVanished(3_000), []);
+  });
+
+  test('is not looked for with mass_loss_hold=0, and no unit waits', () => {
+    const one = engine({ holdMs: 0 });
+    one.see(here('a', 'b', 'c'), 0);
+    assert.equal(one.see(here('a'), 1_000).hold, null);
+    assert.deepEqual(one.loss.justVanished(1_000), []);
+  });
 });
 
 const ordinary: readonly { readonly name: string; readonly looks: readonly (readonly [number, readonly string[]])[] }[] = [
   { name: 'half of the machines', looks: [[0, ['a', 'b', 'c', 'd']], [1_000, ['a', 'b']]] },
   { name: 'one of two machines, and then the other', looks: [[0, ['a', 'b']], [1_000, ['a']], [2_000, []]] },
-  { name: 'one machine after the other, each long after the last', looks: [[0, ['a', 'b', 'c']], [6_000, ['a', 'b']], [12_000, ['a']]] },
+  { name: 'one machine after the other, each long after the last', looks: [[0, ['a', 'b', 'c']], [7_000, ['a', 'b']], [14_000, ['a']]] },
 ];
 for (const { name, looks } of ordinary) {
-  test(`${name} may vanish and nothing waits`, () => {
-    const loss = createMassLoss(times);
-    for (const [uptimeMs, ids] of looks) {
-      loss.look(cluster(...ids), uptimeMs);
-      assert.equal(loss.holdMs(uptimeMs), 0);
-    }
+  test(`${name} may vanish and nothing is held`, () => {
+    const one = engine();
+    for (const [uptimeMs, ids] of looks) assert.equal(one.see(here(...ids), uptimeMs).hold, null);
   });
 }
 
-test('without a hold time, nothing ever waits', () => {
-  const loss = createMassLoss({ ...times, holdMs: 0 });
-  loss.look(cluster('a', 'b', 'c'), 0);
-  loss.look(cluster(), 1_000);
-  assert.equal(loss.holdMs(1_000), 0);
+describe('an engine that begins to lead', () => {
+  const hold: Hold = { sinceMs: dayMs - 50_000, holdMs: 120_000, missing: ['b', 'c'] as MachineId[], why: 'trouble' };
+
+  test('goes on with the hold of the one before, for the rest of its time', () => {
+    const watching = engine();
+    watching.see(here('a', 'b', 'c'), 0);
+    watching.see({ ...here('a'), hold }, 1_000);
+    assert.equal(watching.loss.nextMs(1_000 + graceMs), 120_000 - graceMs, 'by its own clock, because it was there');
+    const fresh = engine();
+    fresh.loss.takeOver({ ...emptySnapshot, ...all, ...here('a'), hold }, at(0));
+    assert.equal(fresh.loss.nextMs(graceMs), 70_000 - graceMs, 'by the time of day, because it was not');
+    const skewed = engine();
+    skewed.loss.takeOver({ ...emptySnapshot, ...here('a'), hold: { ...hold, sinceMs: 9 * dayMs } }, at(0));
+    assert.equal(skewed.loss.nextMs(0), 120_000, 'a clock that is behind makes no hold longer');
+  });
+
+  test('counts machines that nobody was there to see go, or that went just before', () => {
+    const one = engine();
+    const gone = known(entry('a'), entry('b'), entry('c', { goneSinceMs: dayMs - 5_000 }), entry('d', { goneSinceMs: 5 }), entry('e', { left: true }));
+    one.loss.takeOver({ ...emptySnapshot, ...gone, ...here('a') }, at(0));
+    assert.deepEqual(one.see({ ...gone, ...here('a') }, 0).hold?.missing, ['b', 'c']);
+  });
+
+  test('waits for a site that starts, for two minutes at most', () => {
+    const off = known(...['a', 'b', 'c', 'd'].map((id) => entry(id, { goneSinceMs: 5, left: true, bootId: 'before' })));
+    for (const holdMs of [Infinity, 60_000]) {
+      const one = engine({ holdMs });
+      one.loss.takeOver({ ...emptySnapshot, ...off, ...here('c') }, at(0));
+      const begun = one.see({ ...off, ...here('c') }, 0).hold;
+      assert.equal(begun?.why, 'the site starts, and 1 of 4 known machines are there');
+      assert.deepEqual(begun.missing, ['a', 'b', 'd']);
+      assert.equal(begun.holdMs, Math.min(holdMs, 120_000));
+    }
+  });
+
+  test('waits for nobody when a machine goes on from before, or most are there', () => {
+    const gone = ['a', 'b', 'c', 'd'].map((id) => entry(id, { goneSinceMs: 5, left: true }));
+    for (const [roster, machines] of [
+      [known(...gone, entry('e')), here('e')],
+      [known(...gone), here('a', 'b')],
+      [known(), here('a')],
+    ] as const) {
+      const one = engine();
+      one.loss.takeOver({ ...emptySnapshot, ...roster, ...machines }, at(0));
+      assert.equal(one.see({ ...roster, ...machines }, 0).hold, null);
+    }
+  });
 });

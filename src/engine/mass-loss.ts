@@ -1,48 +1,178 @@
 /**
  * The mass loss guard: most machines vanishing at once is far likelier trouble of the store or the network than of the machines.
- * Promises: after more than half of at least three machines have vanished within one lease time, nothing is decided until all of them
- * are back or the hold is over; then those still missing count as lost.
+ * Promises: when more than half of at least three machines vanish within one lease time, no unit of them is moved until they are back,
+ * the hold is over, or a person ends it; a machine that goes on purpose does not count. Nothing is written here: judge() says
+ * which hold the store should have. Times are those of the caller's clock that never jumps; the time of day only names a hold.
  */
 import type { ClusterSnapshot } from '../core/cluster.ts';
+import type { Hold } from '../core/hold.ts';
 import type { MachineId } from '../core/machine.ts';
+import { compareText } from '../core/order.ts';
+import { isForgotten } from '../core/roster.ts';
 
 /** Fewer machines than this have no majority that could vanish and leave a cluster. */
 const machinesMin = 3;
+/** What a lease may outlive its time, and a clock tick: etcd looks for expired ones twice a second. */
+const expiryLagMs = 1_000;
+/** The longest wait for a site that starts: what servers need between the first and the last to boot. */
+export const coldStartMsMax = 120_000;
+
+/** A moment by two clocks. */
+export interface Now {
+  readonly uptimeMs: number;
+  readonly nowMs: number;
+}
+
+/** The hold that the store should have, and what to say of one that it should not have any more. */
+export interface Judgement {
+  readonly hold: Hold | null;
+  /** Why the hold of the snapshot is over; null when it is not, or there is none. */
+  readonly overWhy: string | null;
+}
 
 /** Remembers which machines were there, whether this engine leads or not. */
 export interface MassLoss {
-  /** Looks at a snapshot; `uptimeMs` is now. */
-  look(snapshot: ClusterSnapshot, uptimeMs: number): void;
-  /** Milliseconds until the hold ends by itself; 0 when decisions may be made. */
-  holdMs(uptimeMs: number): number;
-  /** Machines that have vanished and are not given up yet. */
-  missing(): readonly MachineId[];
+  /** Looks at a snapshot; to be called for every one that changes a machine. */
+  look(snapshot: ClusterSnapshot, now: Now): void;
+  /** This engine begins to lead: counts machines that nobody was there to see go. */
+  takeOver(snapshot: ClusterSnapshot, now: Now): void;
+  judge(snapshot: ClusterSnapshot, now: Now): Judgement;
+  /** Machines that vanished so lately that they may be the first of many. */
+  justVanished(uptimeMs: number): readonly MachineId[];
+  /** Milliseconds until time alone changes an answer; null when it does not. */
+  nextMs(uptimeMs: number): number | null;
 }
 
 export interface MassLossTimes {
   /** The lease time: trouble of the store makes machines vanish within it. */
   readonly windowMs: number;
-  /** How long decisions wait for vanished machines; 0: not at all. */
+  /** How long decisions wait for vanished machines; 0: not at all, Infinity: until a person says so. */
   readonly holdMs: number;
 }
 
-export function createMassLoss({ windowMs, holdMs }: MassLossTimes): MassLoss {
-  let present: ReadonlySet<MachineId> = new Set();
-  const vanishedAtMs = new Map<MachineId, number>();
-  let holdUntilMs: number | null = null;
-  return {
-    look(snapshot, uptimeMs) {
-      for (const id of present) if (!snapshot.machines.has(id)) vanishedAtMs.set(id, uptimeMs);
-      present = new Set(snapshot.machines.keys());
-      for (const [id, sinceMs] of vanishedAtMs) {
-        const isGivenUp = holdUntilMs === null ? uptimeMs - sinceMs > windowMs : uptimeMs >= holdUntilMs;
-        if (isGivenUp || present.has(id)) vanishedAtMs.delete(id);
-      }
-      const machines = present.size + vanishedAtMs.size;
-      if (vanishedAtMs.size === 0) holdUntilMs = null;
-      else if (machines >= machinesMin && vanishedAtMs.size * 2 > machines) holdUntilMs ??= uptimeMs + holdMs;
-    },
-    holdMs: (uptimeMs) => (holdUntilMs === null ? 0 : Math.max(0, holdUntilMs - uptimeMs)),
-    missing: () => [...vanishedAtMs.keys()],
+/** What an engine knows of machines that are not there. */
+interface Memory {
+  readonly times: MassLossTimes;
+  present: ReadonlySet<MachineId> | null;
+  readonly leaving: Set<MachineId>;
+  /** Machines that went without a word, with the moment it was seen. */
+  readonly vanishedAtMs: Map<MachineId, number>;
+  /** The hold of the store, with the moment it began by our clock. */
+  holdSeen: { readonly sinceMs: number; readonly beganAtMs: number; readonly holdMs: number } | null;
+  /** The machines of a site that starts; null when it does not. */
+  coldStart: ReadonlySet<MachineId> | null;
+}
+
+export function createMassLoss(times: MassLossTimes): MassLoss {
+  const memory: Memory = {
+    times, present: null, leaving: new Set(), vanishedAtMs: new Map(), holdSeen: null, coldStart: null,
   };
+  const graceMs = Math.min(times.windowMs, times.windowMs / 3 + expiryLagMs);
+  const left = (sinceMs: number, lastsMs: number, uptimeMs: number): number[] => (sinceMs + lastsMs > uptimeMs ? [sinceMs + lastsMs - uptimeMs] : []);
+  return {
+    look: (snapshot, now) => look(memory, snapshot, now),
+    takeOver: (snapshot, now) => takeOver(memory, snapshot, now),
+    judge: (snapshot, now) => judge(memory, snapshot, now),
+    justVanished(uptimeMs) {
+      const { present, vanishedAtMs } = memory;
+      if (times.holdMs === 0 || (present?.size ?? 0) + vanishedAtMs.size < machinesMin) return [];
+      return [...vanishedAtMs].filter(([, sinceMs]) => uptimeMs - sinceMs < graceMs).map(([id]) => id);
+    },
+    nextMs(uptimeMs) {
+      const graces = [...memory.vanishedAtMs.values()].flatMap((sinceMs) => left(sinceMs, graceMs, uptimeMs));
+      const { holdSeen } = memory;
+      const all = holdSeen === null ? graces : [...graces, ...left(holdSeen.beganAtMs, holdSeen.holdMs, uptimeMs)];
+      return all.length === 0 ? null : Math.min(...all);
+    },
+  };
+}
+
+function look(memory: Memory, snapshot: ClusterSnapshot, now: Now): void {
+  const { vanishedAtMs, leaving, times } = memory;
+  const { machines, hold } = snapshot;
+  followHold(memory, snapshot, now);
+  for (const id of memory.present ?? []) if (!machines.has(id) && !leaving.has(id)) vanishedAtMs.set(id, now.uptimeMs);
+  memory.present = new Set(machines.keys());
+  for (const [id, { left }] of machines) {
+    if (left) leaving.add(id);
+    else leaving.delete(id);
+  }
+  for (const [id, sinceMs] of vanishedAtMs) {
+    const isOld = hold === null && now.uptimeMs - sinceMs > times.windowMs;
+    if (isOld || machines.has(id) || isForgotten(snapshot, id)) vanishedAtMs.delete(id);
+  }
+}
+
+/** Notes when the hold of the store began. An engine that was there measures; one that was not takes the record's word, within reason. */
+function followHold(memory: Memory, { hold }: ClusterSnapshot, { uptimeMs, nowMs }: Now): void {
+  const { holdSeen, present } = memory;
+  if (hold === null) {
+    // Whoever is still missing counts as lost now, and not as the beginning of the next mass loss.
+    if (holdSeen !== null) memory.vanishedAtMs.clear();
+    memory.holdSeen = null;
+    return;
+  }
+  if (holdSeen?.sinceMs === hold.sinceMs) return;
+  const holdMs = hold.holdMs ?? Infinity;
+  const ageMs = present === null ? Math.min(Math.max(0, nowMs - hold.sinceMs), holdMs) : 0;
+  memory.holdSeen = { sinceMs: hold.sinceMs, beganAtMs: uptimeMs - ageMs, holdMs };
+}
+
+function takeOver(memory: Memory, snapshot: ClusterSnapshot, now: Now): void {
+  look(memory, snapshot, now);
+  const { machines, roster } = snapshot;
+  for (const [id, { goneSinceMs, left }] of roster) {
+    const isUnseen = goneSinceMs === null || now.nowMs - goneSinceMs <= memory.times.windowMs;
+    if (machines.has(id) || left || !isUnseen || isForgotten(snapshot, id) || memory.vanishedAtMs.has(id)) continue;
+    memory.vanishedAtMs.set(id, now.uptimeMs);
+  }
+  const goesOn = [...machines].some(([id, { bootId }]) => {
+    const before = roster.get(id);
+    return before !== undefined && before.goneSinceMs === null && before.bootId === bootId;
+  });
+  memory.coldStart = goesOn || roster.size === 0 ? null : new Set([...roster.keys()].filter((id) => !isForgotten(snapshot, id)));
+}
+
+function judge(memory: Memory, snapshot: ClusterSnapshot, now: Now): Judgement {
+  look(memory, snapshot, now);
+  const { hold } = snapshot;
+  return hold === null ? { hold: beginning(memory, snapshot, now), overWhy: null } : going(memory, snapshot, { hold, now });
+}
+
+/** A hold that should begin; null when none should. */
+function beginning(memory: Memory, { machines }: ClusterSnapshot, { nowMs }: Now): Hold | null {
+  const { vanishedAtMs, times, coldStart } = memory;
+  memory.coldStart = null;
+  if (times.holdMs === 0) return null;
+  const began = (missing: readonly MachineId[], holdMs: number, why: string): Hold =>
+    ({ sinceMs: nowMs, holdMs: holdMs === Infinity ? null : holdMs, missing: [...missing].sort(compareText), why });
+  const isMost = (missing: number, all: number): boolean => all >= machinesMin && missing * 2 > all;
+  if (coldStart !== null) {
+    const missing = [...coldStart].filter((id) => !machines.has(id));
+    const all = new Set([...coldStart, ...machines.keys()]).size;
+    const why = `the site starts, and ${String(all - missing.length)} of ${String(all)} known machines are there`;
+    if (isMost(missing.length, all)) return began(missing, Math.min(times.holdMs, coldStartMsMax), why);
+  }
+  const all = machines.size + vanishedAtMs.size;
+  if (!isMost(vanishedAtMs.size, all)) return null;
+  const why = `${String(vanishedAtMs.size)} of ${String(all)} machines vanished within ${String(times.windowMs / 1_000)} s`;
+  return began([...vanishedAtMs.keys()], times.holdMs, why);
+}
+
+/** What becomes of a hold that has begun. */
+function going(
+  memory: Memory, snapshot: ClusterSnapshot, { hold, now }: { readonly hold: Hold; readonly now: Now },
+): Judgement {
+  const { machines, holdOrder } = snapshot;
+  const { holdSeen, vanishedAtMs, times } = memory;
+  const waited = new Set([...hold.missing, ...vanishedAtMs.keys()]);
+  const missing = [...waited].filter((id) => !machines.has(id) && !isForgotten(snapshot, id)).sort(compareText);
+  const over = (overWhy: string): Judgement => ({ hold: null, overWhy });
+  if (missing.length === 0) return over('all machines are back, or forgotten');
+  if (holdOrder?.action === 'release' && holdOrder.of === hold.sinceMs) {
+    return over(`${holdOrder.by === '' ? 'somebody' : holdOrder.by} ended it${holdOrder.reason === '' ? '' : ` (${holdOrder.reason})`}`);
+  }
+  if (times.holdMs === 0) return over('mass_loss_hold is 0');
+  const isOver = holdSeen !== null && now.uptimeMs - holdSeen.beganAtMs >= holdSeen.holdMs;
+  return isOver ? over('its time is over') : { hold: { ...hold, missing }, overWhy: null };
 }

@@ -10,6 +10,7 @@ import { createSectionReader } from '../core/schedule/sections.ts';
 import type { SectionReader } from '../core/schedule/sections.ts';
 import { createBackoff } from '../lib/backoff.ts';
 import { withDeadline } from '../lib/deadline.ts';
+import { randomName } from '../lib/random.ts';
 import { waitAtMost } from '../lib/wakeups.ts';
 import type { Bell } from '../lib/wakeups.ts';
 import { keys } from '../store/keys.ts';
@@ -17,7 +18,8 @@ import { isStoreTrouble } from '../store/lease-keeper.ts';
 import type { Mirror } from '../store/mirror.ts';
 import type { Commit, Revision } from '../store/store.ts';
 import { commitsOf, packCommits } from './commits.ts';
-import type { MassLoss } from './mass-loss.ts';
+import { awaitedNow, keepHouse } from './housekeeping.ts';
+import type { MassLoss, Now } from './mass-loss.ts';
 import { forgetFormerPorts } from './port-changes.ts';
 import type { EngineReport } from './report.ts';
 import { createReleases, partOfStep } from './releases.ts';
@@ -38,7 +40,7 @@ export interface EngineNeeds extends TermNeeds {
   /** Follows the store; run by whoever made it. */
   readonly mirror: Mirror;
   readonly report: EngineReport;
-  /** How long decisions wait when most machines vanish at once; 120 s when left out. */
+  /** How long units wait for their machines when most vanish at once; 120 s when left out, 0: not at all, Infinity: for ever. */
   readonly massLossHoldMs?: number;
 }
 
@@ -73,6 +75,7 @@ export async function decideUntilOver(needs: EngineNeeds, leading: Leading, sign
   const unused = createUnusedFiles();
   const releases = createReleases();
   await mirror.reached(term.revision, signal);
+  massLoss.takeOver(mirror.snapshot(), nowOf(needs));
   for (;;) {
     const isDoubtful = term.inDoubt || mirror.modRevision(keys.leader) !== term.revision;
     const end = isDoubtful ? await fenceOff(needs, term, signal) : await onePass(needs, { term, sections, unused, releases, massLoss }, signal);
@@ -84,7 +87,8 @@ export async function decideUntilOver(needs: EngineNeeds, leading: Leading, sign
     backoff.reset();
     term.doneAtMs = clock.uptimeMs();
     const nowMs = clock.uptimeMs();
-    const dueMs = massLoss.holdMs(nowMs) || Math.min(unused.nextMs(nowMs) ?? idleMs, releases.nextMs(nowMs) ?? idleMs, holdsEndMs(needs));
+    const dues = [massLoss.nextMs(nowMs), unused.nextMs(nowMs), releases.nextMs(nowMs)].map((due) => due ?? idleMs);
+    const dueMs = Math.min(...dues, holdsEndMs(needs));
     await waitAtMost(bell, { clock, limitMs: Math.min(idleMs, Math.max(dueMs, lookAgainMs)) }, signal);
   }
 }
@@ -94,6 +98,8 @@ function holdsEndMs({ report, clock }: EngineNeeds): number {
   const againAtMs = report.lastPlan?.againAtMs ?? null;
   return againAtMs === null ? idleMs : Math.max(0, againAtMs - clock.nowMs());
 }
+
+const nowOf = ({ clock }: TermNeeds): Now => ({ uptimeMs: clock.uptimeMs(), nowMs: clock.nowMs() });
 
 interface Remembered {
   readonly term: Term;
@@ -108,12 +114,13 @@ async function onePass(needs: EngineNeeds, remembered: Remembered, signal: Abort
   const { term, sections, unused, massLoss } = remembered;
   // Whether the lease has expired is for the store to say; until it answers, nothing is written.
   if (!mirror.freshness().current || !mayWrite(term, clock)) return 'again';
-  const snapshot = mirror.snapshot();
+  const kept = await keepOrder(needs, { term, massLoss }, signal);
+  if (kept !== 'done') return kept;
   const startedMs = clock.uptimeMs();
-  massLoss.look(snapshot, startedMs);
-  if (massLoss.holdMs(startedMs) > 0) return holdBack(needs, term, massLoss);
   const nowMs = clock.nowMs();
-  const plan = schedule(snapshot, { sections, nowMs });
+  const snapshot = mirror.snapshot();
+  const awaited = awaitedNow(snapshot, massLoss, nowOf(needs));
+  const plan = schedule(snapshot, { sections, nowMs, awaited });
   report.passes += 1;
   report.lastPassMs = clock.uptimeMs() - startedMs;
   report.lastPlan = plan;
@@ -146,15 +153,17 @@ async function stepReleases(
   return 'done';
 }
 
-/** Decides nothing while most machines are missing, and says so once in a term. */
-function holdBack({ clock, log }: EngineNeeds, term: Term, massLoss: MassLoss): PassEnd {
-  if (!term.holds) {
-    log.warning('most machines vanished at once; nothing is started or moved until they are back or the hold is over', {
-      missing: massLoss.missing().join(','), holdMs: massLoss.holdMs(clock.uptimeMs()),
-    });
-  }
-  term.holds = true;
-  return 'done';
+/** Writes what a leader keeps beside assignments, before anything is decided: a hold is in the store before it has an effect. */
+async function keepOrder(
+  needs: EngineNeeds, { term, massLoss }: Pick<Remembered, 'term' | 'massLoss'>, signal: AbortSignal,
+): Promise<PassEnd> {
+  const { mirror, random, log } = needs;
+  const { parts, say } = keepHouse({
+    snapshot: mirror.snapshot(), revisionOf: mirror.modRevision, massLoss, now: nowOf(needs), newName: () => randomName(random),
+  });
+  const end = await commitAll(needs, { term, commits: packCommits(parts, leaderGuard(term)) }, signal);
+  if (end === 'done') say(log);
+  return end;
 }
 
 /** Commits one after the other, and waits until the mirror knows them all. */

@@ -37,8 +37,6 @@ export interface Term {
   inDoubt: boolean;
   /** Clock.uptimeMs() when a pass last found or made everything as decided. */
   doneAtMs: number;
-  /** Whether it was said that this term holds decisions back after a mass loss. */
-  holds: boolean;
 }
 
 /** How long an engine waits for the store's answer to one request: it may ask again before its lease is in doubt. */
@@ -57,7 +55,7 @@ export async function winTerm(needs: TermNeeds, seen: Revision | 0, signal: Abor
     // Also when the commit was not answered: should it have happened, the key goes with its lease.
     if (won?.committed !== true) await endLease(needs, held.lease, resignMs);
   }
-  return won.committed ? { held, leader, revision: won.revision, inDoubt: false, doneAtMs: needs.clock.uptimeMs(), holds: false } : null;
+  return won.committed ? { held, leader, revision: won.revision, inDoubt: false, doneAtMs: needs.clock.uptimeMs() } : null;
 }
 
 /** The guard that fences the commits of a term. */

@@ -5,6 +5,12 @@ export interface Random {
   next(): number;
 }
 
+/** A name that no other has: 32 hexadecimal characters. Not for secrets. */
+export function randomName(random: Random): string {
+  const digits = Array.from({ length: 32 }, () => Math.floor(random.next() * 16).toString(16));
+  return digits.join('');
+}
+
 /** A small seeded generator (mulberry32): good enough for jitter and simulation, not for secrets. */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
