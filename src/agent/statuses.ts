@@ -4,7 +4,7 @@
  */
 import { isForeign } from '../core/reconcile/plan-agent.ts';
 import type { Assignment, FileHash, UnitStatus } from '../core/unit.ts';
-import { notStarted, outdated, unchecked } from '../core/unit.ts';
+import { notStarted, unchecked } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type { Observation } from '../runner/runner.ts';
 import type { Attendance } from './attendance.ts';
@@ -40,15 +40,7 @@ function problemOf(problems: ProblemBook, name: UnitName, assignment: Assignment
 
 function statusOf(observation: Observation, problem: string): UnitStatus {
   const { load, active, sub, hash, sinceMs, result, exitStatus, succeeded, restarts, mainPid, restart } = observation;
-  return {
-    load, active, sub, hash, sinceMs, result, exitStatus, succeeded, restarts, mainPid, restart, problem, ...unchecked, ports: portsOf(observation),
-  };
-}
-
-/** Only what was started with its present rendering has the ports of it. */
-function portsOf({ active, restart, ports }: Observation): UnitStatus['ports'] {
-  const runs = active !== 'inactive' && active !== 'failed';
-  return runs && restart !== outdated ? ports : unchecked.ports;
+  return { load, active, sub, hash, sinceMs, result, exitStatus, succeeded, restarts, mainPid, restart, problem, ...unchecked };
 }
 
 function statusOfAbsent(hash: FileHash, problem: string): UnitStatus {

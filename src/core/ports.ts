@@ -144,6 +144,13 @@ export function portVariable(name: string): string {
   return `FLEET_PORT_${name.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`;
 }
 
+/** The variables of a unit's ports: {@link portVariable} for each, and FLEET_PORT when there is only one. */
+export function portVariables(ports: Readonly<Record<string, number>>): Readonly<Record<string, string>> {
+  const named = Object.entries(ports).map(([name, port]): [string, string] => [portVariable(name), String(port)]);
+  const [only, ...more] = named;
+  return Object.fromEntries(only !== undefined && more.length === 0 ? [...named, ['FLEET_PORT', only[1]]] : named);
+}
+
 /** Adds a request to those before it; refuses one whose name or variable is taken. */
 export function addPortRequest(before: readonly PortRequest[], request: PortRequest): Result<readonly PortRequest[]> {
   const same = before.find(({ name }) => portVariable(name) === portVariable(request.name));

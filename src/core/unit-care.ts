@@ -6,6 +6,7 @@ import { parseStoredFleetSection } from './fleet-section.ts';
 import type { FleetSection } from './fleet-section.ts';
 import { withPorts } from './health-check.ts';
 import type { HealthCheck } from './health-check.ts';
+import { portVariables } from './ports.ts';
 import { expandSpecifiers } from './specifiers.ts';
 import { lastValue } from './unit-file.ts';
 import type { UnitFile } from './unit-file.ts';
@@ -52,14 +53,6 @@ export function probeRequest({ ports, user }: UnitCare, check: HealthCheck, main
     case 'exec':
       return { check: { kind: 'exec', words: check.words.map(put) }, user, variables, mainPid };
   }
-}
-
-/** The environment of a unit's ports: FLEET_PORT_NAME for each, and FLEET_PORT when there is only one. */
-function portVariables(ports: UnitCare['ports']): Readonly<Record<string, string>> {
-  const named = Object.entries(ports).map(([name, port]): [string, string] =>
-    [`FLEET_PORT_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`, String(port)]);
-  const [only, ...more] = named;
-  return Object.fromEntries(only !== undefined && more.length === 0 ? [...named, ['FLEET_PORT', only[1]]] : named);
 }
 
 const trueWords: ReadonlySet<string> = new Set(['1', 'yes', 'y', 'true', 't', 'on']);

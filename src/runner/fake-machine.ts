@@ -115,7 +115,7 @@ export const isDown = (unit: FakeUnit): boolean => unit.active === 'inactive' ||
 export function observationOf(unit: FakeUnit): Observation {
   const { rendered, restart, active, sub, sinceMs, result, exitStatus, succeeded, restarts, mainPid } = unit;
   return {
-    name: rendered.name, hash: rendered.hash, renderedHash: rendered.renderedHash, ports: rendered.ports, restart,
+    name: rendered.name, hash: rendered.hash, renderedHash: rendered.renderedHash, restart,
     load: behaviourOf(unit).refusesStart === undefined ? 'loaded' : 'bad-setting', active, sub, sinceMs, result, exitStatus,
     succeeded, restarts, mainPid, needsReload: unit.known.renderedHash !== rendered.renderedHash,
   };

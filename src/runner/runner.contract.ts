@@ -37,7 +37,7 @@ export const contractTexts = {
 /** A rendering of `text` under `name`, with the hashes an agent would give it. */
 export function renderContractUnit(name: string, text: string): RenderedUnit {
   const sha1 = (of: string): string => createHash('sha1').update(of).digest('hex');
-  return { name: name as UnitName, text, hash: sha1(text) as FileHash, dropIns: {}, ports: {}, renderedHash: sha1(`rendered ${text}`) };
+  return { name: name as UnitName, text, hash: sha1(text) as FileHash, dropIns: {}, renderedHash: sha1(`rendered ${text}`) };
 }
 
 /** A runner that is watched: waits end when changes() has told of what they wait for. */

@@ -21,8 +21,6 @@ export interface Observation {
   readonly name: UnitName;
   readonly hash: FileHash;
   readonly renderedHash: string;
-  /** Ports of the rendering on disk, by name. */
-  readonly ports: Readonly<Record<string, number>>;
   /**
    * The restart generation that was last carried out by start() or restart(); `notStarted` since it was loaded while it did not
    * run, or stop(); `outdated` since another rendering was loaded while it ran (core/unit.ts). Kept on disk with the unit.

@@ -1,11 +1,12 @@
 /**
  * What a machine's manager gets to read of a unit: the submitted file, and drop-ins for what fleet adds.
  * Promises: the same assignment and file give the same rendering on every version that adds nothing, so a new fleetd
- * restarts no unit; the submitted text is never changed.
+ * restarts no unit; the submitted text is changed only where it names ports that nobody else would put in.
  */
 import { createHash } from 'node:crypto';
 import type { Assignment, FileHash } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
+import { portsDropIn, withPortsPut } from './render-ports.ts';
 
 /** A unit file made ready for one machine. */
 export interface RenderedUnit {
@@ -16,16 +17,16 @@ export interface RenderedUnit {
   readonly hash: FileHash;
   /** Drop-ins by file name ("10-fleet.conf"), without the directory. */
   readonly dropIns: Readonly<Record<string, string>>;
-  /** Ports it is given, by name. */
-  readonly ports: Readonly<Record<string, number>>;
   /** Hash over text and drop-ins: two renderings with the same one are the same unit. */
   readonly renderedHash: string;
 }
 
 /** Renders a unit from its assignment and the text of the assigned file. A unit that needs nothing from fleet has no drop-in. */
 export function renderUnit(name: UnitName, assignment: Assignment, text: string): RenderedUnit {
-  const dropIns: Readonly<Record<string, string>> = {};
-  return { name, text, hash: assignment.hash, dropIns, ports: assignment.ports, renderedHash: hashRendering(text, dropIns) };
+  const { hash, ports } = assignment;
+  const dropIns = portsDropIn(name, ports);
+  const put = withPortsPut(text, ports);
+  return { name, text: put, hash, dropIns, renderedHash: hashRendering(put, dropIns) };
 }
 
 /** SHA-256 over a text and its drop-ins, whatever the order they were added in. */

@@ -142,7 +142,7 @@ async function carryOut(bench: Bench, what: { readonly name: UnitName; readonly 
 }
 
 async function loadUnit({ records, directories, facts, feed }: Bench, unit: RenderedUnit, look: Look): Promise<void> {
-  const { name, hash, renderedHash, ports } = unit;
+  const { name, hash, renderedHash } = unit;
   const before = records.get(name);
   if (before?.renderedHash === renderedHash) {
     if (before.hash !== hash) await records.put(name, { ...before, hash }, new Map());
@@ -162,8 +162,7 @@ async function loadUnit({ records, directories, facts, feed }: Bench, unit: Rend
     ...Object.entries(unit.dropIns).map(([file, content]) => [join(directories.units, `${name}.d`, file), content] as const),
     [join(directories.units, name), unit.text],
   ]);
-  const restart = isOutdated ? outdated : notStarted;
-  await records.put(name, { hash, renderedHash, ports, restart, description, notHonoured, dropIns }, files);
+  await records.put(name, { hash, renderedHash, restart: isOutdated ? outdated : notStarted, description, notHonoured, dropIns }, files);
   for (const file of before?.dropIns ?? []) if (!dropIns.includes(file)) await removePath(join(directories.units, `${name}.d`, file));
   feed.tell(name);
 }

@@ -16,8 +16,6 @@ import { removePath, replaceFiles } from './replace-files.ts';
 export interface UnitRecord {
   readonly hash: FileHash;
   readonly renderedHash: string;
-  /** Absent in records of versions before ports. */
-  readonly ports?: Readonly<Record<string, number>>;
   /** The restart generation last carried out, or core/unit.ts's `notStarted` or `outdated`. */
   readonly restart: number;
   readonly description: string;

@@ -17,7 +17,6 @@ import type { StagedFile } from './staged-file.ts';
 export interface UnitMemory {
   readonly hash: FileHash;
   readonly renderedHash: string;
-  readonly ports: Readonly<Record<string, number>>;
   /** The restart generation last carried out, or core/unit.ts's `notStarted` or `outdated`. */
   readonly restart: number;
   /** systemd works with an older rendering, or has not read the links of [Install] yet. */
@@ -31,7 +30,7 @@ export interface UnitMemory {
 
 /** A unit file nothing is remembered of: its hashes match no rendering, so the agent loads or unloads it. */
 export const blankMemory: UnitMemory = {
-  hash: '' as FileHash, renderedHash: '', ports: {}, restart: notStarted, needsReload: false, installed: false, oneshot: false, dropIns: [],
+  hash: '' as FileHash, renderedHash: '', restart: notStarted, needsReload: false, installed: false, oneshot: false, dropIns: [],
 };
 
 export interface UnitMemories {
@@ -113,21 +112,14 @@ function unitNames(files: readonly string[]): readonly UnitName[] {
 async function readMemory(path: string): Promise<UnitMemory> {
   try {
     const stored: unknown = JSON.parse(await readFile(path, 'utf8'));
-    return isUnitMemory(stored) ? { ...stored, ports: readPorts(stored.ports) } : blankMemory;
+    return isUnitMemory(stored) ? stored : blankMemory;
   } catch {
     // Absent or torn: the unit is loaded again, which is always safe.
     return blankMemory;
   }
 }
 
-/** Versions before ports wrote none; what was written oddly is as good as none, because it is only shown. */
-function readPorts(value: unknown): UnitMemory['ports'] {
-  const entries = typeof value === 'object' && value !== null ? Object.entries(value) : [];
-  return Object.fromEntries(entries.filter((entry): entry is [string, number] => Number.isInteger(entry[1])));
-}
-
-/** All but the ports. */
-function isUnitMemory(value: unknown): value is Omit<UnitMemory, 'ports'> & { readonly ports?: unknown } {
+function isUnitMemory(value: unknown): value is UnitMemory {
   if (typeof value !== 'object' || value === null) return false;
   const { hash, renderedHash, restart, needsReload, installed, oneshot, dropIns } = value as Record<string, unknown>;
   return [hash, renderedHash].every((text) => typeof text === 'string') && Number.isInteger(restart) &&
