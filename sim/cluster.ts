@@ -24,7 +24,7 @@ import { keys } from '../src/store/keys.ts';
 import { createMemoryStore } from '../src/store/memory-store.ts';
 import type { MemoryClient, MemoryStore, StoreCall, StoreFault } from '../src/store/memory-store.ts';
 import { createMirror } from '../src/store/mirror.ts';
-import type { Mirror } from '../src/store/mirror.ts';
+import type { FollowBatch, Mirror } from '../src/store/mirror.ts';
 import { encodeRecord } from '../src/store/records.ts';
 import type { CommitChange } from '../src/store/store.ts';
 import { startFleetd } from './fleetd.ts';
@@ -67,8 +67,8 @@ export interface SimCluster {
   machine(id: string, metadata?: Record<string, string>): SimMachine;
   /** All machines made so far. */
   machines(): readonly SimMachine[];
-  /** Calls `listener` after every change of the store. */
-  onChange(listener: () => void): void;
+  /** Calls `listener` after every change of the store, with what changed. */
+  onChange(listener: (batch: FollowBatch) => void): void;
   /** Submits a unit, or changes what is wanted of it; without text it keeps its file. */
   want(name: string, desired: DesiredState, text?: string): Promise<void>;
   restart(name: string): Promise<void>;
