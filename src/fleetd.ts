@@ -1,7 +1,8 @@
 /**
  * fleetd: runs on every machine of the cluster.
  * Promises: wrong usage or configuration is one line on stderr and exit 2 or 1, with nothing started; SIGTERM and SIGINT end it in order with
- * exit 0; SIGHUP reads the configuration again and interrupts nothing; systemd hears when it is ready and that it lives.
+ * exit 0; SIGHUP reads the configuration again and interrupts nothing; SIGUSR1 prints the state as JSON; systemd hears when
+ * fleetd is ready and that it lives.
  */
 import { openNotifier, type Notifier } from './host/notify.ts';
 import { createLog, type Log } from './lib/log.ts';
@@ -12,6 +13,8 @@ import type { LiveSettings } from './fleetd/plan.ts';
 import { runFleetd } from './fleetd/process.ts';
 
 async function run(argv: readonly string[]): Promise<number> {
+  // From the first moment: without a listener this signal would open Node's debugger to everybody on the machine.
+  process.on('SIGUSR1', () => undefined);
   const asked = readCommandLine(argv);
   if (!asked.ok) return complain(asked.failure.message, 2);
   if (asked.value.kind === 'version') {
@@ -36,8 +39,9 @@ async function run(argv: readonly string[]): Promise<number> {
   const reload = { configFile: asked.value.configFile, notifier, log: createLog('config', 'info', (line) => process.stderr.write(`${line}\n`)) };
   const ended = await runFleetd(plan.value, {
     signal: stop.signal,
-    onReady(_urls, apply) {
+    onReady(_urls, { apply, dumpState }) {
       notifier.ready();
+      dumpOnSignal(dumpState, reload.log);
       // A SIGHUP that came before is not lost: the bell has rung.
       void reloadOn(hangup, { ...reload, apply }, stop.signal);
     },
@@ -69,6 +73,16 @@ async function reloadOn(hangup: Bell, { configFile, notifier, log, apply }: Relo
     else log.error(`${config.failure.message}; the configuration stays as it was`);
     notifier.ready();
   }
+}
+
+/** Prints the state as one line of JSON whenever SIGUSR1 comes, as fleet 1.0 does. */
+function dumpOnSignal(dumpState: () => Promise<string>, log: Log): void {
+  process.on('SIGUSR1', () => {
+    dumpState().then(
+      (state) => process.stdout.write(`${state.trim()}\n`),
+      (error: unknown) => log.error(`the state could not be printed: ${String(error)}`),
+    );
+  });
 }
 
 /** Tells systemd three times in each watchdog interval that the event loop turns (sd_watchdog_enabled(3)). */

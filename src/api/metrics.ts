@@ -6,7 +6,10 @@ import type { monitorEventLoopDelay } from 'node:perf_hooks';
 import { cpuUsage, memoryUsage } from 'node:process';
 import type { ClusterSnapshot } from '../core/cluster.ts';
 import { desiredStates } from '../core/unit.ts';
+import { counter, gauge } from './metric.ts';
+import type { Metric, Sample } from './metric.ts';
 import type { ApiNeeds, ReportReader } from './needs.ts';
+import { originalMetrics } from './original-metrics.ts';
 import type { StreamCounter } from './stream-counter.ts';
 
 type LoopDelay = ReturnType<typeof monitorEventLoopDelay>;
@@ -18,34 +21,9 @@ export interface MetricSources {
   readonly answers: ReadonlyMap<number, number>;
 }
 
-interface Sample {
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
-/** One metric with its samples, in the words of Prometheus. */
-interface Metric {
-  readonly name: string;
-  readonly type: 'gauge' | 'counter';
-  readonly help: string;
-  readonly samples: readonly Sample[];
-}
-
-type MakeMetric = (name: string, help: string, value: number | readonly Sample[]) => Metric;
-
-const metric =
-  (type: Metric['type']): MakeMetric =>
-  (name, help, value) => ({
-    name,
-    type,
-    help,
-    samples: typeof value === 'number' ? [{ value }] : value,
-  });
-const gauge = metric('gauge');
-const counter = metric('counter');
-
 export function readMetrics(sources: MetricSources, loopDelay: LoopDelay): readonly Metric[] {
-  return [...clusterMetrics(sources.needs), ...apiMetrics(sources), ...processMetrics(loopDelay)];
+  const { needs } = sources;
+  return [...clusterMetrics(needs), ...originalMetrics(needs), ...apiMetrics(sources), ...processMetrics(loopDelay)];
 }
 
 function clusterMetrics({ mirror, clock, machineId, reports, version, storeKind }: ApiNeeds): readonly Metric[] {
@@ -117,20 +95,4 @@ function processMetrics(loopDelay: LoopDelay): readonly Metric[] {
     gauge('fleet_heap_used_bytes', 'Memory of JavaScript objects.', memory.heapUsed),
     counter('process_cpu_seconds_total', 'Processor time of the process.', (cpu.user + cpu.system) / 1e6),
   ];
-}
-
-/** The metrics in Prometheus' text format, version 0.0.4. */
-export function printMetrics(metrics: readonly Metric[]): string {
-  return metrics
-    .map(({ name, type, help, samples }) => {
-      const lines = samples.map((sample) => `${name}${printLabels(sample)} ${sample.value}\n`);
-      return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
-    })
-    .join('');
-}
-
-function printLabels({ labels = {} }: Sample): string {
-  const escape = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
-  const pairs = Object.entries(labels).map(([key, text]) => `${key}="${escape(text)}"`);
-  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
 }

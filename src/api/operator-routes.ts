@@ -7,7 +7,8 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { keys } from '../store/keys.ts';
 import { addResource, sendJson, sendV1Error } from './http.ts';
 import { oneLine } from './json.ts';
-import { printMetrics, readMetrics, type MetricSources } from './metrics.ts';
+import { printMetrics } from './metric.ts';
+import { readMetrics, type MetricSources } from './metrics.ts';
 import type { ApiNeeds } from './needs.ts';
 
 const delayResolutionMs = 20;

@@ -3,7 +3,7 @@
  * Promises: the API never listens in clear on an address other than loopback unless api_insecure=true; a unix socket has mode 0660;
  * a socket file that a dead fleetd left is replaced, one that a living fleetd serves is a failure.
  */
-import { chmod, unlink } from 'node:fs/promises';
+import { chmod, stat, unlink } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo, type ListenOptions } from 'node:net';
 import { isLoopback } from '../api/loopback.ts';
@@ -94,8 +94,11 @@ function listening(server: Server, options: ListenOptions | { readonly fd: numbe
   });
 }
 
-/** Removes a socket file nobody listens on. Throws when somebody does. */
+/** Removes a socket file nobody listens on. Throws when somebody does, and when the file is no socket. */
 async function removeDeadSocket(path: string): Promise<void> {
+  const found = await stat(path).catch(() => null);
+  if (found === null) return;
+  if (!found.isSocket()) throw new Error('it is there and no socket; name another path, or remove it');
   const served = await new Promise<boolean>((resolve) => {
     const probe = connect(path, () => { probe.destroy(); resolve(true); });
     probe.once('error', () => resolve(false));

@@ -31,8 +31,16 @@ import type { FleetdPlan, LiveSettings } from './plan.ts';
 export interface FleetdLife {
   /** Aborted when fleetd is to end. */
   readonly signal: AbortSignal;
-  /** Called once the API answers and the store has been heard; `apply` changes what SIGHUP may change, without an interruption. */
-  onReady(urls: readonly string[], apply: (settings: LiveSettings) => void): void;
+  /** Called once the API answers. */
+  onReady(urls: readonly string[], controls: FleetdControls): void;
+}
+
+/** What can be asked of a fleetd that runs. */
+export interface FleetdControls {
+  /** Changes what SIGHUP may change, without an interruption. */
+  apply(settings: LiveSettings): void;
+  /** What /debug/state answers: JSON for people who look for a fault (SIGUSR1). */
+  dumpState(): Promise<string>;
 }
 
 interface Tools {
@@ -126,9 +134,12 @@ async function serveApi(parts: ServingParts): Promise<Result<void>> {
     if (!listeners.ok) return listeners;
     const loops = [mirror.run(background.signal), runOperations({ mirror, store, clock, log, machineId: first }, background.signal)];
     log.info(`fleetd ${version} answers on ${listeners.value.urls.join(', ')}`, { machine: first });
-    life.onReady(listeners.value.urls, (settings) => {
-      tools.setVerbosity(settings.verbosity);
-      for (const member of members) member.apply(settings);
+    life.onReady(listeners.value.urls, {
+      apply(settings) {
+        tools.setVerbosity(settings.verbosity);
+        for (const member of members) member.apply(settings);
+      },
+      dumpState: async () => (await api.app.inject('/debug/state')).body,
     });
     try {
       await runComponents(parts, { engineReport, loops });

@@ -207,15 +207,15 @@ function tlsFlags({ folder }: Certificates): readonly string[] {
   return [`--cacert=${folder}/ca.crt`, `--cert=${folder}/client.crt`, `--key=${folder}/client.key`];
 }
 
-/** Makes an authority, a server certificate for 127.0.0.1 and a client certificate in `folder`. */
-export async function makeCertificates(folder: string): Promise<Certificates> {
+/** Makes an authority, a server certificate for `names` and a client certificate in `folder`. */
+export async function makeCertificates(folder: string, names: string = 'IP:127.0.0.1,DNS:localhost'): Promise<Certificates> {
   const openssl = (...words: readonly string[]): Promise<unknown> => run('openssl', words, { cwd: folder });
   await openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
     '-subj', '/CN=test authority', '-keyout', 'ca.key', '-out', 'ca.crt');
   for (const [name, use] of [['server', 'serverAuth,clientAuth'], ['client', 'clientAuth']] as const) {
     await openssl('req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
       '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.csr`);
-    const extensions = `subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=${use}\n`;
+    const extensions = `subjectAltName=${names}\nextendedKeyUsage=${use}\n`;
     await writeFile(join(folder, `${name}.ext`), extensions);
     await openssl('x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial',
       '-days', '2', '-extfile', `${name}.ext`, '-out', `${name}.crt`);

@@ -594,7 +594,7 @@ describe('operators', () => {
     fleetd = await startFakeFleetd({
       needs: {
         presence: () => 'another machine has the same id',
-        reports: new Map([['engine', () => ({ passes: 7 })]]),
+        reports: new Map([['engine', () => ({ passes: 7, decisions: { assign: 3, move: 2, unassign: 1 }, unansweredCommits: 4 })]]),
       },
     });
     const unready = await ask('/readyz');
@@ -608,13 +608,20 @@ describe('operators', () => {
       'fleet_leader 0',
       'fleet_store_current 1',
       'fleet_engine_passes_total 7',
+      // fleet 1.0's own names.
+      'fleet_engine_leader_start_time 0',
+      'fleet_engine_task_count_total{type="attemptscheduleunit"} 5',
+      'fleet_engine_task_count_total{type="unscheduleunit"} 3',
+      'fleet_engine_task_failure_count_total{type="attemptscheduleunit"} 4',
+      'fleet_engine_reconcile_count_total 7',
+      'fleet_engine_reconcile_failure_count_total{type="schedule"} 4',
     ]) {
       assert.ok(body.split('\n').includes(line), line);
     }
     for (const line of body.trimEnd().split('\n')) {
       assert.match(line, /^(# (HELP|TYPE) \w+ .+|\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? [0-9.e+-]+)$/);
     }
-    assert.deepEqual((await ask('/debug/state')).json<{ components: unknown }>().components, { engine: { passes: 7 } });
+    assert.deepEqual((await ask('/debug/state')).json<{ components: unknown }>().components, { engine: { passes: 7, decisions: { assign: 3, move: 2, unassign: 1 }, unansweredCommits: 4 } });
   });
 
   test('an API that has lost its store answers reads with how old they are, and refuses changes', async () => {
