@@ -5,6 +5,7 @@
  */
 import { runAgent } from '../src/agent/agent.ts';
 import type { AgentNeeds, OnStop } from '../src/agent/agent.ts';
+import { noPortFacts } from '../src/agent/port-watch.ts';
 import { createAgentReport } from '../src/agent/report.ts';
 import type { AgentReport } from '../src/agent/report.ts';
 import type { WriteNeeds } from '../src/api/write/decision.ts';
@@ -58,7 +59,8 @@ export function startFleetd(needs: FleetdNeeds): Fleetd {
   const engineEnded = runEngine(
     { store: stores.engine, mirror, machine: machineId, clock, random, log, ttlMs, report: engine }, engineStop.signal);
   const agentEnded = runAgent({
-    store: stores.agent, runner: needs.runner, facts: needs.facts, clock, random, log, ttlMs, memory: needs.memory, probe: needs.probe, report: agent,
+    store: stores.agent, runner: needs.runner, facts: needs.facts, clock, random, log, ttlMs, memory: needs.memory, probe: needs.probe,
+    portFacts: noPortFacts, report: agent,
     refresh, stopTimeoutMs: needs.stopTimeoutMs, onStop: () => Promise.resolve(answer),
   }, agentStop.signal);
   const ended = Promise.all([engineEnded, agentEnded, mirror.run(background.signal), runOperations(write, background.signal)])

@@ -29,6 +29,8 @@ import { createFinished, unconcerned } from './finished.ts';
 import type { AgentMemory } from './memory.ts';
 import { bringAbout } from './passes.ts';
 import type { PassNeeds, Wishes } from './passes.ts';
+import { createPortWatch } from './port-watch.ts';
+import type { PortFacts } from './port-watch.ts';
 import { createPresence } from './presence.ts';
 import type { Presence } from './presence.ts';
 import { createProblemBook } from './problems.ts';
@@ -59,6 +61,7 @@ export interface AgentNeeds {
   readonly memory: AgentMemory;
   /** Asks units whether they are well. */
   readonly probe: Probe;
+  readonly portFacts: PortFacts;
   /** Asked once, when the agent is stopped. */
   readonly onStop: (signal: AbortSignal) => Promise<OnStop>;
   /** How long leaving waits for units to stop before it leaves all the same. */
@@ -86,11 +89,12 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
   const book = createCareBook({ memory: needs.memory, bootId: () => needs.facts().bootId, log });
   await book.recall();
   const attendance = createAttendance({ book, probe: needs.probe, clock, random, bell });
+  const portWatch = createPortWatch({ facts: needs.portFacts, clock, log, tell: reporter.updatePorts });
   const finished = createFinished(needs.memory, log);
   await finished.recall();
   const passNeeds: PassNeeds = {
     runner, clock, random, log, reporter, report, bell, finished, problems: createProblemBook(random), files: createUnitFiles(needs),
-    attendance,
+    attendance, portWatch,
   };
   const loops = { needs, presence, passNeeds };
   // What has to go on while units are stopped ends only when the agent has left.
@@ -101,6 +105,7 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
     (over) => followRunner(passNeeds, over),
     (over) => passRefreshOn(needs, presence, over),
     (over) => attendance.run(over),
+    (over) => portWatch.run(over),
     (over) => workAndLeave({ ...loops, assignments, asked: signal }, over),
   ], new AbortController().signal);
 }

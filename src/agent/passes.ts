@@ -20,6 +20,7 @@ import type { Attendance } from './attendance.ts';
 import { carryOut, subjectOf } from './carry-out.ts';
 import type { StepProblem } from './carry-out.ts';
 import type { Finished } from './finished.ts';
+import type { PortWatch } from './port-watch.ts';
 import type { ProblemBook, Subject } from './problems.ts';
 import type { Reporter } from './reporter.ts';
 import type { AgentReport } from './report.ts';
@@ -43,6 +44,7 @@ export interface PassNeeds {
   readonly finished: Finished;
   readonly files: UnitFiles;
   readonly attendance: Attendance;
+  readonly portWatch: PortWatch;
   readonly report: AgentReport;
   /** Rings when assignments, units or presence have changed. */
   readonly bell: Bell;
@@ -90,7 +92,9 @@ async function onePass(needs: PassNeeds, wishes: Wishes, signal: AbortSignal): P
     const assignments = wishes.assignments() ?? new Map<UnitName, Assignment>();
     await needs.attendance.look({ observations, assignments, texts: needs.files.texts });
     const steps = planNow(needs, wishes, observations);
-    needs.reporter.update(await statusesNow(needs, wishes, observations));
+    const statuses = await statusesNow(needs, wishes, observations);
+    needs.reporter.update(statuses);
+    if (wishes.assignments() !== null) needs.portWatch.update(statuses, assignments);
     if (steps.length === 0) return wishes.isOver(observations) ? 'over' : 'idle';
     report.lastPlan = steps;
     for (const step of steps) log.debug(`${step.kind} ${subjectOf(step) ?? ''}: ${step.why}`);
@@ -135,8 +139,8 @@ async function statusesNow(
 function wishOf(assignments: ReadonlyMap<UnitName, Assignment>, subject: Subject): string {
   const assignment = assignments.get(subject as UnitName);
   if (assignment === undefined) return '';
-  const { hash, desired, restart, assignedAtMs } = assignment;
-  return [hash, desired, restart, assignedAtMs].join(' ');
+  const { hash, desired, restart, assignedAtMs, ports } = assignment;
+  return [hash, desired, restart, assignedAtMs, ...Object.values(ports)].join(' ');
 }
 
 interface Outcome {

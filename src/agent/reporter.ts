@@ -1,11 +1,12 @@
 /**
  * The status reporter: brings what is observed on this machine into the store.
- * Promises: writes only `statuses/<machine>/`, under the machine's lease and guarded by its record; of each unit only the newest
+ * Promises: writes only `statuses/<machine>/` and `machine-ports/<machine>`, under the machine's lease and guarded by its record; of each unit only the newest
  * status is kept and only changed ones are written; at most one commit at a time and one burst per tick; a commit that got no
  * answer is fenced off before anything newer is written, so an old status never follows a new one.
  */
 import { limits } from '../core/limits.ts';
 import type { MachineId } from '../core/machine.ts';
+import type { MachinePorts } from '../core/ports.ts';
 import type { UnitStatus } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -34,6 +35,8 @@ export interface ReporterNeeds {
 export interface Reporter {
   /** What is observed now: all units of the machine. */
   update(statuses: ReadonlyMap<UnitName, UnitStatus>): void;
+  /** What is known of the machine's ports now. */
+  updatePorts(ports: MachinePorts): void;
   /** Writes until the signal is aborted. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -49,6 +52,7 @@ export function createReporter(needs: ReporterNeeds): Reporter {
   const bell = createBell();
   /** null: nothing has been observed yet, so nothing in the store is known to be wrong. */
   let wanted: ReadonlyMap<string, string> | null = null;
+  let ports: ReadonlyMap<string, string> = new Map();
   let written: Written | null = null;
   presence.subscribe(() => bell.wake());
 
@@ -65,7 +69,7 @@ export function createReporter(needs: ReporterNeeds): Reporter {
     if (holding === null || wanted === null) return;
     try {
       if (written?.leaseId !== holding.leaseId) written = await readWritten(needs, holding, signal);
-      for (const commit of commitsOf(differences(wanted, written.texts), holding)) {
+      for (const commit of commitsOf(differences(new Map([...wanted, ...ports]), written.texts), holding)) {
         const deadline = { clock, limitMs: answerMsMax, signal };
         const outcome = await withDeadline(deadline, (late) => needs.store.commit(commit, late));
         if (!outcome.committed) {
@@ -85,6 +89,12 @@ export function createReporter(needs: ReporterNeeds): Reporter {
   return {
     update(statuses): void {
       wanted = new Map([...statuses].map(([name, status]) => [keys.status(machine, name), encodeRecord(status)]));
+      bell.wake();
+    },
+    updatePorts(record): void {
+      const text = encodeRecord(record);
+      if (ports.get(keys.machinePorts(machine)) === text) return;
+      ports = new Map([[keys.machinePorts(machine), text]]);
       bell.wake();
     },
     async run(signal: AbortSignal): Promise<void> {

@@ -56,6 +56,8 @@ export const limits = {
   historyLinesMax: 10_000,
   /** Histories kept of units that do not exist any more. */
   goneHistoriesMax: 1_000,
+  /** Listening ports one machine reports. */
+  listeningPortsMax: 4_096,
   /** Times a unit is given another port because its own was in use, until it is released, restarted or placed anew. */
   portMovesMax: 10,
   /** Ranges and pools whose cursor is remembered for each machine. */

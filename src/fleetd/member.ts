@@ -18,6 +18,7 @@ import { openSystemdRunner } from '../runner/systemd/systemd-runner.ts';
 import { probe } from '../prober/probe.ts';
 import type { Store } from '../store/store.ts';
 import { openMemory } from './memory.ts';
+import { portFactsOf } from './port-facts.ts';
 import type { FleetdPlan, LiveSettings, MemberPlan } from './plan.ts';
 
 /** How long units may take to stop when fleetd leaves: below TimeoutStopSec= of fleet.service. */
@@ -77,7 +78,8 @@ export async function openMember(member: MemberPlan, needs: MemberNeeds): Promis
       try {
         const { onStop, config } = plan;
         await runAgent({
-          store, probe, runner: open.runner, facts, refresh, clock, random, log, memory, report, onStop, ttlMs: config.agentTtlMs, stopTimeoutMs,
+          store, probe, portFacts: portFactsOf(open.inspector),
+          runner: open.runner, facts, refresh, clock, random, log, memory, report, onStop, ttlMs: config.agentTtlMs, stopTimeoutMs,
         }, signal);
       } finally {
         runnerStop.abort();

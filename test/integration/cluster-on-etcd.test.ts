@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { runAgent } from '../../src/agent/agent.ts';
 import type { OnStop } from '../../src/agent/agent.ts';
+import { noPortFacts } from '../../src/agent/port-watch.ts';
 import { createAgentReport } from '../../src/agent/report.ts';
 import type { ClusterSnapshot } from '../../src/core/cluster.ts';
 import type { MachineId, MachineFacts } from '../../src/core/machine.ts';
@@ -92,7 +93,7 @@ describe('a cluster over a real etcd', () => {
     const work = Promise.all([
       runEngine({ ...needs, mirror: own, machine: id as MachineId, report: engine }, stop),
       runAgent({
-        ...needs, runner, facts, memory, probe: () => Promise.resolve(null), onStop: () => Promise.resolve(onStop), stopTimeoutMs: waitMs, report: createAgentReport(),
+        ...needs, runner, facts, memory, probe: () => Promise.resolve(null), portFacts: noPortFacts, onStop: () => Promise.resolve(onStop), stopTimeoutMs: waitMs, report: createAgentReport(),
       }, stop),
     ]).then(() => links.abort());
     const ended = Promise.all([work, own.run(links.signal)]).then(() => store.close());

@@ -1,0 +1,121 @@
+/** What a machine says about its ports: whose listeners are reported, and when a failed start is a conflict. */
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+import type { MachinePorts } from '../core/ports.ts';
+import { unchecked, unfenced, withoutPorts } from '../core/unit.ts';
+import type { Assignment, FileHash, UnitStatus } from '../core/unit.ts';
+import type { UnitName } from '../core/unit-name.ts';
+import { createLog } from '../lib/log.ts';
+import { createManualClock } from '../lib/manual-clock.ts';
+import type { ManualClock } from '../lib/manual-clock.ts';
+import { RunnerUnavailable } from '../runner/runner.ts';
+import { createPortWatch } from './port-watch.ts';
+import type { LogLine, PortWatch } from './port-watch.ts';
+
+const app = 'app.service' as UnitName;
+const hash = 'a'.repeat(40) as FileHash;
+const withPort = (port: number): ReadonlyMap<UnitName, Assignment> => new Map([[app, {
+  hash, desired: 'launched', restart: 0, ...withoutPorts, ports: { http: port }, why: '', assignedAtMs: 0, finished: false, ...unfenced,
+}]]);
+const statusOf = (active: string, more: Partial<UnitStatus> = {}): ReadonlyMap<UnitName, UnitStatus> => new Map([[app, {
+  load: 'loaded', active, sub: '', hash, sinceMs: 0, result: active === 'failed' ? 'exit-code' : 'success', exitStatus: null, succeeded: false,
+  restarts: 0, mainPid: 0, restart: 0, problem: '', ...unchecked, ...more,
+}]]);
+
+let clock: ManualClock;
+let watch: PortWatch;
+let stop: AbortController;
+let ended: Promise<unknown>;
+let listening: number[];
+let lines: LogLine[] | Error;
+let told: MachinePorts | undefined;
+
+beforeEach(async () => {
+  clock = createManualClock();
+  stop = new AbortController();
+  listening = [];
+  lines = [];
+  told = undefined;
+  watch = createPortWatch({
+    clock, log: createLog('test', 'error', () => undefined),
+    facts: {
+      listening: () => Promise.resolve({ listening, ephemeral: { low: 32_768, high: 60_999 } }),
+      lastLines: () => (lines instanceof Error ? Promise.reject(lines) : Promise.resolve(lines)),
+    },
+    tell: (ports) => { told = ports; },
+  });
+  watch.update(new Map(), new Map());
+  ended = watch.run(stop.signal).catch((error: unknown) => error);
+  await clock.settle();
+});
+afterEach(async () => {
+  stop.abort();
+  await ended;
+});
+
+const conflicts = (): readonly string[] => (told?.conflicts ?? []).map(({ unit, port, why }) => `${unit} ${String(port)}: ${why}`);
+
+test('what listens is reported, but for ports of fleet\'s own units', async () => {
+  listening = [80, 20_001];
+  watch.update(new Map(), withPort(20_001));
+  await clock.settle();
+  assert.deepEqual(told, { ephemeral: { low: 32_768, high: 60_999 }, listening: [80], conflicts: [] });
+  listening = [80, 443, 20_001];
+  await clock.advance(5_000);
+  assert.deepEqual(told?.listening, [80, 443], 'it is looked again after a while');
+  watch.update(statusOf('deactivating', { ports: { http: 20_001 } }), new Map());
+  await clock.settle();
+  assert.deepEqual(told.listening, [80, 443], 'a unit that is still stopping has its port');
+  watch.update(new Map(), new Map());
+  await clock.settle();
+  assert.deepEqual(told.listening, [80, 443, 20_001]);
+});
+
+test('a unit that failed while something listens on its port found it in use, until it runs there', async () => {
+  listening = [20_001];
+  watch.update(statusOf('activating'), withPort(20_001));
+  await clock.settle();
+  assert.deepEqual(conflicts(), []);
+  watch.update(statusOf('failed'), withPort(20_001));
+  await clock.advance(300);
+  assert.deepEqual(conflicts(), ['app.service 20001: something else listens on it']);
+  watch.update(statusOf('active'), withPort(20_001));
+  await clock.advance(5_000);
+  assert.deepEqual(conflicts(), []);
+});
+
+test('without a listener the log of the unit tells, if it was written for this port', async () => {
+  watch.update(statusOf('activating'), withPort(20_001));
+  await clock.settle();
+  const complaint = 'bind: Address already in use';
+  lines = [{ atMs: clock.nowMs() - 1, text: complaint }];
+  watch.update(statusOf('failed'), withPort(20_001));
+  await clock.advance(300);
+  assert.deepEqual(conflicts(), [], 'that was written before it had this port');
+  lines = [{ atMs: clock.nowMs(), text: complaint }];
+  watch.update(statusOf('failed', { sinceMs: 2 }), withPort(20_001));
+  await clock.advance(300);
+  assert.deepEqual(conflicts(), [`app.service 20001: ${complaint}`]);
+});
+
+test('a conflict stays told after the unit got another port, for a while, and goes with the unit', async () => {
+  listening = [20_001];
+  watch.update(statusOf('failed'), withPort(20_001));
+  await clock.advance(300);
+  watch.update(statusOf('active'), withPort(20_002));
+  await clock.advance(5_000);
+  assert.equal(conflicts().length, 1);
+  await clock.advance(600_000);
+  assert.equal(conflicts().length, 0);
+});
+
+test('a failure is looked at once, and a log that cannot be read is no conflict', async () => {
+  lines = new RunnerUnavailable('journalctl cannot be run');
+  watch.update(statusOf('failed'), withPort(20_001));
+  await clock.advance(300);
+  assert.deepEqual(conflicts(), []);
+  lines = [{ atMs: clock.nowMs(), text: 'address already in use' }];
+  watch.update(statusOf('failed'), withPort(20_001));
+  await clock.advance(5_000);
+  assert.deepEqual(conflicts(), [], 'the same failure again is no news');
+});
