@@ -7,6 +7,8 @@ import { runFleetctl } from './cli/run.ts';
 import { createClient } from './client/client.ts';
 import { forwardToSocket } from './fleetctl/forward-socket.ts';
 import { processTerminal, releaseTerminal } from './fleetctl/terminal.ts';
+import { removeFile, replaceFile } from './fleetctl/replace-file.ts';
+import { runShell } from './fleetctl/run-shell.ts';
 import { systemClock } from './lib/system-clock.ts';
 import { version } from './lib/version.ts';
 
@@ -33,6 +35,9 @@ const ended = runFleetctl(process.argv.slice(2), {
       () => true,
       () => false,
     ),
+  replaceFile,
+  removeFile,
+  runShell,
   connect: createClient,
   openSsh: async (destination, options, signal) => {
     const needs = { clock: systemClock, terminal: processTerminal, agent: process.env['SSH_AUTH_SOCK'] ?? '' };

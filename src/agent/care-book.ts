@@ -6,6 +6,7 @@
  */
 import { isServing } from '../core/reconcile/drain.ts';
 import type { Drain } from '../core/reconcile/drain.ts';
+import { renderUnit } from '../core/reconcile/render.ts';
 import type { HealthState } from '../core/health.ts';
 import { careOf, needsCare } from '../core/unit-care.ts';
 import type { UnitCare } from '../core/unit-care.ts';
@@ -112,9 +113,13 @@ function attendedNow(before: Attended | undefined, seen: Observation, { texts, a
   // An older rendering runs than the one on disk: what was known of it holds.
   if (isSameRun && (before.renderedHash === seen.renderedHash || seen.restart === outdated)) return before;
   if (seen.restart === outdated) return null;
+  const assignment = assignments.get(seen.name);
   const text = texts.get(seen.hash);
-  const file = text === undefined ? null : parseUnitFile(text);
-  const care = file?.ok === true ? careOf(seen.name, file.value, assignments.get(seen.name)?.ports ?? {}) : null;
+  if (assignment === undefined || text === undefined) return null;
+  // Ports that were assigned after it was started are not yet its own.
+  if (renderUnit(seen.name, assignment, text).renderedHash !== seen.renderedHash) return null;
+  const file = parseUnitFile(text);
+  const care = file.ok ? careOf(seen.name, file.value, assignment.ports) : null;
   if (care === null || !needsCare(care)) return null;
   return { renderedHash: seen.renderedHash, care, run: seen.sinceMs, drainsSinceMs: null, stopped: false, health: null };
 }

@@ -52,7 +52,7 @@ export function createClusterView(names: Iterable<string>): ClusterView {
         changed = new Set(wanted);
         return;
       }
-      if (event.kind === 'machine' || event.kind === 'history' || event.kind === 'release') return;
+      if (event.kind !== 'unit' && event.kind !== 'assignment' && event.kind !== 'status') return;
       const seen = units.get(event.name);
       if (seen === undefined) return;
       changed.add(event.name);

@@ -6,7 +6,7 @@ import { failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
 import { shortMachineId } from '../core/machine.ts';
 import { nearest } from '../core/spelling.ts';
-import type { MachineView, StatusView, UnitView } from '../protocol/v2.ts';
+import type { InstanceView, MachineView, ServiceView, StatusView, UnitView } from '../protocol/v2.ts';
 import { formatTable } from './table.ts';
 
 /** How one field of a row is shown; `full` leaves ids and hashes whole. */
@@ -65,6 +65,22 @@ export const unitFileColumns: Columns<UnitFileRow> = {
   desc: ({ unit }) => orDash(unit.description),
 };
 export const unitFileFields = 'unit,hash,dstate,state,target';
+
+/** An instance with the service it answers for. */
+export interface ServiceRow {
+  readonly service: ServiceView;
+  readonly instance: InstanceView;
+}
+
+export const serviceColumns: Columns<ServiceRow> = {
+  service: ({ service }) => service.name,
+  port: ({ service }) => service.portName,
+  address: ({ instance: { address, port } }) => `${address.includes(':') ? `[${address}]` : address}:${port}`,
+  unit: ({ instance }) => instance.unit,
+  machine: ({ instance }, full) => (full ? instance.machine : shortMachineId(instance.machine)),
+  health: ({ instance }) => (instance.health === 'none' ? '-' : instance.health),
+};
+export const serviceFields = 'service,port,address,unit,health';
 
 export const machineColumns: Columns<MachineView> = {
   machine: (row, full) => (full ? row.id : shortMachineId(row.id)),

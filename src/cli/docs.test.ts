@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { machineColumns, unitColumns, unitFileColumns } from './columns.ts';
+import { machineColumns, serviceColumns, unitColumns, unitFileColumns } from './columns.ts';
 import { globalFlags } from './flags.ts';
 import type { FlagSpec } from './flags.ts';
 import { verbs } from './verbs.ts';
@@ -74,7 +74,7 @@ describe('docs/fleetctl.md', () => {
 
   test('names every column of the lists', () => {
     const text = readFileSync(path, 'utf8');
-    for (const columns of [machineColumns, unitColumns, unitFileColumns]) {
+    for (const columns of [machineColumns, serviceColumns, unitColumns, unitFileColumns]) {
       for (const field of Object.keys(columns)) assert.ok(text.includes(`\`${field}\``), field);
     }
   });

@@ -40,6 +40,12 @@ export interface Environment {
   /** A file's bytes. Rejects as node:fs does: an error with a `code`. */
   readFile(path: string): Promise<Uint8Array>;
   fileExists(path: string): Promise<boolean>;
+  /** Replaces a file's text in one step; mode and owner stay. */
+  replaceFile(path: string, text: string): Promise<void>;
+  /** Removes a file, if there is one. */
+  removeFile(path: string): Promise<void>;
+  /** Runs a line of shell; answers null when it has ended with 0, else how it ended, as one line. */
+  runShell(command: string, signal: AbortSignal): Promise<string | null>;
   /** Opens an SSH connection that uses the standard input and output of the process. */
   readonly openSsh: OpenSsh;
   /** Passes standard input to a unix socket and its answer to standard output, until the socket's side ends. */

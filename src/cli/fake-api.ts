@@ -86,6 +86,7 @@ async function answer(scene: Scene, request: IncomingMessage, response: ServerRe
       statuses: sortedUnits(cluster).flatMap((unit) => [...(cluster.statuses.get(unit.name)?.values() ?? [])]),
     }),
     machines: () => ({ revision, machines: cluster.machines }),
+    services: () => ({ revision, services: cluster.services }),
     info: () => ({
       version: '2.0.0',
       keyPrefix: api.keyPrefix,
@@ -98,6 +99,7 @@ async function answer(scene: Scene, request: IncomingMessage, response: ServerRe
   if (resource === 'events') return stream(scene, url.searchParams.has('from') || 'from' in body, response);
   if (resource === 'history') return send(response, 200, historyOf(cluster, name));
   if (name === '') return send(response, 200, lists[resource]?.() ?? {});
+  if (resource === 'services') return send(response, 200, servicesOf(cluster, name));
   const unit = cluster.units.get(name);
   if (unit === undefined) throw new FakeRefusal(404, 'UNIT_NOT_FOUND', `no unit ${name}`);
   const views: Readonly<Record<string, () => object | string | null>> = {
@@ -116,6 +118,12 @@ function historyOf({ history, revision, machines }: FakeCluster, word: string): 
   const events = history.filter((event) => word === '' || (unit === null ? event.machine === machine : event.unit === unit));
   if (events.length === 0 && unit !== null) throw new FakeRefusal(404, 'UNIT_NOT_FOUND', `nothing is remembered of ${word}`);
   return { revision, unit, machine, events };
+}
+
+function servicesOf({ revision, services }: FakeCluster, name: string): object {
+  const found = services.filter((service) => service.name === name);
+  if (found.length === 0) throw new FakeRefusal(404, 'SERVICE_NOT_FOUND', `no service ${name}`);
+  return { revision, services: found };
 }
 
 /** Two lines that show what was asked for. */

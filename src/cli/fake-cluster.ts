@@ -5,7 +5,6 @@
  * is told to listeners.
  */
 import { hashUnitFile, lastValue, parseUnitFile, printUnitFile } from '../core/unit-file.ts';
-import { unchecked } from '../core/unit.ts';
 import { templateOf } from '../core/unit-name.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type {
@@ -19,6 +18,7 @@ import type {
   Explanation,
   HistoryEventView,
   MachineView,
+  ServiceView,
   StatusReport,
   StatusView,
   UnitView,
@@ -73,6 +73,16 @@ export class FakeCluster {
   /** What history tells, and streams that ask for it. */
   readonly history: HistoryEventView[] = [];
   readonly listeners: Set<(revision: number, event: EventView) => void> = new Set();
+  services: readonly ServiceView[] = [];
+
+  /** Puts a service into the directory, or takes one out that has no instances. */
+  putService(service: ServiceView): void {
+    const { name, portName, instances } = service;
+    const others = this.services.filter((each) => each.name !== name || each.portName !== portName);
+    this.services = instances.length === 0 ? others : [...others, service];
+    this.revision += 1;
+    this.#tell({ kind: 'service', name, portName, service: instances.length === 0 ? null : service });
+  }
 
   /** Something happens: it is remembered, and told. */
   happen(event: HistoryEventView): void {
@@ -111,6 +121,8 @@ export class FakeCluster {
     for (const [name, machines] of this.statuses) {
       for (const [id, status] of machines) events.push({ kind: 'status', name, machine: id, status, present: true });
     }
+    for (const service of this.services)
+      events.push({ kind: 'service', name: service.name, portName: service.portName, service, present: true });
     return events;
   }
 
@@ -244,7 +256,10 @@ export class FakeCluster {
       restart: desired === 'loaded' ? -1 : restart,
       mainPid: 0,
       problem: '',
-      ...unchecked,
+      health: 'none',
+      healthWhy: '',
+      draining: false,
+      ports: {},
     };
     inner(this.assignments, name).set(id, assignment);
     inner(this.statuses, name).set(id, status);

@@ -21,6 +21,8 @@ export interface FakeTerminal {
   /** Unit files and others, by absolute path; the working directory is /home. */
   readonly files: Map<string, string>;
   readonly env: Record<string, string>;
+  /** Lines of shell that were run; `false` fails. */
+  readonly commands: string[];
   readonly clock: ManualClock;
   run(argv: readonly string[], changes?: Partial<Environment>): Promise<Ran>;
 }
@@ -30,11 +32,13 @@ export function createFakeTerminal(socketPath: string): FakeTerminal {
   const files = new Map<string, string>();
   const env: Record<string, string> = { FLEETCTL_ENDPOINT: `unix://${socketPath}`, USER: 'core' };
   const clock = createManualClock();
+  const commands: string[] = [];
   const missing = (path: string): Error =>
     Object.assign(new Error(`ENOENT: no such file or directory, open '${path}'`), { code: 'ENOENT' });
   return {
     files,
     env,
+    commands,
     clock,
     async run(argv: readonly string[], changes: Partial<Environment> = {}): Promise<Ran> {
       let stdout = '';
@@ -63,6 +67,16 @@ export function createFakeTerminal(socketPath: string): FakeTerminal {
           return new TextEncoder().encode(text);
         },
         fileExists: async (path) => files.has(path),
+        replaceFile: async (path, text) => {
+          files.set(path, text);
+        },
+        removeFile: async (path) => {
+          files.delete(path);
+        },
+        runShell: async (command) => {
+          commands.push(command);
+          return command === 'false' ? '"false" ended with exit status 1' : null;
+        },
         connect: createClient,
         openSsh: () => Promise.reject(new SshFailure('this test has no SSH')),
         forwardToSocket: () => Promise.reject(new Error('this test has no such socket')),

@@ -144,6 +144,12 @@ export const eventFlags: readonly FlagSpec[] = [
   { name: 'lines', short: 'n', kind: 'integer', fallback: '1000', text: 'How many of the newest events to print' },
   outputFlag,
 ];
+export const renderFlags: readonly FlagSpec[] = [
+  word('to', '', 'File to write'),
+  word('exec', '', 'Line of shell to run after the text of the file has changed'),
+  toggle('watch', 'Go on, and render anew whenever the service directory changes'),
+];
+
 export const journalFlags: readonly FlagSpec[] = [
   toggle('follow', 'Go on with new lines as they come', 'f'),
   { name: 'lines', short: 'n', kind: 'integer', fallback: '10', text: 'How many of the newest lines to print' },

@@ -6,12 +6,13 @@
 import { failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
 import { nearest } from '../core/spelling.ts';
-import { machineColumns, machineFields, unitColumns, unitFields, unitFileColumns, unitFileFields } from './columns.ts';
+import { machineColumns, machineFields, serviceColumns, serviceFields, unitColumns, unitFields, unitFileColumns, unitFileFields } from './columns.ts';
 import {
   importFlags,
   eventFlags,
   journalFlags,
   launchFlags,
+  renderFlags,
   outputFlags,
   sshFlags,
   statusFlags,
@@ -209,6 +210,31 @@ export const verbs: readonly VerbSpec[] = [
     ],
     wordsBeforeCommand: (values) => (values.has('machine') || values.has('unit') ? 1 : 2),
     load: () => import('./verbs/ssh.ts'),
+  }),
+  verb({
+    name: 'render',
+    summary: 'Fill a template with the service directory',
+    usage: '[--watch] --to=FILE [--exec=COMMAND] TEMPLATE',
+    flags: renderFlags,
+    errorPrefix: 'Error retrieving services: ',
+    description: [
+      'Writes the template, filled with who listens where now, to a file, in one step and',
+      'only when its text changes; then runs the command. With --watch it goes on, and',
+      'restarts of fleetd leave it waiting. docs/services.md has the tags of templates.',
+    ],
+    load: () => import('./verbs/render.ts'),
+  }),
+  verb({
+    name: 'services',
+    summary: 'List who listens where, now',
+    usage: '[-l|--full] [--no-legend] [--fields=LIST] [SERVICE]',
+    flags: tableFlags(serviceFields, Object.keys(serviceColumns)),
+    errorPrefix: 'Error retrieving services: ',
+    description: [
+      'Lists the units that have ports of the cluster and are active, healthy (or not',
+      'checked) and not about to be stopped, by service and by the name of the port.',
+    ],
+    load: () => import('./verbs/services.ts'),
   }),
   verb({
     name: 'start',

@@ -3,7 +3,6 @@ import { describe, test } from 'node:test';
 import type { FleetClient } from '../client/client.ts';
 import { Unreachable } from '../client/errors.ts';
 import type { StreamItem } from '../client/events.ts';
-import { unchecked } from '../core/unit.ts';
 import { createManualClock } from '../lib/manual-clock.ts';
 import type { ManualClock } from '../lib/manual-clock.ts';
 import type { AssignmentView, EventView, Explanation, StatusView, UnitView } from '../protocol/v2.ts';
@@ -72,7 +71,10 @@ function status(name: string, changes: Partial<StatusView> = {}, id: string = ma
     restart: 0,
     mainPid: 1,
     problem: '',
-    ...unchecked,
+    health: 'none',
+    healthWhy: '',
+    draining: false,
+    ports: {},
     ...changes,
   };
   return { kind: 'status', name, machine: id, status: view };

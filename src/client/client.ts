@@ -17,6 +17,7 @@ import type {
   HistoryList,
   InfoView,
   MachineList,
+  ServiceList,
   StatusList,
   StatusReport,
   UnitList,
@@ -60,6 +61,9 @@ export interface FleetClient {
   unitFile(name: string, signal: AbortSignal): Promise<string | null>;
   statuses(signal: AbortSignal): Promise<StatusList>;
   machines(signal: AbortSignal): Promise<MachineList>;
+  services(signal: AbortSignal): Promise<ServiceList>;
+  /** One service, an entry for each port name; null when no unit belongs to it. */
+  service(name: string, signal: AbortSignal): Promise<ServiceList | null>;
   /** Null when there is no such unit. */
   explain(name: string, signal: AbortSignal): Promise<Explanation | null>;
   /** What happened; null when nothing is remembered of the unit or machine that `subject` names. */
@@ -137,6 +141,9 @@ export function createClient(options: ClientOptions): FleetClient {
     unit: (name, signal) => orNull(caller.json<UnitView>(get(`/fleet/v2/units/${escaped(name)}`), signal)),
     unitFile: (name, signal) => orNull(caller.text(get(`/fleet/v2/units/${escaped(name)}/file`), signal)),
     statuses: (signal) => caller.json<StatusList>(get('/fleet/v2/statuses'), signal),
+    services: (signal) => caller.json<ServiceList>(get('/fleet/v2/services'), signal),
+    service: (name, signal) =>
+      unlessRefused(caller.json<ServiceList>(get(`/fleet/v2/services/${escaped(name)}`), signal), 'SERVICE_NOT_FOUND', null),
     machines: (signal) => caller.json<MachineList>(get('/fleet/v2/machines'), signal),
     explain: (name, signal) => orNull(caller.json<Explanation>(get(`/fleet/v2/explain/${escaped(name)}`), signal)),
     history: ({ subject, lines }, signal) =>

@@ -31,6 +31,8 @@ export const limits = {
   busCallsInFlightMax: 64,
   /** Values one option of [X-Fleet] may list: checks compare lists with each other. */
   fleetOptionValuesMax: 256,
+  /** Bytes of a template of `fleetctl render`. */
+  templateBytesMax: 1_048_576,
   /** Longest DrainTime= of a unit: nobody waits longer for a stop. */
   drainMsMax: 3_600_000,
   /** Errors, and warnings, one check of a unit file reports: people mend the first ones first. */

@@ -9,10 +9,13 @@
  * GET  /units/NAME/file  -> text/plain    canonical unit text (cat)
  * GET  /statuses         -> StatusList    every unit that a machine reports (list-units)
  * GET  /machines         -> MachineList
+ * GET  /services       -> ServiceList   who listens where, now
+ * GET  /services/NAME  -> ServiceList   one of them, an entry for each port name
+ * GET  /prometheus-sd  -> PrometheusTargets[]; ?service=NAME… ?port=NAME…
  * GET  /explain/NAME     -> Explanation
  * GET  /status/NAME      -> StatusReport  one block per machine
  * GET  /journal/NAME     -> text/plain, chunked; ?lines=N&follow=true&output=short&machine=ID
- * GET  /events           -> text/event-stream; ?unit=NAME… ?kind=unit… ?from=REVISION | ?at-least=REVISION
+ * GET  /events           -> text/event-stream; ?unit=NAME… ?service=NAME… ?kind=unit… ?from=REVISION | ?at-least=REVISION
  * POST /events              EventsRequest -> the same, for more names than a path holds
  * GET  /history         -> HistoryList   what happened to units and machines; /history/NAME for one unit or machine; ?lines=N
  * POST /scale            ScaleRequest   -> ScaleAnswer    instances are started, or destroyed, highest number first
@@ -171,6 +174,31 @@ export interface MachineView {
 
 export interface UnitList { readonly revision: number; readonly units: readonly UnitView[] }
 export interface StatusList { readonly revision: number; readonly statuses: readonly StatusView[] }
+/** The units that answer under one name, on the port they call by one name. */
+export interface ServiceView {
+  readonly name: string;
+  readonly portName: string;
+  /** Active, not draining, and healthy unless nothing checks them. */
+  readonly instances: readonly InstanceView[];
+}
+
+export interface InstanceView {
+  readonly unit: string;
+  readonly machine: string;
+  readonly address: string;
+  readonly port: number;
+  readonly health: 'none' | 'healthy';
+  readonly sinceMs: number;
+}
+
+export interface ServiceList { readonly revision: number; readonly services: readonly ServiceView[] }
+
+/** A group of Prometheus' HTTP service discovery. */
+export interface PrometheusTargets {
+  readonly targets: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 export interface MachineList { readonly revision: number; readonly machines: readonly MachineView[] }
 
 /** Why a unit runs where it does, or why it does not run. */
@@ -251,15 +279,24 @@ export type EventView =
       readonly event: HistoryEventView;
       readonly present?: true;
     }
+  | {
+      readonly kind: 'service';
+      readonly name: string;
+      readonly portName: string;
+      readonly service: ServiceView | null;
+      readonly present?: true;
+    }
   | { readonly kind: 'current' };
 
 /**
  * Which events a stream tells; absent fields take everything. `from` goes on after that revision (410 when it is too
  * old), `atLeast` waits until the present state is not older than that one. With `units`, events of machines come only
- * when `kinds` names them.
+ * when `kinds` names them; those of services come only then, too.
  */
 export interface EventsRequest {
   readonly units?: readonly string[];
+  /** Only these services. */
+  readonly services?: readonly string[];
   readonly kinds?: readonly EventView['kind'][];
   readonly from?: number;
   readonly atLeast?: number;

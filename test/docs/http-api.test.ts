@@ -52,7 +52,7 @@ async function settle(): Promise<void> {
   const hash: FileHash = unit.hash;
   await fleetd.write([
     putAssignment(fakeMachineId, 'app@1.service', { hash, why: 'the least loaded machine that fits (0 units before it)' }),
-    putStatus(fakeMachineId, 'app@1.service', { hash, sinceMs: 1_700_000_000_000 }), putStatus(two, 'app@2.service', { hash }),
+    putStatus(fakeMachineId, 'app@1.service', { hash, sinceMs: 1_700_000_000_000, ports: { http: 20_001 }, health: 'healthy' }), putStatus(two, 'app@2.service', { hash }),
   ]);
 }
 

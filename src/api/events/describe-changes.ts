@@ -4,6 +4,7 @@
  * view.
  */
 import type { ClusterSnapshot } from '../../core/cluster.ts';
+import { servicesOf } from '../../core/directory.ts';
 import type { MachineId } from '../../core/machine.ts';
 import type { SectionReader } from '../../core/schedule/sections.ts';
 import type { Placement } from '../../core/unit.ts';
@@ -22,7 +23,9 @@ import {
   type Viewed,
 } from '../views.ts';
 import { describeNews, presentHistory, type TouchedHistories } from './describe-history.ts';
+import { describeServices } from '../service-views.ts';
 import type { EventHead } from './filter.ts';
+import { describeServiceChanges } from './service-changes.ts';
 
 /** The cluster before and after some changes. */
 export interface Difference {
@@ -41,7 +44,7 @@ interface Touched extends TouchedHistories {
   readonly releases: Set<UnitName>;
 }
 
-/** The events of one batch: units, assignments, statuses, releases, machines. */
+/** The events of one batch: units, assignments, statuses, releases, machines, services. */
 export function describeChanges({ before, after, sections, changes }: Difference): readonly EventView[] {
   const touched = touchedBy(changes, { before, after });
   const viewedBefore: Viewed = { snapshot: before, sections };
@@ -66,6 +69,8 @@ export function describeChanges({ before, after, sections, changes }: Difference
     if (!isSame(describeMachine(before, machine), view)) events.push({ kind: 'machine', machine, view });
   }
   events.push(...describeNews({ before, after }, touched));
+  const placements = [...touched.assignments, ...touched.statuses];
+  events.push(...describeServiceChanges(viewedBefore, viewedAfter, { placements, machines: touched.machines }));
   return events;
 }
 
@@ -193,6 +198,12 @@ export function* describePresent(viewed: Viewed, wants: (head: EventHead) => boo
   for (const machine of snapshot.machines.keys()) {
     if (wants({ kind: 'machine', unit: null })) {
       yield { kind: 'machine', machine, view: describeMachine(snapshot, machine), present: true };
+    }
+  }
+  for (const service of describeServices(servicesOf(viewed))) {
+    const { name, portName } = service;
+    if (wants({ kind: 'service', unit: null, service: name })) {
+      yield { kind: 'service', name, portName, service, present: true };
     }
   }
 }

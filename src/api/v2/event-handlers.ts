@@ -40,10 +40,12 @@ export function postEvents(
 
 function readQuery(request: FastifyRequest): Result<EventsRequest> {
   const units = queryValues(request, 'unit');
+  const services = queryValues(request, 'service');
   const words = queryValues(request, 'kind');
   const kinds = eventKinds.filter((kind) => words.includes(kind));
-  if (units.length > limits.unitsPerRequestMax) {
-    return failure('REQUEST_TOO_LARGE', `${units.length} units are named, the limit is ${limits.unitsPerRequestMax}`);
+  const named = Math.max(units.length, services.length);
+  if (named > limits.unitsPerRequestMax) {
+    return failure('REQUEST_TOO_LARGE', `${named} units or services are named, the limit is ${limits.unitsPerRequestMax}`);
   }
   const wrong = words.find((word) => !kinds.some((kind) => kind === word));
   if (wrong !== undefined) {
@@ -54,6 +56,7 @@ function readQuery(request: FastifyRequest): Result<EventsRequest> {
   if (!atLeast.ok) return atLeast;
   return success({
     ...(units.length === 0 ? {} : { units }),
+    ...(services.length === 0 ? {} : { services }),
     ...(kinds.length === 0 ? {} : { kinds }),
     ...(from.value === null ? {} : { from: from.value }),
     ...(atLeast.value === null ? {} : { atLeast: atLeast.value }),
@@ -109,8 +112,9 @@ function waitFor({ needs, signal }: Scene, revision: number): Promise<boolean> {
   );
 }
 
-function filterOf({ units, kinds }: EventsRequest): EventFilter {
-  return { units: units === undefined ? null : new Set(units), kinds: kinds === undefined ? null : new Set(kinds) };
+function filterOf({ units, services, kinds }: EventsRequest): EventFilter {
+  const setOf = (names: readonly string[] | undefined): ReadonlySet<string> | null => (names === undefined ? null : new Set(names));
+  return { units: setOf(units), services: setOf(services), kinds: setOf(kinds) };
 }
 
 async function serve(scene: Scene, query: EventQuery, reply: FastifyReply): Promise<void> {

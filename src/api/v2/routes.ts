@@ -13,6 +13,7 @@ import { listHistory } from './history-handlers.ts';
 import { explainUnit, getInfo, getUnit, getUnitFile, listMachines, listStatuses, listUnits } from './read-handlers.ts';
 import type { Scene, SceneHandler } from './scene.ts';
 import { applySchema, destroySchema, eventsSchema } from './schemas.ts';
+import { getPrometheusTargets, getService, listServices } from './service-handlers.ts';
 import { getJournal, getStatus } from './unit-text.ts';
 import { apply, destroy } from './write-handlers.ts';
 
@@ -34,6 +35,9 @@ export function addV2Routes(app: FastifyInstance, scene: Scene): void {
   add('/units/:name/file', { GET: get(getUnitFile) });
   add('/statuses', { GET: get(listStatuses) });
   add('/machines', { GET: get(listMachines) });
+  add('/services', { GET: get(listServices) });
+  add('/services/:name', { GET: get(getService) });
+  add('/prometheus-sd', { GET: get(getPrometheusTargets) });
   add('/explain/:name', { GET: get(explainUnit) });
   add('/status/:name', { GET: get(getStatus) });
   add('/journal/:name', { GET: get(getJournal) });

@@ -56,6 +56,7 @@ export const eventsSchema: object = {
   additionalProperties: false,
   properties: {
     units: names,
+    services: names,
     kinds: { type: 'array', maxItems: eventKinds.length, items: { type: 'string', enum: eventKinds } },
     from: revision,
     atLeast: revision,
