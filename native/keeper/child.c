@@ -185,6 +185,8 @@ _Noreturn void child_run(const struct run *run) {
     become(run, &identity);
     enter_working_directory(run, &identity);
     if (unit->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) fail(run, EXEC_NO_NEW_PRIVILEGES, "NO_NEW_PRIVILEGES");
+    /* The keeper is what stops a fenced unit: without it the unit must not run. Cleared by a change of user, so set last. */
+    if (unit->fence != NULL) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     execve(executable, arguments.items, environment.items);
     fail(run, EXEC_EXEC, "EXEC");
 }

@@ -39,6 +39,7 @@ static const struct setting settings[] = {
     {"identifier", TEXT, AT(identifier), NULL},
     {"output", TEXT, AT(output), NULL},
     {"error", TEXT, AT(error), NULL},
+    {"fence", TEXT, AT(fence), NULL},
     {"type", CHOICE, AT(type), type_names},
     {"restart", CHOICE, AT(restart), restart_names},
     {"kill-mode", CHOICE, AT(kill_mode), kill_mode_names},

@@ -49,6 +49,7 @@ struct unit {
     char *identifier;
     char *output; /* journal, null, file:PATH, append:PATH, truncate:PATH */
     char *error;  /* the same, or inherit */
+    char *fence;  /* the file with the moment until which the unit may run; NULL: it may run for ever */
     uint64_t type, restart, kill_mode, notify_access;
     uint64_t remain_after_exit, guess_main_pid, send_sigkill, send_sighup, ignore_sigpipe, no_new_privileges;
     uint64_t restart_us, timeout_start_us, timeout_stop_us, runtime_max_us, watchdog_us, limit_interval_us, limit_burst;

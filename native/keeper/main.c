@@ -1,5 +1,6 @@
-/* The keeper's two modes, and how it gets into the background; see protocol.h. */
+/* The keeper's modes, and how it gets into the background; see protocol.h. */
 #include "control.h"
+#include "fence.h"
 #include "journal.h"
 #include "loop.h"
 #include "relay.h"
@@ -104,7 +105,7 @@ static void clear_leftovers(struct service *service) {
 static void keep(const char *name, const char *command, int reports) {
     struct service service = {
         .name = name, .main_pidfd = -1, .verdict_fd = -1, .deadline_us = TIME_INFINITY, .watchdog_deadline_us = TIME_INFINITY,
-        .look_again_us = TIME_INFINITY, .runtime_deadline_us = TIME_INFINITY, .main_pid_known = true};
+        .look_again_us = TIME_INFINITY, .fence_look_us = TIME_INFINITY, .runtime_deadline_us = TIME_INFINITY, .main_pid_known = true};
     bool was_up = false;
     struct ears ears = {.signals = hear_signals(), .control = control_open(), .notify = -1};
     if (ears.signals < 0 || ears.control < 0) {
@@ -170,6 +171,7 @@ static int start_keeper(char **arguments) {
 int main(int count, char **arguments) {
     if (count == 5 && strcmp(arguments[1], "unit") == 0) return start_keeper(arguments + 2);
     if (count == 2 && strcmp(arguments[1], "notify") == 0) return relay_run();
-    fprintf(stderr, "usage: keeper unit STATE-DIRECTORY NAME COMMAND | keeper notify\n");
+    if (count == 3 && strcmp(arguments[1], "fence") == 0) return fence_run(arguments[2]);
+    fprintf(stderr, "usage: keeper unit STATE-DIRECTORY NAME COMMAND | keeper notify | keeper fence FIFO\n");
     return 2;
 }

@@ -6,6 +6,7 @@
  *       Exit status 0: it took over. 75 (EXIT_BUSY): the unit has a keeper already, talk to that one.
  *       1: it could not, why is one line on stderr.
  *   keeper notify                              relays lines of stdin to $NOTIFY_SOCKET (relay.c).
+ *   keeper fence FIFO                          is the process of a fence (fence.h).
  *
  * Files below STATE-DIRECTORY:
  *   units/NAME/instructions   written by fleetd by temp + rename, read at every start that somebody asked for

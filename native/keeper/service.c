@@ -80,6 +80,11 @@ void service_begin_start(struct service *service, bool automatic) {
         service_set_state(service, STATE_FAILED);
         return;
     }
+    if (!service_may_run(service)) {
+        journal_note(4, "%s: Not started: this machine is not certain to belong to the cluster.", service->name);
+        service_enter_dead(service, RESULT_RESOURCES, false);
+        return;
+    }
     if (automatic) service->restarts++;
     else if (service->flush_restarts) service->restarts = 0;
     service->flush_restarts = false;

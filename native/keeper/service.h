@@ -17,6 +17,8 @@
 #define LOOK_AGAIN_US 50000
 /* How long a state that could not be saved waits for the next try. */
 #define SAVE_AGAIN_US 1000000
+/* How often a fenced unit's moment is looked at: after a suspended machine went on, it is stopped within this time. */
+#define FENCE_LOOK_US 1000000
 
 enum state {
     STATE_DEAD, STATE_CONDITION, STATE_START_PRE, STATE_START, STATE_START_POST, STATE_RUNNING, STATE_EXITED, STATE_RELOAD,
@@ -62,6 +64,7 @@ struct service {
     uint64_t runtime_deadline_us; /* RuntimeMaxSec=, kept across a reload */
     uint64_t watchdog_us; /* the unit's, or what it asked for by WATCHDOG_USEC= */
     uint64_t watchdog_deadline_us;
+    uint64_t fence_look_us; /* when to look at the fence's moment again; TIME_INFINITY: it is down or has no fence */
     uint64_t look_again_us; /* when to look again for a PID file or for leftover processes */
     uint64_t save_again_us; /* when to try again to save a state that could not be saved */
     uint64_t since_us;        /* wall clock: since when inactive, activating, active ... */
@@ -136,6 +139,8 @@ void service_on_main_lost(struct service *service);
 /* The descriptor of a Type=exec command has something to read: its end means that the command was executed. */
 void service_on_verdict(struct service *service);
 uint64_t service_next_time(const struct service *service);
+/* Whether the unit's fence lets it run; looks again later when it does. */
+bool service_may_run(struct service *service);
 
 /* -- commands, commands.c -- */
 /* Carries out one command line; returns NULL, or why it was refused. */

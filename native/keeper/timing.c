@@ -1,4 +1,5 @@
 /* What a service does because time has passed: its time limits, the watchdog, looking again. */
+#include "fence.h"
 #include "journal.h"
 #include "service.h"
 
@@ -68,6 +69,21 @@ static void look_again(struct service *service, uint64_t now_us) {
     else service_enter_running(service, RESULT_SUCCESS);
 }
 
+bool service_may_run(struct service *service) {
+    service->fence_look_us = TIME_INFINITY;
+    if (service->unit == NULL || service->unit->fence == NULL) return true;
+    uint64_t left_us = fence_left_ms(service->unit->fence) * 1000;
+    if (left_us == 0) return false;
+    service->fence_look_us = monotonic_us() + (left_us < FENCE_LOOK_US ? left_us : FENCE_LOOK_US);
+    return true;
+}
+
+static void look_at_fence(struct service *service) {
+    if (service_is_down(service) || service_may_run(service)) return;
+    journal_note(4, "%s: This machine was cut off from the cluster for too long. Stopping.", service->name);
+    service_command(service, "stop");
+}
+
 void service_on_time(struct service *service, uint64_t now_us) {
     if (now_us >= service->watchdog_deadline_us) {
         service->watchdog_deadline_us = TIME_INFINITY;
@@ -75,6 +91,7 @@ void service_on_time(struct service *service, uint64_t now_us) {
         service_enter_signal(service, STATE_STOP_WATCHDOG, RESULT_WATCHDOG);
         return;
     }
+    if (now_us >= service->fence_look_us) look_at_fence(service);
     if (now_us >= service->look_again_us) look_again(service, now_us);
     if (now_us >= service->deadline_us) on_deadline(service);
 }
@@ -85,6 +102,6 @@ static uint64_t earlier(uint64_t one, uint64_t other) {
 
 uint64_t service_next_time(const struct service *service) {
     uint64_t next_us = earlier(service->deadline_us, service->watchdog_deadline_us);
-    next_us = earlier(next_us, service->look_again_us);
+    next_us = earlier(earlier(next_us, service->fence_look_us), service->look_again_us);
     return service->dirty ? earlier(next_us, service->save_again_us) : next_us;
 }

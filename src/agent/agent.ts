@@ -34,6 +34,7 @@ import type { PortFacts } from './port-watch.ts';
 import { createPresence } from './presence.ts';
 import type { Presence } from './presence.ts';
 import { createProblemBook } from './problems.ts';
+import { createFences } from './fences.ts';
 import { createReporter } from './reporter.ts';
 import type { AgentReport } from './report.ts';
 import { createUnitFiles } from './unit-files.ts';
@@ -76,13 +77,15 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
   const { clock, random, log, report, store, runner } = needs;
   const machine = needs.facts().id;
   const bell = createBell();
-  const presence = createPresence(needs);
+  const presence = createPresence({ ...needs, onRenewed: () => fences.extend() });
+  const fences = createFences({ store, clock, machine, presence, fence: runner.fence });
   const assignments = followAssignments(needs, machine, () => {
     report.assignmentsKnown = true;
     bell.wake();
   });
   presence.subscribe(() => {
     report.presence = presence.state();
+    fences.extend();
     bell.wake();
   });
   const reporter = createReporter({ store, clock, presence, machine, report });
@@ -94,7 +97,7 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
   await finished.recall();
   const passNeeds: PassNeeds = {
     runner, clock, random, log, reporter, report, bell, finished, problems: createProblemBook(random), files: createUnitFiles(needs),
-    attendance, portWatch,
+    attendance, portWatch, fences,
   };
   const loops = { needs, presence, passNeeds };
   // What has to go on while units are stopped ends only when the agent has left.
@@ -128,8 +131,7 @@ async function workAndLeave(
   });
   if (signal.aborted || await askOnStop(needs) === 'keep') return;
   needs.log.info('leaving the cluster: stopping the units of this machine');
-  await stopUnits({ needs, presence, passNeeds }, signal);
-  await presence.leave();
+  await presence.leave(await stopUnits({ needs, presence, passNeeds }, signal));
 }
 
 function wishesOf(assignments: Assignments, presence: Presence): Wishes {
@@ -157,11 +159,15 @@ async function askOnStop({ clock, log, onStop }: AgentNeeds): Promise<OnStop> {
   }
 }
 
-/** Stops and unloads all units, as if nothing were assigned any more. */
-async function stopUnits({ needs, passNeeds }: Loops, signal: AbortSignal): Promise<void> {
+/** Stops and unloads all units, as if nothing were assigned any more; answers whether none is left. */
+async function stopUnits({ needs, passNeeds }: Loops, signal: AbortSignal): Promise<boolean> {
+  let isEmpty = false;
   const none: Wishes = {
     assignments: () => new Map(), untouched: () => new Set(), drainMsMax: needs.stopTimeoutMs * drainShareOfStop,
-    isOver: (observations) => [...observations.values()].every(isForeign),
+    isOver(observations) {
+      isEmpty = observations.size === 0;
+      return [...observations.values()].every(isForeign);
+    },
   };
   try {
     await withDeadline({ clock: needs.clock, limitMs: needs.stopTimeoutMs, signal }, (late) => bringAbout({ ...passNeeds, finished: unconcerned }, none, late));
@@ -170,6 +176,7 @@ async function stopUnits({ needs, passNeeds }: Loops, signal: AbortSignal): Prom
     if (!(error instanceof DeadlineExceeded)) throw error;
     needs.log.warning('some units have not stopped in time; leaving the cluster all the same', { afterMs: needs.stopTimeoutMs });
   }
+  return isEmpty;
 }
 
 /** Rings the bell for every change the runner tells of. */

@@ -23,7 +23,7 @@ export interface Assignments {
 }
 
 export function followAssignments(needs: FollowNeeds, machine: MachineId, onChange: () => void): Assignments {
-  const assignments = new Map<UnitName, Assignment>();
+  let assignments = new Map<UnitName, Assignment>();
   const unreadable = new Set<UnitName>();
   let known = false;
   const take = (change: StoreChange): void => {
@@ -42,6 +42,8 @@ export function followAssignments(needs: FollowNeeds, machine: MachineId, onChan
     needs.log.warning(`cannot read the assignment of ${name}, leaving the unit as it is: ${decoded.failure.message}`);
   };
   const follower = createFollower(needs, keys.assignmentsOf(machine), ({ changes }) => {
+    // A copy: a plan keeps what it was made from.
+    if (changes.length > 0) assignments = new Map(assignments);
     for (const change of changes) take(change);
     known = true;
     onChange();

@@ -2,6 +2,7 @@
  * Carries out an agent's plan: one executor for each kind of step, steps of a kind together.
  * Promises: order as planned; what goes wrong with one unit keeps no other from being done, and ends the plan for that unit.
  */
+import { fenceUnit } from '../core/fence/fence-unit.ts';
 import type { Step, StepKind, StepOf } from '../core/reconcile/step.ts';
 import type { FileHash } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
@@ -18,6 +19,8 @@ export interface StepProblem {
 export interface StepNeeds {
   readonly runner: UnitRunner;
   readonly attendance: Pick<Attendance, 'drain' | 'undrain' | 'noteStopped'>;
+  /** Raises a fence for the assignments the plan was made from; answers with why it could not. */
+  readonly raiseFence: (lostAfterMs: number, signal: AbortSignal) => Promise<string | null>;
   /** Reads unit files into the agent's cache; answers with those it could not read. */
   readonly fetchFiles: (hashes: readonly FileHash[], signal: AbortSignal) => Promise<readonly StepProblem[]>;
 }
@@ -42,10 +45,11 @@ export async function carryOut(steps: readonly Step[], needs: StepNeeds, signal:
 /** Whom a step is about; null for the machine as a whole. */
 export function subjectOf(step: Step): Subject | null {
   if (step.kind === 'reload') return null;
+  if (step.kind === 'raise' || step.kind === 'lower') return fenceUnit(step.lostAfterMs);
   return step.kind === 'fetch' ? step.hash : step.unit;
 }
 
-function executorsOf({ runner, fetchFiles, attendance }: StepNeeds): Executors {
+function executorsOf({ runner, fetchFiles, attendance, raiseFence }: StepNeeds): Executors {
   const toProblems = (found: readonly { readonly name: Subject; readonly why: string }[]): readonly StepProblem[] =>
     found.map(({ name, why }) => ({ subject: name, why }));
   return {
@@ -66,6 +70,18 @@ function executorsOf({ runner, fetchFiles, attendance }: StepNeeds): Executors {
     load: async (steps, signal) => toProblems(await runner.load(steps.map(({ rendered }) => rendered), signal)),
     reload: async (_steps, signal) => {
       await runner.reload(signal);
+      return [];
+    },
+    raise: async (steps, signal) => {
+      const problems: StepProblem[] = [];
+      for (const { lostAfterMs } of steps) {
+        const why = await raiseFence(lostAfterMs, signal);
+        if (why !== null) problems.push({ subject: fenceUnit(lostAfterMs), why });
+      }
+      return problems;
+    },
+    lower: async (steps, signal) => {
+      for (const { lostAfterMs } of steps) await runner.fence.lower(lostAfterMs, signal);
       return [];
     },
     start: async (steps, signal) => toProblems(await runner.start(steps.map(requestOf), signal)),

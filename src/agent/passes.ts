@@ -5,6 +5,7 @@
  * nothing is assumed.
  */
 import { planAgent } from '../core/reconcile/plan-agent.ts';
+import type { AgentView } from '../core/reconcile/plan-agent.ts';
 import type { Step } from '../core/reconcile/step.ts';
 import type { Assignment, UnitStatus } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
@@ -18,7 +19,8 @@ import { RunnerUnavailable } from '../runner/runner.ts';
 import type { Observation, UnitRunner } from '../runner/runner.ts';
 import type { Attendance } from './attendance.ts';
 import { carryOut, subjectOf } from './carry-out.ts';
-import type { StepProblem } from './carry-out.ts';
+import type { StepNeeds, StepProblem } from './carry-out.ts';
+import type { Fences } from './fences.ts';
 import type { Finished } from './finished.ts';
 import type { PortWatch } from './port-watch.ts';
 import type { ProblemBook, Subject } from './problems.ts';
@@ -45,6 +47,7 @@ export interface PassNeeds {
   readonly files: UnitFiles;
   readonly attendance: Attendance;
   readonly portWatch: PortWatch;
+  readonly fences: Fences;
   readonly report: AgentReport;
   /** Rings when assignments, units or presence have changed. */
   readonly bell: Bell;
@@ -89,16 +92,19 @@ async function onePass(needs: PassNeeds, wishes: Wishes, signal: AbortSignal): P
   const startedMs = clock.uptimeMs();
   try {
     const observations = await runner.observe(signal);
-    const assignments = wishes.assignments() ?? new Map<UnitName, Assignment>();
+    const known = wishes.assignments();
+    const assignments = known ?? new Map<UnitName, Assignment>();
+    const fences = await needs.fences.look(signal);
     await needs.attendance.look({ observations, assignments, texts: needs.files.texts });
-    const steps = planNow(needs, wishes, observations);
-    const statuses = await statusesNow(needs, wishes, observations);
+    const steps = known === null ? [] : planNow(needs, wishes, { assignments, observations, fences });
+    const statuses = await statusesNow(needs, known, observations);
     needs.reporter.update(statuses);
-    if (wishes.assignments() !== null) needs.portWatch.update(statuses, assignments);
+    if (known !== null) needs.portWatch.update(statuses, assignments);
     if (steps.length === 0) return wishes.isOver(observations) ? 'over' : 'idle';
     report.lastPlan = steps;
     for (const step of steps) log.debug(`${step.kind} ${subjectOf(step) ?? ''}: ${step.why}`);
-    const found = await carryOut(steps, { runner, fetchFiles: needs.files.fetch, attendance: needs.attendance }, signal);
+    const raiseFence: StepNeeds['raiseFence'] = (lostAfterMs, over) => needs.fences.raise(lostAfterMs, assignments, over);
+    const found = await carryOut(steps, { runner, fetchFiles: needs.files.fetch, attendance: needs.attendance, raiseFence }, signal);
     noteOutcome(needs, wishes, { steps, found });
     return 'busy';
   } catch (error) {
@@ -112,25 +118,27 @@ async function onePass(needs: PassNeeds, wishes: Wishes, signal: AbortSignal): P
   }
 }
 
-function planNow(needs: PassNeeds, wishes: Wishes, observations: ReadonlyMap<UnitName, Observation>): readonly Step[] {
-  const assignments = wishes.assignments();
-  if (assignments === null) return [];
+type Seen = Pick<AgentView, 'assignments' | 'fences'> & { readonly observations: ReadonlyMap<UnitName, Observation> };
+
+function planNow(needs: PassNeeds, wishes: Wishes, seen: Seen): readonly Step[] {
   const { problems, files, clock, attendance } = needs;
+  const { assignments } = seen;
   files.keepOnly(assignments);
   const waiting = problems.withheld((subject) => wishOf(assignments, subject), clock.uptimeMs());
   const withheld = new Set([...waiting, ...wishes.untouched()]);
   const drains = attendance.drains(wishes.drainMsMax);
   const finished = needs.finished.units(assignments);
-  const steps = planAgent({ assignments, texts: files.texts, observations, withheld, finished, drains, nowMs: clock.uptimeMs() });
+  const steps = planAgent({ ...seen, texts: files.texts, withheld, finished, drains, nowMs: clock.uptimeMs() });
   const busy = new Set(steps.map(subjectOf));
   for (const subject of problems.subjects()) if (!busy.has(subject) && !withheld.has(subject)) problems.clear(subject);
   return steps;
 }
 
+/** What is reported, by the very assignments that are planned for: what is said to be released is not started by that plan. */
 async function statusesNow(
-  { problems, finished, attendance }: PassNeeds, wishes: Wishes, observations: ReadonlyMap<UnitName, Observation>,
+  { problems, finished, attendance }: PassNeeds, assignments: ReadonlyMap<UnitName, Assignment> | null,
+  observations: ReadonlyMap<UnitName, Observation>,
 ): Promise<ReadonlyMap<UnitName, UnitStatus>> {
-  const assignments = wishes.assignments();
   const statuses = statusesOf({ observations, assignments: assignments ?? new Map(), problems, attendance });
   return assignments === null ? statuses : finished.settle(statuses, assignments);
 }

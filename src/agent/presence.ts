@@ -17,7 +17,7 @@ import { certainMs, endLease, holdLease, isStoreTrouble, keepLease } from '../st
 import type { HeldLease } from '../store/lease-keeper.ts';
 import { decodeMachineRecord, encodeRecord } from '../store/records.ts';
 import { LeaseExpired } from '../store/store.ts';
-import type { Guard, Revision, Store, StoreEntry } from '../store/store.ts';
+import type { CommitChange, Guard, Revision, Store, StoreEntry } from '../store/store.ts';
 import { whyTaken } from './incumbent.ts';
 import { recallLease, rememberLease } from './memory.ts';
 import type { AgentMemory, RememberedLease } from './memory.ts';
@@ -37,6 +37,17 @@ export interface PresenceNeeds {
   /** This machine as it is now; read again with every renewal. */
   readonly facts: () => MachineFacts;
   readonly ttlMs: number;
+  /** Called whenever a renewal of the lease was confirmed. */
+  readonly onRenewed?: () => void;
+}
+
+/**
+ * This machine's record stands under its lease, and the lease lived at `atMs`: Clock.uptimeMs() when the last confirmed renewal was sent.
+ * Another registration means that the record was gone in between.
+ */
+export interface Confirmed {
+  readonly registration: number;
+  readonly atMs: number;
 }
 
 /** What whoever writes in this machine's name needs: the lease, and a guard that fails once it is not this machine's any more. */
@@ -51,14 +62,16 @@ export interface Presence {
   /** null while this machine is not registered, or while it is not certain what the store made of a write. */
   holding(): Holding | null;
   state(): PresenceState;
+  /** What is certain about this machine's registration; null while nothing is. */
+  confirmed(): Confirmed | null;
   /** Calls `listener` whenever holding() or state() may have changed. */
   subscribe(listener: () => void): void;
   /** A write under this guard was refused or got no answer: finds out what holds, and makes a late effect impossible. */
   doubt(guard: Guard): void;
   /** The facts have changed: put the record again soon. */
   refresh(): void;
-  /** Ends the lease, and with it everything written under it. */
-  leave(): Promise<void>;
+  /** Ends the lease, and with it everything written under it. `stopped`: no unit is left, so nobody has to wait for them. */
+  leave(stopped: boolean): Promise<void>;
 }
 
 /** What presence knows between two requests. */
@@ -67,6 +80,9 @@ interface Standing {
   /** The revision of our record and the text we put; null when it is not ours, or not known to be. */
   written: { readonly revision: Revision; readonly text: string } | null;
   remembered: RememberedLease | null;
+  /** The lease of the registration that goes on, and which one it is. */
+  registered: { readonly leaseId: string; readonly number: number } | null;
+  registrations: number;
   state: PresenceState;
 }
 
@@ -75,7 +91,7 @@ export function createPresence(needs: PresenceNeeds): Presence {
   const bell = createBell();
   const listeners = new Set<() => void>();
   const standing: Standing = {
-    held: null, written: null, remembered: null,
+    held: null, written: null, remembered: null, registered: null, registrations: 0,
     state: { state: 'joining', why: 'the store has not answered yet', sinceMs: clock.uptimeMs() },
   };
   const tell = (state: PresenceState['state'], why: string): void => {
@@ -95,6 +111,11 @@ export function createPresence(needs: PresenceNeeds): Presence {
       return standing.held === null || guard === null ? null : { leaseId: standing.held.lease.id, guard };
     },
     state: () => standing.state,
+    confirmed(): Confirmed | null {
+      const { held, written, registered } = standing;
+      if (held === null || written === null || registered === null) return null;
+      return { registration: registered.number, atMs: held.confirmedAtMs };
+    },
     subscribe: (listener) => void listeners.add(listener),
     doubt(guard: Guard): void {
       if (guard.modRevision !== standing.written?.revision) return;
@@ -102,13 +123,25 @@ export function createPresence(needs: PresenceNeeds): Presence {
       bell.wake();
     },
     refresh: () => bell.wake(),
-    async leave(): Promise<void> {
+    async leave(stopped: boolean): Promise<void> {
       if (standing.held === null) return;
+      if (stopped) await sayLeft(needs, standing);
       const confirmed = await endLease(needs, standing.held.lease, leaveMs);
       standing.held = standing.written = null;
       if (!confirmed) log.warning('the store did not confirm that this machine leaves; its record goes when its lease expires');
     },
   };
+}
+
+/** Says in the record that nothing runs here any more. Without it, others wait longer than they had to. */
+async function sayLeft(needs: PresenceNeeds, { held, written }: Standing): Promise<void> {
+  if (held === null || written === null) return;
+  const text = encodeRecord({ ...recordOf(needs, held), left: true });
+  try {
+    await withDeadline({ clock: needs.clock, limitMs: leaveMs }, (late) => putRecord(needs, { held, text, seen: written.revision }, late));
+  } catch (error) {
+    if (!isStoreTrouble(error) && !(error instanceof LeaseExpired)) throw error;
+  }
 }
 
 interface Work {
@@ -145,7 +178,7 @@ async function keepLeaseOf({ needs, standing, tell }: Work, signal: AbortSignal)
   const { held } = standing;
   if (held === null) return;
   await keepLease(needs, held, signal);
-  standing.held = standing.written = null;
+  standing.held = standing.written = standing.registered = null;
   tell('away', 'the lease of this machine has expired; asking for a new one');
 }
 
@@ -183,9 +216,10 @@ async function register({ needs, standing }: Work, signal: AbortSignal): Promise
   }
   // Also when it is there already, as it should be: the new revision ends the guard of every earlier write.
   const text = encodeRecord(own);
-  const revision = await putRecord(needs, { held, text, seen: entry?.modRevision ?? 0 }, signal);
+  const revision = await putRecord(needs, { held, text, seen: entry?.modRevision ?? 0, registers: true }, signal);
   if (revision === null) return 'the record of this machine changed while it was registered';
   standing.written = { revision, text };
+  noteRegistration(standing, held.lease.id, entry?.leaseId ?? null);
   if (!isOurs && entry.leaseId !== null) await endLeaseOfBefore(needs, entry.leaseId, signal);
   await remember(needs, standing, { leaseId: held.lease.id, bootId: own.bootId });
   return null;
@@ -194,6 +228,13 @@ async function register({ needs, standing }: Work, signal: AbortSignal): Promise
 /** The record of this machine under a lease. */
 function recordOf({ facts }: PresenceNeeds, { lease }: HeldLease): MachineRecord {
   return { ...facts(), ttlMs: lease.ttlMs, left: false };
+}
+
+/** The registration goes on when the record was there all the time, under the lease it had. */
+function noteRegistration(standing: Standing, leaseId: string, foundLeaseId: string | null): void {
+  if (standing.registered?.leaseId === leaseId && foundLeaseId === leaseId) return;
+  standing.registrations += 1;
+  standing.registered = { leaseId, number: standing.registrations };
 }
 
 const incumbentOf = (entry: StoreEntry): Parameters<typeof whyTaken>[1] => {
@@ -214,14 +255,18 @@ interface Put {
   readonly held: HeldLease;
   readonly text: string;
   readonly seen: Revision | 0;
+  /** Not only the facts have changed. An engine that has not heard of the registration can take nothing from this machine any more. */
+  readonly registers?: boolean;
 }
 
 /** Writes the record; null when somebody else has written it since. */
-async function putRecord(needs: PresenceNeeds, { held, text, seen }: Put, signal: AbortSignal): Promise<Revision | null> {
-  const key = keys.machine(needs.facts().id);
+async function putRecord(needs: PresenceNeeds, { held, text, seen, registers = false }: Put, signal: AbortSignal): Promise<Revision | null> {
+  const { id, bootId } = needs.facts();
+  const key = keys.machine(id);
+  const registration: CommitChange = { kind: 'put', key: keys.registration(id), value: JSON.stringify({ bootId }) };
   const deadline = { clock: needs.clock, limitMs: needs.ttlMs / 3, signal };
   const outcome = await withDeadline(deadline, (late) => needs.store.commit({
-    guards: [{ key, modRevision: seen }], changes: [{ kind: 'put', key, value: text, leaseId: held.lease.id }],
+    guards: [{ key, modRevision: seen }], changes: [{ kind: 'put', key, value: text, leaseId: held.lease.id }, ...(registers ? [registration] : [])],
   }, late));
   return outcome.committed ? outcome.revision : null;
 }

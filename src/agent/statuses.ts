@@ -2,6 +2,7 @@
  * What a machine reports of its units: what the runner observes, with what fleet itself could not do.
  * Promises: a status says what is, never what was asked for; an assigned unit that nothing can be done for is reported, too.
  */
+import { fenceUnit } from '../core/fence/fence-unit.ts';
 import { isForeign } from '../core/reconcile/plan-agent.ts';
 import type { Assignment, FileHash, UnitStatus } from '../core/unit.ts';
 import { notStarted, unchecked } from '../core/unit.ts';
@@ -29,13 +30,17 @@ export function statusesOf({ observations, assignments, problems, attendance }: 
   }
   for (const [name, assignment] of assignments) {
     const problem = problemOf(problems, name, assignment);
-    if (!observations.has(name) && problem !== '') statuses.set(name, statusOfAbsent(assignment.hash, problem));
+    if (observations.has(name)) continue;
+    const released = assignment.leaving ? assignment.fence : 0;
+    if (released > 0 || problem !== '') statuses.set(name, { ...statusOfAbsent(assignment.hash, problem), released });
   }
   return statuses;
 }
 
 function problemOf(problems: ProblemBook, name: UnitName, assignment: Assignment | undefined): string {
-  return problems.whyOf(name) ?? (assignment === undefined ? null : problems.whyOf(assignment.hash)) ?? '';
+  if (assignment === undefined) return problems.whyOf(name) ?? '';
+  const behind = assignment.fence === 0 ? null : problems.whyOf(fenceUnit(assignment.lostAfterMs));
+  return problems.whyOf(name) ?? problems.whyOf(assignment.hash) ?? behind ?? '';
 }
 
 function statusOf(observation: Observation, problem: string): UnitStatus {

@@ -3,6 +3,7 @@
  * Promises: every key is one row of {@link keyRules}; a key that has no row, a wrong value and options that exclude
  * each other are failures that name the line and the text, never ignored.
  */
+import { whyNotFenceable } from './fence/stop-time.ts';
 import { failure, success } from './failure.ts';
 import type { Failure, Result } from './failure.ts';
 import { printFinding } from './finding.ts';
@@ -188,6 +189,8 @@ function readSection(name: UnitName, file: UnitFile): ReadSection {
   }
   const conflict = wrong.length === 0 ? whyConflicting(section) : null;
   if (conflict !== null) wrong.push({ code: 'UNIT_OPTIONS_CONFLICT', line: 0, text: '', message: conflict });
+  const unstoppable = section.onMachineLost === 'stop' ? whyNotFenceable(name, file) : null;
+  if (unstoppable !== null) wrong.push(unstoppable);
   return { section, unknown, wrong };
 }
 

@@ -86,7 +86,7 @@ function partOf(decision: Decision, { revisionOf, nowMs }: CommitNeeds): Part {
       };
     case 'move':
       return {
-        guards: [unit, ...arrival],
+        guards: [unit, ...arrival, ...guardsOfAbsent(decision.from, revisionOf)],
         changes: [remove(decision.from), put(decision.content, nowMs)],
         shared: [...cursorChanges(decision.cursors), ...formerChanges(decision.unit, decision.former)],
       };
@@ -97,7 +97,11 @@ function partOf(decision: Decision, { revisionOf, nowMs }: CommitNeeds): Part {
         shared: cursorChanges(decision.cursors),
       };
     case 'unassign':
-      return { guards: [unit], changes: [remove(decision.machine)], shared: formerChanges(decision.unit, decision.former) };
+      return {
+        guards: [unit, ...guardsOfAbsent(decision.machine, revisionOf)],
+        changes: [remove(decision.machine)],
+        shared: formerChanges(decision.unit, decision.former),
+      };
   }
 }
 
@@ -108,6 +112,16 @@ function withHistory(part: Part, unit: UnitName, { histories, revisionOf }: Comm
   const key = keys.unitHistory(unit);
   const change: CommitChange = history === null ? { kind: 'delete', key } : { kind: 'put', key, value: encodeRecord(history) };
   return { ...part, guards: [...part.guards, { key, modRevision: revisionOf(key) }], changes: [...part.changes, change] };
+}
+
+/**
+ * What is taken from a machine that is not there stands on its being away: its record is still missing, and it has not registered
+ * since, not even for a while that nobody has heard of yet.
+ */
+function guardsOfAbsent(machine: Decision['machine'], revisionOf: RevisionOf): readonly Guard[] {
+  if (revisionOf(keys.machine(machine)) !== 0) return [];
+  const registration = keys.registration(machine);
+  return [{ key: keys.machine(machine), modRevision: 0 }, { key: registration, modRevision: revisionOf(registration) }];
 }
 
 function bytesOf({ guards, changes, shared = [] }: Part): number {

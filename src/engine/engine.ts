@@ -12,6 +12,8 @@ import { keys } from '../store/keys.ts';
 import { isStoreTrouble, keepLease } from '../store/lease-keeper.ts';
 import { LeaseExpired } from '../store/store.ts';
 import type { Revision } from '../store/store.ts';
+import { createAbsences } from './absences.ts';
+import type { Absences } from './absences.ts';
 import { createMassLoss } from './mass-loss.ts';
 import type { MassLoss } from './mass-loss.ts';
 import { decideUntilOver, untilStuck } from './passes.ts';
@@ -35,15 +37,19 @@ export type { EngineNeeds } from './passes.ts';
 export async function runEngine(needs: EngineNeeds, signal: AbortSignal): Promise<void> {
   const bell = createBell();
   const massLoss = createMassLoss({ windowMs: needs.ttlMs, holdMs: needs.massLossHoldMs ?? massLossHoldMs });
+  const absences = createAbsences();
   const isAwaited = createReleaseEar(needs.mirror.snapshot);
   const unsubscribe = needs.mirror.subscribe((batch) => {
     // Also while another engine leads: whoever leads after trouble of the store has to know who was there before.
     const { mirror, clock } = needs;
-    if (batch.changes.some(tellsOfMachines)) massLoss.look(mirror.snapshot(), { uptimeMs: clock.uptimeMs(), nowMs: clock.nowMs() });
+    if (batch.changes.some(tellsOfMachines)) {
+      massLoss.look(mirror.snapshot(), { uptimeMs: clock.uptimeMs(), nowMs: clock.nowMs() });
+      absences.look(mirror.snapshot(), clock.uptimeMs());
+    }
     if (isAwaited(batch) || batch.changes.some((change) => matters(change, mirror.snapshot()))) bell.wake();
   });
   try {
-    await takeTurns(needs, { bell, massLoss }, signal);
+    await takeTurns(needs, { bell, massLoss, absences }, signal);
   } finally {
     unsubscribe();
   }
@@ -53,10 +59,11 @@ export async function runEngine(needs: EngineNeeds, signal: AbortSignal): Promis
 interface Senses {
   readonly bell: Bell;
   readonly massLoss: MassLoss;
+  readonly absences: Absences;
 }
 
 /** Campaigns and leads, again and again. */
-async function takeTurns(needs: EngineNeeds, { bell, massLoss }: Senses, signal: AbortSignal): Promise<void> {
+async function takeTurns(needs: EngineNeeds, { bell, massLoss, absences }: Senses, signal: AbortSignal): Promise<void> {
   const backoff = createBackoff({ firstMs: firstRetryMs, maxMs: longestRetryMs }, needs.random);
   // A leader key of this machine that was there before this engine began is left over from before a restart.
   let mayInherit = true;
@@ -70,7 +77,7 @@ async function takeTurns(needs: EngineNeeds, { bell, massLoss }: Senses, signal:
         continue;
       }
       backoff.reset();
-      await lead(needs, { term, bell, massLoss }, signal);
+      await lead(needs, { term, bell, massLoss, absences }, signal);
     } catch (error) {
       if (signal.aborted) return;
       if (!isStoreTrouble(error) && !(error instanceof LeaseExpired)) throw error;

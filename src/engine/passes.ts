@@ -3,6 +3,7 @@
  * Promises: one pass at a time; nothing is decided on a snapshot that lacks what this term has committed; a commit that got no
  * answer is fenced off before the next pass, so it cannot take effect after something newer.
  */
+import { holdFenced } from '../core/fence/hold-fenced.ts';
 import type { SchedulePlan } from '../core/schedule/decision.ts';
 import { historiesAfter } from '../core/schedule/decision-history.ts';
 import { schedule } from '../core/schedule/schedule.ts';
@@ -17,6 +18,7 @@ import { keys } from '../store/keys.ts';
 import { isStoreTrouble } from '../store/lease-keeper.ts';
 import type { Mirror } from '../store/mirror.ts';
 import type { Commit, Revision } from '../store/store.ts';
+import type { Absences } from './absences.ts';
 import { commitsOf, packCommits } from './commits.ts';
 import { awaitedNow, keepHouse } from './housekeeping.ts';
 import type { MassLoss, Now } from './mass-loss.ts';
@@ -58,6 +60,7 @@ interface Leading {
   readonly term: Term;
   readonly bell: Bell;
   readonly massLoss: MassLoss;
+  readonly absences: Absences;
 }
 
 /**
@@ -69,16 +72,17 @@ type PassEnd = 'done' | 'again' | 'over';
 /** Decides until the term is over or the signal is aborted. */
 export async function decideUntilOver(needs: EngineNeeds, leading: Leading, signal: AbortSignal): Promise<void> {
   const { mirror, clock, random } = needs;
-  const { term, bell, massLoss } = leading;
+  const { term, bell, massLoss, absences } = leading;
   const backoff = createBackoff({ firstMs: firstRetryMs, maxMs: longestRetryMs }, random);
   const sections = createSectionReader();
   const unused = createUnusedFiles();
   const releases = createReleases();
+  const remembered: Remembered = { term, sections, unused, releases, massLoss, absences, fencedUntilMs: null };
   await mirror.reached(term.revision, signal);
   massLoss.takeOver(mirror.snapshot(), nowOf(needs));
   for (;;) {
     const isDoubtful = term.inDoubt || mirror.modRevision(keys.leader) !== term.revision;
-    const end = isDoubtful ? await fenceOff(needs, term, signal) : await onePass(needs, { term, sections, unused, releases, massLoss }, signal);
+    const end = isDoubtful ? await fenceOff(needs, term, signal) : await onePass(needs, remembered, signal);
     if (end === 'over') return;
     if (end === 'again') {
       await clock.sleep(backoff.nextMs(), signal);
@@ -87,7 +91,8 @@ export async function decideUntilOver(needs: EngineNeeds, leading: Leading, sign
     backoff.reset();
     term.doneAtMs = clock.uptimeMs();
     const nowMs = clock.uptimeMs();
-    const dues = [massLoss.nextMs(nowMs), unused.nextMs(nowMs), releases.nextMs(nowMs)].map((due) => due ?? idleMs);
+    const fencedMs = remembered.fencedUntilMs === null ? null : remembered.fencedUntilMs - nowMs;
+    const dues = [massLoss.nextMs(nowMs), unused.nextMs(nowMs), releases.nextMs(nowMs), fencedMs].map((due) => due ?? idleMs);
     const dueMs = Math.min(...dues, holdsEndMs(needs));
     await waitAtMost(bell, { clock, limitMs: Math.min(idleMs, Math.max(dueMs, lookAgainMs)) }, signal);
   }
@@ -107,11 +112,14 @@ interface Remembered {
   readonly unused: UnusedFiles;
   readonly releases: Releases;
   readonly massLoss: MassLoss;
+  readonly absences: Absences;
+  /** Clock.uptimeMs() when a fenced unit of a machine that is gone may be moved; null when none waits. */
+  fencedUntilMs: number | null;
 }
 
 async function onePass(needs: EngineNeeds, remembered: Remembered, signal: AbortSignal): Promise<PassEnd> {
   const { mirror, clock, report } = needs;
-  const { term, sections, unused, massLoss } = remembered;
+  const { term, sections, unused, massLoss, absences } = remembered;
   // Whether the lease has expired is for the store to say; until it answers, nothing is written.
   if (!mirror.freshness().current || !mayWrite(term, clock)) return 'again';
   const kept = await keepOrder(needs, { term, massLoss }, signal);
@@ -124,12 +132,16 @@ async function onePass(needs: EngineNeeds, remembered: Remembered, signal: Abort
   report.passes += 1;
   report.lastPassMs = clock.uptimeMs() - startedMs;
   report.lastPlan = plan;
+  absences.look(snapshot, startedMs);
+  const view = { absences: absences.known(), currentSinceMs: mirror.freshness().sinceMs, nowMs: startedMs };
+  const { decisions, againInMs } = holdFenced(plan, snapshot, view);
+  remembered.fencedUntilMs = againInMs === null ? null : startedMs + againInMs;
   const leader = leaderGuard(term);
-  const histories = historiesAfter(snapshot, plan.decisions, nowMs);
-  const commits = commitsOf(plan.decisions, { leader, revisionOf: mirror.modRevision, nowMs, histories });
+  const histories = historiesAfter(snapshot, decisions, nowMs);
+  const commits = commitsOf(decisions, { leader, revisionOf: mirror.modRevision, nowMs, histories });
   const end = await commitAll(needs, { term, commits }, signal);
   if (end !== 'done') return end;
-  for (const { kind } of plan.decisions) report.decisions[kind] += 1;
+  for (const { kind } of decisions) report.decisions[kind] += 1;
   const stepped = await stepReleases(needs, { ...remembered, unplaced: plan.unplaced }, signal);
   if (stepped !== 'done') return stepped;
   unused.look(mirror.snapshot(), clock.uptimeMs());

@@ -15,7 +15,7 @@ const machineKinds: ReadonlySet<Kind> = new Set(['machine', 'machine-override', 
 /** What other machines report about their units changes no decision by itself; nor does what the engine remembers. */
 const ignoredKinds: ReadonlySet<Kind> = new Set([
   'status', 'roster-entry', 'hold', 'unit-history', 'machine-history', 'port-cursors', 'former-ports', 'operation', 'operation-part',
-  'schema', 'store-acceptance', null,
+  'registration', 'schema', 'store-acceptance', null,
 ]);
 
 /** Whether a change is about machines that come and go. */
@@ -24,13 +24,19 @@ export function tellsOfMachines(change: StoreChange): boolean {
 }
 
 /**
- * Whether a change may change a decision. A status does when it goes, because its unit has ended and frees its ports, and while a
- * machine is drained, because units that have come up make room for the next ones to leave.
+ * Whether a change may change a decision. A status does when it goes, because its unit has ended and frees its ports, when it says
+ * that a fenced unit has stopped for good, and while a machine is drained, because units that have come up make room for the next ones
+ * to leave.
  */
 export function matters(change: StoreChange, { machines }: ClusterSnapshot): boolean {
   const kind = kindOf(change);
   if (kind !== 'status') return !ignoredKinds.has(kind);
-  return change.kind === 'delete' || [...machines.values()].some(({ drain }) => drain !== null);
+  return change.kind === 'delete' || saysReleased(change.entry.value) || [...machines.values()].some(({ drain }) => drain !== null);
+}
+
+/** Cheaper than reading every status that comes. */
+function saysReleased(status: string): boolean {
+  return /"released":[1-9]/.test(status);
 }
 
 function kindOf(change: StoreChange): Kind {

@@ -96,5 +96,5 @@ async function openRunner(member: MemberPlan, { plan, clock, random, log }: Memb
   }
   const user = plan.config.systemdUser;
   const userRuntimeDirectory = user ? (process.env['XDG_RUNTIME_DIR'] ?? '') : '';
-  return openSystemdRunner({ unitsDirectory, stateDirectory, user, userRuntimeDirectory }, { clock, random, log });
+  return openSystemdRunner({ unitsDirectory, stateDirectory, user, userRuntimeDirectory, keeper: plan.keeper }, { clock, random, log });
 }

@@ -6,6 +6,8 @@ import { notStarted } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type { Random } from '../lib/random.ts';
 import type { Bell } from '../lib/wakeups.ts';
+import { isBoundTo } from './fake-fence.ts';
+import type { FakeFences } from './fake-fence.ts';
 import type { Observation, RenderedUnit } from './runner.ts';
 
 /** What a unit does when it is started or stopped. Delays are in milliseconds and vary at random by up to half. */
@@ -64,6 +66,7 @@ export interface FakeMachineState {
   /** Scripts by unit; a unit without one does what its text says. */
   readonly behaviours: Map<UnitName, FakeBehaviour>;
   readonly faults: FakeFaults;
+  readonly fences: FakeFences;
   readonly listeners: Set<{ readonly names: Set<UnitName>; readonly bell: Bell }>;
   calls: number;
   lastPid: number;
@@ -78,7 +81,7 @@ export interface FakeInstant {
 
 export function createFakeMachine(): FakeMachineState {
   return {
-    units: new Map(), behaviours: new Map(), faults: { unavailable: false, failCall: null }, listeners: new Set(),
+    units: new Map(), behaviours: new Map(), faults: { unavailable: false, failCall: null }, fences: new Map(), listeners: new Set(),
     calls: 0, lastPid: 1_000,
   };
 }
@@ -86,6 +89,7 @@ export function createFakeMachine(): FakeMachineState {
 /** Power loss: everything under /run is gone with the units; scripts stay. */
 export function rebootFakeMachine(machine: FakeMachineState): void {
   machine.units.clear();
+  machine.fences.clear();
 }
 
 export function newFakeUnit(machine: FakeMachineState, rendered: RenderedUnit): FakeUnit {
@@ -124,6 +128,7 @@ export function observationOf(unit: FakeUnit): Observation {
 /** Uptime at which the next unit does something by itself; null when none will. */
 export function nextDueMs(machine: FakeMachineState): number | null {
   let dueMs: number | null = null;
+  for (const untilMs of machine.fences.values()) if (dueMs === null || untilMs < dueMs) dueMs = untilMs;
   for (const { next } of machine.units.values()) {
     if (next !== null && Number.isFinite(next.atMs) && (dueMs === null || next.atMs < dueMs)) dueMs = next.atMs;
   }
@@ -157,12 +162,22 @@ export function settle(machine: FakeMachineState, at: FakeInstant): ReadonlySet<
     const dueMs = nextDueMs(machine);
     if (dueMs === null || dueMs > at.uptimeMs) return changed;
     const then: FakeInstant = { nowMs: at.nowMs - (at.uptimeMs - dueMs), uptimeMs: dueMs, random: at.random };
+    for (const name of fallenFences(machine, then)) changed.add(name);
     for (const [name, unit] of machine.units) {
       if (unit.next?.atMs !== dueMs) continue;
       takeStep(machine, unit, then);
       changed.add(name);
     }
   }
+}
+
+/** Takes down the fences whose moment is over; answers with the units that begin to stop. */
+function fallenFences(machine: FakeMachineState, at: FakeInstant): readonly UnitName[] {
+  const fallen = [...machine.fences].filter(([, untilMs]) => untilMs <= at.uptimeMs).map(([lostAfterMs]) => lostAfterMs);
+  for (const lostAfterMs of fallen) machine.fences.delete(lostAfterMs);
+  const bound = [...machine.units].filter(([, unit]) => !isDown(unit) && fallen.some((lostAfterMs) => isBoundTo(unit.known, lostAfterMs)));
+  for (const [, unit] of bound) beginStop(machine, unit, at);
+  return bound.map(([name]) => name);
 }
 
 function varied(delayMs: number, random: Random): number {

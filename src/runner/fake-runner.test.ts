@@ -7,7 +7,9 @@ import { seededRandom } from '../lib/random.ts';
 import { createFakeMachine, rebootFakeMachine } from './fake-machine.ts';
 import type { FakeBehaviour, FakeMachineState } from './fake-machine.ts';
 import { createFakeRunner } from './fake-runner.ts';
+import { fenceContract } from './fence.contract.ts';
 import { contractTexts, renderContractUnit, runnerContract } from './runner.contract.ts';
+import type { RunnerUnderTest } from './runner.contract.ts';
 import { RunnerUnavailable } from './runner.ts';
 import type { Observation, UnitRunner } from './runner.ts';
 
@@ -19,11 +21,13 @@ const realClock: Clock = {
   },
 };
 
-runnerContract('the fake runner', async () => {
+const openFake = async (): Promise<RunnerUnderTest> => {
   const machine = createFakeMachine();
   const open = (): UnitRunner => createFakeRunner({ clock: realClock, random: seededRandom(1), machine });
   return { runner: open(), reopen: async () => open(), close: async () => undefined };
-});
+};
+runnerContract('the fake runner', openFake);
+fenceContract('the fake runner', openFake, realClock);
 
 const app = 'app.service' as UnitName;
 const signal = new AbortController().signal;

@@ -9,6 +9,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 import { createBell } from '../lib/wakeups.ts';
 import type { Bell } from '../lib/wakeups.ts';
+import { createFakeFence, mayRun } from './fake-fence.ts';
 import type { FakeInstant, FakeMachineState } from './fake-machine.ts';
 import { behaviourOf, beginStart, beginStop, isDown, newFakeUnit, nextDueMs, observationOf, settle } from './fake-machine.ts';
 import { RunnerUnavailable } from './runner.ts';
@@ -37,7 +38,7 @@ export function createFakeRunner(needs: FakeRunnerNeeds): UnitRunner {
     const problems: RunnerProblem[] = [];
     for (const { name, restart } of requests) {
       const unit = machine.units.get(name);
-      const why = unit && behaviourOf(unit).refusesStart;
+      const why = unit && (behaviourOf(unit).refusesStart ?? (mayRun(unit.known, machine.fences) ? undefined : 'its fence does not stand'));
       if (unit === undefined || why !== undefined) {
         problems.push({ name, why: why ?? `Unit ${name} not found.` });
         continue;
@@ -50,7 +51,12 @@ export function createFakeRunner(needs: FakeRunnerNeeds): UnitRunner {
     return problems;
   };
 
+  const fence = createFakeFence({
+    clock, fences: machine.fences, enter, settle: () => settleNow(needs),
+    tell: () => { for (const { bell } of machine.listeners) bell.wake(); },
+  });
   return {
+    fence,
     async observe(signal) {
       enter(signal);
       return new Map([...machine.units].map(([name, unit]) => [name, observationOf(unit)]));
@@ -78,13 +84,7 @@ export function createFakeRunner(needs: FakeRunnerNeeds): UnitRunner {
     },
     async stop(names, signal) {
       enter(signal);
-      for (const name of names) {
-        const unit = machine.units.get(name);
-        if (unit === undefined) continue;
-        unit.restart = notStarted;
-        if (!isDown(unit)) beginStop(machine, unit, instant(needs));
-        tell(machine, name);
-      }
+      for (const name of names) stopOne(needs, name);
       settleNow(needs);
       return [];
     },
@@ -104,6 +104,14 @@ function tell(machine: FakeMachineState, name: UnitName): void {
     listener.names.add(name);
     listener.bell.wake();
   }
+}
+
+function stopOne(needs: FakeRunnerNeeds, name: UnitName): void {
+  const unit = needs.machine.units.get(name);
+  if (unit === undefined) return;
+  unit.restart = notStarted;
+  if (!isDown(unit)) beginStop(needs.machine, unit, instant(needs));
+  tell(needs.machine, name);
 }
 
 function loadOne(machine: FakeMachineState, rendered: RenderedUnit): RunnerProblem[] {

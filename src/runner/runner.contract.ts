@@ -41,7 +41,7 @@ export function renderContractUnit(name: string, text: string): RenderedUnit {
 }
 
 /** A runner that is watched: waits end when changes() has told of what they wait for. */
-interface Watched {
+export interface Watched {
   readonly runner: UnitRunner;
   /** The observation of `name` once `holds` says yes; fails the test when that does not happen in time. */
   until(name: UnitName, holds: (seen: Observation) => boolean): Promise<Observation>;
@@ -85,7 +85,7 @@ function watched(runner: UnitRunner): Watched {
 }
 
 /** What one test is given: a runner with nothing loaded, a signal for its calls, names that are its own. */
-interface Bench extends Watched {
+export interface Bench extends Watched {
   readonly signal: AbortSignal;
   readonly name: (of: string) => UnitName;
   /** Loads one unit, which must succeed. */
@@ -106,7 +106,8 @@ async function removeEverything(bench: Watched): Promise<void> {
 
 let benches = 0;
 
-async function withBench(open: () => Promise<RunnerUnderTest>, body: (bench: Bench) => Promise<void>): Promise<void> {
+/** Gives a test its bench, and takes everything away afterwards. */
+export async function withBench(open: () => Promise<RunnerUnderTest>, body: (bench: Bench) => Promise<void>): Promise<void> {
   const underTest = await open();
   benches += 1;
   const own = benches;

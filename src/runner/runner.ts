@@ -68,6 +68,28 @@ export interface UnitRunner {
   restart(requests: readonly StartRequest[], signal: AbortSignal): Promise<readonly RunnerProblem[]>;
   /** Queues the stops; observe() tells when they have stopped. Units that do not run count as not started afterwards, too. */
   stop(names: readonly UnitName[], signal: AbortSignal): Promise<readonly RunnerProblem[]>;
+  readonly fence: UnitFence;
+}
+
+/**
+ * What stops units when this machine is cut off (docs/design/fencing.md). A fence is named by its lostAfterMs; units are bound to it by
+ * the drop-in of their rendering. The contract: from the moment a fence was last told, its units begin to stop, whatever has become
+ * of fleetd by then; a fence that has fallen stays down, and its units with it, until it is raised.
+ */
+export interface UnitFence {
+  /** The fences that stand. Throws RunnerUnavailable when the manager does not answer. */
+  standing(signal: AbortSignal): Promise<ReadonlySet<number>>;
+  /** Raises a fence until `untilMs` (Clock.uptimeMs()); answers why it could not, null once it stands. */
+  raise(fence: FenceUntil, signal: AbortSignal): Promise<string | null>;
+  /** Lets a fence that stands, stand until `untilMs`; never brings one back. Needs no manager, and never waits for one. */
+  extend(fence: FenceUntil): void;
+  /** Takes a fence down; what is bound to it stops. */
+  lower(lostAfterMs: number, signal: AbortSignal): Promise<void>;
+}
+
+export interface FenceUntil {
+  readonly lostAfterMs: number;
+  readonly untilMs: number;
 }
 
 /** What a machine tells people about a unit in words: `systemctl status` and `journalctl`, or the supervisor's own. */

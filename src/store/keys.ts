@@ -18,6 +18,7 @@ export const keys = {
   machine: (id: MachineId): string => `machines/${id}`, // written by: that machine, under its lease
   machineOverride: (id: MachineId): string => `machine-overrides/${id}`, // written by: api; deleted by: engine leader, when the machine is forgotten
   status: (machine: MachineId, name: UnitName): string => `statuses/${machine}/${name}`, // written by: that machine, under its lease
+  registration: (id: MachineId): string => `registrations/${id}`, // written by: that machine, whenever it registers, without a lease
   statusesOf: (machine: MachineId): string => `statuses/${machine}/`,
   unitHistory: (name: UnitName): string => `unit-history/${name}`, // written by: engine leader
   machineHistory: (id: MachineId): string => `machine-history/${id}`, // written by: engine leader
@@ -57,12 +58,14 @@ export type KeyMeaning =
   | { readonly kind: 'port-cursors'; readonly scope: CursorScope }
   | { readonly kind: 'machine-ports'; readonly machine: MachineId }
   | { readonly kind: 'former-ports'; readonly name: UnitName }
+  | { readonly kind: 'registration'; readonly machine: MachineId }
   | { readonly kind: 'leader' }
   | { readonly kind: 'schema' };
 
 const oneNameKinds: Readonly<Record<string, (name: string) => KeyMeaning>> = {
   'unit-files': (name) => ({ kind: 'unit-file', hash: name as FileHash }),
   units: (name) => ({ kind: 'unit', name: name as UnitName }),
+  registrations: (name) => ({ kind: 'registration', machine: name as MachineId }),
   machines: (name) => ({ kind: 'machine', machine: name as MachineId }),
   'operation-parts': (name) => ({ kind: 'operation-part', index: Number(name) }),
   'unit-history': (name) => ({ kind: 'unit-history', name: name as UnitName }),

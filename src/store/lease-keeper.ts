@@ -18,6 +18,8 @@ export interface LeaseNeeds {
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
+  /** Called whenever a renewal was confirmed. */
+  readonly onRenewed?: () => void;
 }
 
 /** A lease with the moment its last confirmed renewal was sent (Clock.uptimeMs). */
@@ -56,6 +58,7 @@ export async function keepLease(needs: LeaseNeeds, held: HeldLease, signal: Abor
       const lives = await withDeadline({ clock, limitMs: everyMs, signal }, (late) => held.lease.renew(late));
       if (!lives) return;
       held.confirmedAtMs = sentAtMs;
+      needs.onRenewed?.();
       backoff.reset();
       waitMs = everyMs;
     } catch (error) {

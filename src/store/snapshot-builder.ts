@@ -222,6 +222,7 @@ function putValue(parts: Parts, meaning: KeyMeaning, value: string | null): stri
       return take(decodeStoreAcceptance, (storeAcceptance) => putSingle(parts, { storeAcceptance }));
     case 'operation':
     case 'operation-part':
+    case 'registration':
       return null; // Read by those who write them; no part of what is scheduled or shown.
   }
 }

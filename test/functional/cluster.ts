@@ -8,6 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
+import { makeSharedFolder, sharedFolder } from './holder.ts';
 import { run, until, type CommandResult } from './lab/command.ts';
 import { bootMachines } from './lab/fleet-machines.ts';
 import { labCache, openLab, type Lab } from './lab/lab.ts';
@@ -34,6 +35,8 @@ export interface Etcd {
 export interface Cluster {
   readonly lab: Lab;
   readonly etcd: Etcd;
+  /** A folder of the host that every machine sees as /shared. */
+  readonly folder: string;
   readonly machines: readonly Machine[];
   machine(name: (typeof members)[number]['name']): Machine;
   /** Runs the built fleetctl on the first machine. */
@@ -65,17 +68,21 @@ export const configuration = (address: string): string => [
 async function bootCluster(): Promise<Cluster> {
   const lab = await openLab({ name: process.env['FLEET_TEST_LAB'] ?? 'ft', gateway: '10.58.0.1', cacheDirectory: labCache(process.env) });
   const etcd = await startEtcd(lab);
+  const folder = await makeSharedFolder();
   takeDown = async () => {
     await etcd.crash();
     await lab.close();
     await rm(etcd.directory, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
   };
-  const machines = await bootMachines(lab, members.map((member) => ({ ...member, conf: configuration(member.address) })));
+  const machines = await bootMachines(lab, members.map((member) => ({
+    ...member, conf: configuration(member.address), binds: [[folder, sharedFolder, 'rw']] as const,
+  })));
   await Promise.all(machines.map((machine) => machine.sh('systemctl start fleet.service')));
   const first = machines[0];
   if (first === undefined) throw new Error('no machine was booted');
   const made: Cluster = {
-    lab, machines, etcd,
+    lab, machines, etcd, folder,
     machine(name) {
       const found = machines.find((machine) => machine.name === name);
       if (found === undefined) throw new Error(`no machine ${name}`);

@@ -2,9 +2,10 @@
  * What an agent does: scenarios as text (testdata/plan-agent).
  *
  * The words of a scenario:
- *   assigned NAME [loaded] [restart=N] [file=TEXT]            TEXT stands for the content of the unit file; "one" unless said
- *   seen NAME ACTIVE [restart=N] [file=TEXT] [needs-reload] [foreign]   what the runner observes; restart is 0 unless said
+ *   assigned NAME [loaded] [restart=N] [file=TEXT] [fence=N] [lost-after=MS] [leaving]   TEXT is the unit file's content; "one" unless said
+ *   seen NAME ACTIVE [restart=N] [file=TEXT] [fence=N] [needs-reload] [foreign]   what the runner observes; restart is 0 unless said
  *   drains NAME [time=MS] [since=MS] [stopped]                the unit has a DrainTime=, 10 ms unless said; `now MS`: the clock, 0 unless said
+ *   standing MS, may-raise                                    fences
  *   withheld NAME|TEXT, finished NAME, no-file TEXT           the file is not at hand
  * The answer repeats the plan after its steps were carried out by a machine on which everything works, until nothing is left to do.
  */
@@ -31,6 +32,7 @@ interface World {
   readonly finished: Set<UnitName>;
   readonly drains: Map<UnitName, Drain>;
   nowMs: number;
+  readonly fences: { readonly standing: Set<number>; mayRaise: boolean };
 }
 
 const hashOf = (text: string): FileHash => createHash('sha1').update(text).digest('hex') as FileHash;
@@ -41,10 +43,11 @@ const facts = (words: readonly string[]): Record<string, string> => Object.fromE
 }));
 
 function assignmentOf(words: readonly string[]): Assignment {
-  const { loaded, restart = '0', file = 'one' } = facts(words);
+  const { loaded, restart = '0', file = 'one', fence = '0', 'lost-after': lostAfter = '30000', leaving } = facts(words);
   return {
     hash: hashOf(file), desired: loaded === undefined ? 'launched' : 'loaded', restart: Number(restart), ...withoutPorts, why: '', assignedAtMs: 0,
-    finished: false, ...unfenced,
+    finished: false,
+    ...(fence === '0' ? unfenced : { fence: Number(fence), lostAfterMs: Number(lostAfter), goneAfterMs: 0, leaving: leaving !== undefined }),
   };
 }
 
@@ -55,8 +58,8 @@ const rows: Readonly<Record<string, (world: World, words: readonly string[]) => 
     world.texts.set(hashOf(file), file);
   },
   seen(world, [name = '', active = '', ...words]) {
-    const { restart = '0', file = 'one', 'needs-reload': needsReload, foreign } = facts(words);
-    const assignment = assignmentOf([`file=${file}`]);
+    const { restart = '0', file = 'one', fence = '0', 'needs-reload': needsReload, foreign } = facts(words);
+    const assignment = assignmentOf([`file=${file}`, `fence=${fence}`]);
     world.observations.set(name as UnitName, {
       hash: assignment.hash, renderedHash: renderUnit(name as UnitName, assignment, file).renderedHash, restart: Number(restart),
       active, sub: '', needsReload: needsReload !== undefined,
@@ -73,6 +76,8 @@ const rows: Readonly<Record<string, (world: World, words: readonly string[]) => 
     });
   },
   now: (world, [nowMs = '']) => void (world.nowMs = Number(nowMs)),
+  standing: (world, [lostAfterMs = '']) => void world.fences.standing.add(Number(lostAfterMs)),
+  'may-raise': (world) => void (world.fences.mayRaise = true),
   finished: (world, [name = '']) => void world.finished.add(name as UnitName),
   'no-file'(world, [file = '']) {
     world.texts.delete(hashOf(file));
@@ -84,6 +89,7 @@ function readWorld(question: readonly string[]): World {
   const world: World = {
     assignments: new Map(), texts: new Map(), missing: new Map(), observations: new Map(), withheld: new Set(), finished: new Set(),
     drains: new Map(), nowMs: 0,
+    fences: { standing: new Set(), mayRaise: false },
   };
   for (const line of question.filter((each) => each.trim() !== '')) {
     const [row = '', ...words] = line.trim().split(/\s+/);
@@ -100,6 +106,9 @@ function say(step: Step, world: World): string {
       return `fetch the file "${world.missing.get(step.hash) ?? step.hash}": ${step.why}`;
     case 'reload':
       return `reload: ${step.why}`;
+    case 'raise':
+    case 'lower':
+      return `${step.kind} ${String(step.lostAfterMs)}: ${step.why}`;
     case 'start':
     case 'restart':
       return `${step.kind} ${step.unit} as ${String(step.restart)}: ${step.why}`;
@@ -146,6 +155,12 @@ function carryOut(world: World, step: Step): void {
     case 'stop':
       note(world, step.unit, { stopped: true });
       return put(step.unit, { restart: notStarted, active: world.observations.get(step.unit)?.active === 'active' ? 'deactivating' : 'inactive' });
+    case 'raise':
+      world.fences.standing.add(step.lostAfterMs);
+      return;
+    case 'lower':
+      world.fences.standing.delete(step.lostAfterMs);
+      return;
     case 'reload':
       for (const name of world.observations.keys()) put(name, { needsReload: false });
       return;

@@ -4,6 +4,8 @@
  * once for each wish: when it ends or fails after that, systemd's own Restart= is in charge. When everything is as it should
  * be, the plan is empty.
  */
+import { isFencedOff, planFencedOff, planFences } from '../fence/agent-fences.ts';
+import type { FenceView } from '../fence/agent-fences.ts';
 import { compareText } from '../order.ts';
 import { notStarted, outdated } from '../unit.ts';
 import type { Assignment, FileHash } from '../unit.ts';
@@ -37,13 +39,14 @@ export interface AgentView {
   readonly drains: ReadonlyMap<UnitName, Drain>;
   /** Now, on the clock of `drains`. */
   readonly nowMs: number;
+  readonly fences: FenceView;
 }
 
 /** All steps that are to be taken now, in the order to take them. Some follow only once these are done: plan again then. */
 export function planAgent(view: AgentView): readonly Step[] {
   const names = [...new Set([...view.assignments.keys(), ...view.observations.keys()])].sort(compareText);
   const steps = names.filter((name) => !view.withheld.has(name)).flatMap((name) => drainFirst(view, name, planUnit(view, name)));
-  const all = [...oneFetchPerFile(steps), ...neededReload(view, steps)];
+  const all = [...oneFetchPerFile(steps), ...neededReload(view, steps), ...planFences(view, steps)];
   return stepOrder.flatMap((kind) => all.filter((step) => step.kind === kind));
 }
 
@@ -51,6 +54,7 @@ function planUnit(view: AgentView, name: UnitName): readonly Step[] {
   const assignment = view.assignments.get(name);
   const seen = view.observations.get(name);
   if (assignment === undefined) return seen === undefined ? [] : planUnassigned(name, seen);
+  if (assignment.leaving) return seen === undefined ? [] : planGone(name, seen);
   if (seen !== undefined && assignment.desired === 'loaded') {
     const stop = planStop(name, seen);
     // What is stopping is loaded anew, if its file changed, once it has stopped.
@@ -62,7 +66,11 @@ function planUnit(view: AgentView, name: UnitName): readonly Step[] {
 const isDown = ({ active }: UnitOnMachine): boolean => active === 'inactive' || active === 'failed';
 
 function planUnassigned(name: UnitName, seen: UnitOnMachine): readonly Step[] {
-  if (seen.active === 'deactivating' || isForeign(seen)) return [];
+  return isForeign(seen) ? [] : planGone(name, seen);
+}
+
+function planGone(name: UnitName, seen: UnitOnMachine): readonly Step[] {
+  if (seen.active === 'deactivating') return [];
   const why = 'it is not assigned to this machine';
   return isDown(seen) ? [{ kind: 'unload', unit: name, why }] : [{ kind: 'stop', unit: name, why }];
 }
@@ -99,12 +107,13 @@ function planAssigned(view: AgentView, { name, assignment, seen }: Assigned): re
   if (seen === undefined) {
     const load: Step = { kind: 'load', unit: name, rendered, why: 'it is assigned to this machine' };
     const start: Step = { kind: 'start', unit: name, restart: assignment.restart, why: 'it is wanted launched' };
-    return isLaunched ? [load, start] : [load];
+    return isLaunched && !isFencedOff(assignment, view.fences) ? [load, start] : [load];
   }
   if (seen.renderedHash !== rendered.renderedHash) {
     // Started in a later plan: only then it is known whether the manager has to read it again.
     return [{ kind: 'load', unit: name, rendered, why: fileChangedWhy(seen, assignment) }];
   }
+  if (isFencedOff(assignment, view.fences)) return planFencedOff(name, seen);
   return isLaunched ? planLaunched(name, assignment, seen) : [];
 }
 

@@ -4,6 +4,7 @@
  * restarts no unit; the submitted text is changed only where it names ports that nobody else would put in.
  */
 import { createHash } from 'node:crypto';
+import { fenceDropIn } from '../fence/drop-in.ts';
 import type { Assignment, FileHash } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import { portsDropIn, withPortsPut } from './render-ports.ts';
@@ -24,7 +25,7 @@ export interface RenderedUnit {
 /** Renders a unit from its assignment and the text of the assigned file. A unit that needs nothing from fleet has no drop-in. */
 export function renderUnit(name: UnitName, assignment: Assignment, text: string): RenderedUnit {
   const { hash, ports } = assignment;
-  const dropIns = portsDropIn(name, ports);
+  const dropIns = { ...fenceDropIn(assignment, text), ...portsDropIn(name, ports) };
   const put = withPortsPut(text, ports);
   return { name, text: put, hash, dropIns, renderedHash: hashRendering(put, dropIns) };
 }

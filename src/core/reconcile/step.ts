@@ -21,6 +21,10 @@ interface StepArgs {
   load: { readonly unit: UnitName; readonly rendered: RenderedUnit };
   /** Have the manager read changed files. */
   reload: Record<never, never>;
+  /** Raise the fence of this lostAfterMs, so that units bound to it may run (docs/design/fencing.md). */
+  raise: { readonly lostAfterMs: number };
+  /** Take down a fence that no unit needs. */
+  lower: { readonly lostAfterMs: number };
   /** Start a unit; one that runs already is left alone. */
   start: { readonly unit: UnitName; readonly restart: number };
   /** Start a unit anew, whether it runs or not. */
@@ -33,4 +37,6 @@ export type StepOf<K extends StepKind> = { readonly kind: K; readonly why: strin
 export type Step = { [K in StepKind]: StepOf<K> }[StepKind];
 
 /** The order of a plan: room is made before anything is added, and all files are written before the first start. */
-export const stepOrder: readonly StepKind[] = ['fetch', 'drain', 'undrain', 'stop', 'unload', 'load', 'reload', 'start', 'restart'];
+export const stepOrder: readonly StepKind[] = [
+  'fetch', 'drain', 'undrain', 'stop', 'unload', 'load', 'reload', 'lower', 'raise', 'start', 'restart',
+];

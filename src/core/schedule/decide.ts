@@ -2,6 +2,9 @@
  * The last step of a pass: what differs between where units stand in the ledger and in the snapshot.
  * Promises: units leave before others come; a unit that changes its machine does so in one decision.
  */
+import { isReleased } from '../fence/hold-fenced.ts';
+import { canFence, fenceAfterUpdate, fenceOf } from '../fence/placement.ts';
+import type { PlacementFence } from '../fence/placement.ts';
 import type { MachineId } from '../machine.ts';
 import { shortMachineId } from '../machine.ts';
 import { isForgotten } from '../roster.ts';
@@ -10,7 +13,7 @@ import { recordInTurn } from '../release/turns.ts';
 import type { CursorScope } from '../cluster.ts';
 import type { FormerPorts, PortCursors } from '../ports.ts';
 import { unfenced, withoutPorts } from '../unit.ts';
-import type { Assignment, Placement, UnitRecord } from '../unit.ts';
+import type { Assignment, FileHash, Placement, UnitRecord } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import type { AssignmentContent, Decision } from './decision.ts';
 import { isFinished } from './finished.ts';
@@ -98,7 +101,8 @@ function contentOf(pass: Pass, { name, record, machine }: WantedOn, why: string)
   const desired = record.desired === 'launched' ? 'launched' : 'loaded';
   const wish = { hash, desired, restart: record.restart } as const;
   const isGlobal = pass.wanted.get(name)?.section.global === true;
-  return { ...wish, ...withoutPorts, release: record.release, why, finished: isFinished(pass.snapshot, { name, machine, isGlobal }, wish), ...unfenced };
+  const finished = isFinished(pass.snapshot, { name, machine, isGlobal }, wish);
+  return { ...wish, ...withoutPorts, release: record.release, why, finished, ...fenceAt(pass, name, machine) };
 }
 
 function assignOf(pass: Pass, on: WantedOn): Decision {
@@ -146,10 +150,34 @@ function comesWhy(pass: Pass, name: UnitName, machine: MachineId): string {
   return pass.comes.get(name)?.get(machine) ?? 'the machine fits';
 }
 
+/** The fence of a unit that comes to a machine. */
+function fenceAt(pass: Pass, name: UnitName, machine: MachineId): PlacementFence {
+  const section = pass.wanted.get(name)?.section;
+  const at = pass.ledger.places.get(machine);
+  const file = pass.snapshot.files.get(pass.snapshot.units.get(name)?.hash ?? '' as FileHash)?.file;
+  if (section === undefined || at === undefined || file === undefined) return unfenced;
+  const fences = (pass.held.get(name) ?? []).map(({ assignment }) => assignment.fence);
+  return fenceOf({ section, file, machine: at.machine, revision: pass.snapshot.revision, fences });
+}
+
+/** The fence of a unit that stays: another only when its file asks for it, so that no other change restarts it. */
+function fenceStaying(pass: Pass, { name, machine, hash }: { name: UnitName; machine: MachineId; hash: FileHash }, before: Assignment): PlacementFence {
+  const { fence, lostAfterMs, goneAfterMs, leaving } = before;
+  const at = pass.ledger.places.get(machine);
+  const isJudged = pass.wanted.has(name) && at !== undefined && canFence(at.machine);
+  if (!isJudged || (before.hash === hash && fence > 0)) return { fence, lostAfterMs, goneAfterMs, leaving };
+  return fenceAfterUpdate(before, fenceAt(pass, name, machine));
+}
+
 function updateOf(pass: Pass, { name, record }: WantedUnit, { machine, assignment }: Held): readonly Decision[] {
+  if (assignment.leaving) {
+    // It is placed anew only once it is known to have stopped; until then nothing is asked of it.
+    return isReleased(pass.snapshot, { machine, unit: name }) ? [assignOf(pass, { name, record, machine })] : [];
+  }
   const content: AssignmentContent = {
     ...contentOf(pass, { name, record, machine }, assignment.why), ...portsOf(pass, { unit: name, machine }, assignment),
     ...(pass.fileless.has(name) ? { hash: assignment.hash } : {}),
+    ...fenceStaying(pass, { name, machine, hash: record.hash }, assignment),
   };
   const why = changes(assignment, content).join(', ');
   return why === '' ? [] : [{ kind: 'update', unit: name, why, machine, content, before: assignment, cursors: cursorsOf(pass, { unit: name, machine }) }];
@@ -160,6 +188,7 @@ function changes(before: Assignment, content: AssignmentContent): readonly strin
   if (before.hash !== content.hash) found.push(`its file changed from ${before.hash.slice(0, 7)} to ${content.hash.slice(0, 7)}`);
   if (before.desired !== content.desired) found.push(`it is wanted ${content.desired}`);
   if (!before.finished && content.finished) found.push('it has run to its end with success');
+  if ((before.fence === 0) !== (content.fence === 0)) found.push(content.fence === 0 ? 'it is fenced no more' : 'it is fenced');
   if (before.restart !== content.restart) found.push(`restart ${String(content.restart)} was asked for`);
   if (before.release !== content.release) found.push(`release ${String(content.release)} was asked for`);
   return [...found, ...portChanges(before, content)];

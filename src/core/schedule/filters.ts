@@ -5,6 +5,7 @@
  * To add a rule: write a Filter, put it into one of the two tables, and look at the difference it makes with
  * UPDATE_GOLDEN=1 on schedule.test.ts.
  */
+import { canFence } from '../fence/placement.ts';
 import type { MetadataRequirement } from '../fleet-section.ts';
 import type { Machine } from '../machine.ts';
 import { shortMachineId } from '../machine.ts';
@@ -55,6 +56,12 @@ const hasBootId: Filter = ({ section: { machineBootId } }, { machine }) =>
   machineBootId === null || machineBootId === machine.bootId
     ? null
     : { why: `needs boot id ${shortMachineId(machineBootId)}`, detail: `the machine has ${shortMachineId(machine.bootId)}` };
+
+/** OnMachineLost=stop: the machine has to say how long its lease lives, which an older fleet does not. */
+const canStopWhenLost: Filter = ({ section: { onMachineLost } }, { machine }) =>
+  onMachineLost === 'keep' || canFence(machine)
+    ? null
+    : { why: 'needs a machine that can stop it when it is lost', detail: `fleet ${machine.version} there cannot` };
 
 /** MachineMetadata: every requirement must hold; a requirement holds when one of its alternatives does. */
 const hasMetadata: Filter = (unit, { machine }) => {
@@ -119,7 +126,7 @@ const isOpen: Filter = (_unit, { machine: { cordon, drain } }) => {
 };
 
 /** Rules that keep units from coming; those that are there stay. */
-export const arrivalFilters: readonly Filter[] = [isOpen];
+export const arrivalFilters: readonly Filter[] = [isOpen, canStopWhenLost];
 
 /** Rules about a unit and what is on the machine already. */
 export const neighbourFilters: readonly Filter[] = [

@@ -5,6 +5,7 @@
  */
 import { awaitedMachines } from '../awaited.ts';
 import type { ClusterSnapshot } from '../cluster.ts';
+import { isReleased } from '../fence/hold-fenced.ts';
 import { noOptions } from '../fleet-section.ts';
 import type { FleetSection } from '../fleet-section.ts';
 import type { MachineId } from '../machine.ts';
@@ -174,7 +175,7 @@ function enterHeld(pass: Pass, sections: SectionReader): void {
     if (unit === undefined && !isFixed) continue;
     for (const { machine, assignment } of ofUnit) {
       const at = ledger.places.get(machine);
-      if (at === undefined) continue;
+      if (at === undefined || (assignment.leaving && isReleased(snapshot, { machine, unit: name }))) continue;
       const section = (): FleetSection => {
         const read = sections(snapshot.files, name, assignment.hash);
         return read.ok ? read.value : noOptions;

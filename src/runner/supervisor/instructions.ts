@@ -5,6 +5,7 @@
  */
 import { failure, success } from '../../core/failure.ts';
 import type { Result } from '../../core/failure.ts';
+import { fenceDropInName } from '../../core/fence/drop-in.ts';
 import { expandSpecifiers } from '../../core/specifiers.ts';
 import type { MachineFacts } from '../../core/specifiers.ts';
 import { joinedValue, parseUnitFile } from '../../core/unit-file.ts';
@@ -60,11 +61,15 @@ export function compileUnit(unit: RenderedUnit, facts: CompileFacts): Result<Ins
   const why = settle(draft);
   if (why !== null) return failure('UNIT_OPTION_INVALID', `${unit.name}: ${why}`);
   addDirectories(draft, bases);
+  const fence = fenceOf(unit);
+  if (fence !== null) draft.settings.set('fence', [fence]);
   draft.settings.set('name', [unit.name]).set('hash', [unit.hash]).set('rendered', [unit.renderedHash]);
   return success({
     text: printInstructions(draft), description: draft.description, notHonoured: applied.value, stopMsMax: stopMsMax(draft),
   });
 }
+
+const isHonoured = ({ section, name }: UnitOption): boolean => section === 'Service' && Object.hasOwn(serviceDirectives, name);
 
 /** The options of the file, then those of its drop-ins in the order of their names (systemd.unit(5)). */
 function readOptions(unit: RenderedUnit): Result<readonly UnitOption[]> {
@@ -74,7 +79,9 @@ function readOptions(unit: RenderedUnit): Result<readonly UnitOption[]> {
   for (const name of Object.keys(unit.dropIns).sort()) {
     const dropIn = parseUnitFile(unit.dropIns[name] ?? '');
     if (!dropIn.ok) return failure(dropIn.failure.code, `${name}: ${dropIn.failure.message}`);
-    options.push(...dropIn.value.options.map((option) => ({ ...option, line: 0 })));
+    // What fleet adds for systemd alone is no news for people.
+    const read = name === fenceDropInName ? dropIn.value.options.filter(isHonoured) : dropIn.value.options;
+    options.push(...read.map((option) => ({ ...option, line: 0 })));
   }
   return success(options);
 }
@@ -140,6 +147,12 @@ function whyRefused(draft: Draft, type: string, starts: number): string | null {
 function stopMsMax(draft: Draft): number {
   const microseconds = settingOf(draft, 'timeout-stop-us');
   return microseconds === timeInfinity ? Infinity : Number(microseconds) / 1_000;
+}
+
+/** The file with the moment of the unit's fence, as seen from the unit's own directory; null when it is not fenced. */
+function fenceOf({ dropIns }: RenderedUnit): string | null {
+  const lostAfterMs = /^BindsTo=fleet-fence-(\d{1,9})\.service$/m.exec(dropIns[fenceDropInName] ?? '')?.[1];
+  return lostAfterMs === undefined ? null : `../../fences/${lostAfterMs}`;
 }
 
 /** RuntimeDirectory= and its kin: what to make, and the variables that name it (systemd.exec(5)). */

@@ -6,14 +6,16 @@ import { buildKeeper } from '../../host/native.ts';
 import { createLog } from '../../lib/log.ts';
 import { seededRandom } from '../../lib/random.ts';
 import { systemClock } from '../../lib/system-clock.ts';
+import { fenceContract } from '../fence.contract.ts';
 import { runnerContract } from '../runner.contract.ts';
+import type { RunnerUnderTest } from '../runner.contract.ts';
 import { openSupervisorRunner } from './supervisor-runner.ts';
 import type { Supervisor } from './supervisor-runner.ts';
 
 const keeper = await buildKeeper(join(dirname(fileURLToPath(import.meta.url)), '../../../native/keeper'));
 const log = createLog('supervisor', 'debug', () => undefined);
 
-runnerContract('the supervisor', async () => {
+const openOne = async (): Promise<RunnerUnderTest> => {
   const directory = await mkdtemp(join(tmpdir(), 'fleet-supervisor-'));
   let ending = new AbortController();
   let running: Promise<void> = Promise.resolve();
@@ -40,4 +42,7 @@ runnerContract('the supervisor', async () => {
       await rm(directory, { recursive: true, force: true });
     },
   };
-});
+};
+
+runnerContract('the supervisor', openOne);
+fenceContract('the supervisor', openOne, systemClock);

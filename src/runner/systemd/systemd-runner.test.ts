@@ -13,7 +13,9 @@ import type { UnitName } from '../../core/unit-name.ts';
 import { createLog } from '../../lib/log.ts';
 import { seededRandom } from '../../lib/random.ts';
 import { systemClock as clock } from '../../lib/system-clock.ts';
+import { fenceContract } from '../fence.contract.ts';
 import { contractTexts, renderContractUnit, runnerContract } from '../runner.contract.ts';
+import type { RunnerUnderTest } from '../runner.contract.ts';
 import { RunnerUnavailable } from '../runner.ts';
 import type { Observation, RenderedUnit, UnitInspector, UnitRunner } from '../runner.ts';
 import { openSystemdRunner, systemdAddresses } from './systemd-runner.ts';
@@ -27,6 +29,7 @@ assert.ok(present || !insisted, 'FLEET_TEST_SYSTEMD=1, but systemd is not proces
 const WAIT_MS_MAX = 60_000;
 const userRuntimeDirectory = '/run/fleet-test-user';
 const unitsDirectory = '/run/fleet-test/units';
+const keeper = new URL('../../../native/keeper/keeper', import.meta.url).pathname;
 
 const onPrivateSocket = { user: false, userRuntimeDirectory: '', addresses: systemdAddresses('').filter(({ direct }) => direct) };
 const onSystemBus = { ...onPrivateSocket, addresses: systemdAddresses('').filter(({ direct }) => !direct) };
@@ -50,7 +53,7 @@ async function open(stateDirectory: string, instance: Instance, units = unitsDir
   // Trouble is made on purpose here; that the runner tells of it is not the test's business.
   const log = createLog('runner', 'error', (line) => process.stderr.write(`${line}\n`));
   const { runner, inspector, run } = await openSystemdRunner(
-    { unitsDirectory: units, stateDirectory, ...instance }, { clock, random: seededRandom(1), log });
+    { unitsDirectory: units, stateDirectory, keeper, ...instance }, { clock, random: seededRandom(1), log });
   const ending = new AbortController();
   const running = run(ending.signal);
   return {
@@ -70,7 +73,7 @@ async function startUserInstance(): Promise<void> {
 }
 
 function contractOver(implementation: string, instance: Instance): void {
-  runnerContract(implementation, async () => {
+  const openOne = async (): Promise<RunnerUnderTest> => {
     if (instance.user) await startUserInstance();
     const stateDirectory = await mkdtemp('/run/fleet-test-state-');
     let current = await open(stateDirectory, instance);
@@ -86,7 +89,10 @@ function contractOver(implementation: string, instance: Instance): void {
         await rm(stateDirectory, { recursive: true });
       },
     };
-  });
+  };
+  runnerContract(implementation, openOne);
+  // How systemd is reached makes no difference to a fence.
+  if (instance !== onSystemBus) fenceContract(implementation, openOne, clock);
 }
 
 interface Bench {
@@ -372,7 +378,7 @@ if (present) {
       import { systemClock as clock } from '${import.meta.dirname}/../../lib/system-clock.ts';
       const log = { error() {}, warning() {}, info() {}, debug() {} };
       const { runner, run } = await openSystemdRunner(
-        ${JSON.stringify({ unitsDirectory, stateDirectory: bench.stateDirectory, user: false, userRuntimeDirectory: '' })},
+        ${JSON.stringify({ unitsDirectory, stateDirectory: bench.stateDirectory, keeper, user: false, userRuntimeDirectory: '' })},
         { clock, random: { next: () => 0.5 }, log });
       const signal = new AbortController().signal;
       void run(signal);

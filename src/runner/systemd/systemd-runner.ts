@@ -18,6 +18,7 @@ import { openRunRecords } from './run-record.ts';
 import type { RunRecords } from './run-record.ts';
 import { createSystemdManager, noSuchUnit } from './systemd-manager.ts';
 import type { SystemdManager } from './systemd-manager.ts';
+import { openSystemdFence } from './systemd-fence.ts';
 import { createUnitInspector } from './unit-inspector.ts';
 import { createUnitLoader } from './unit-loader.ts';
 import type { UnitLoader } from './unit-loader.ts';
@@ -37,6 +38,8 @@ export interface SystemdRunnerOptions {
   readonly user: boolean;
   /** $XDG_RUNTIME_DIR of that user; '' for the system instance. */
   readonly userRuntimeDirectory: string;
+  /** The keeper's path: fences need it. */
+  readonly keeper: string;
   /** Where systemd listens, best first; by default its private socket, then the message bus. */
   readonly addresses?: readonly BusAddress[];
 }
@@ -69,7 +72,7 @@ export function systemdAddresses(userRuntimeDirectory: string): readonly BusAddr
  * instance is wanted and nobody knows where it is.
  */
 export async function openSystemdRunner(options: SystemdRunnerOptions, needs: SystemdRunnerNeeds): Promise<SystemdRunner> {
-  const { user, userRuntimeDirectory, unitsDirectory, stateDirectory } = options;
+  const { user, userRuntimeDirectory, unitsDirectory, stateDirectory, keeper } = options;
   if (user && !isAbsolute(userRuntimeDirectory)) {
     throw new RunnerUnavailable('XDG_RUNTIME_DIR is not set: the user\'s systemd can only be found from within a session of the user');
   }
@@ -84,9 +87,12 @@ export async function openSystemdRunner(options: SystemdRunnerOptions, needs: Sy
   });
   const links = user ? join(userRuntimeDirectory, 'systemd/user') : '/run/systemd/system';
   const loader = createUnitLoader({ manager, memories, records, directories: { units: unitsDirectory, links } });
+  const fence = await openSystemdFence({
+    manager, clock: needs.clock, fifoDirectory: join(stateDirectory, 'fences'), unitsDirectory: links, keeper, user,
+  });
   watch.follow(memories.names());
   return {
-    runner: createUnitRunner({ manager, memories, records, watch, loader }),
+    runner: { ...createUnitRunner({ manager, memories, records, watch, loader }), fence },
     inspector: createUnitInspector({ user }),
     run: (signal) => link.run(signal),
   };
@@ -100,7 +106,7 @@ interface RunnerParts {
   readonly loader: UnitLoader;
 }
 
-function createUnitRunner(parts: RunnerParts): UnitRunner {
+function createUnitRunner(parts: RunnerParts): Omit<UnitRunner, 'fence'> {
   const { manager, memories, watch, loader } = parts;
   return {
     async observe(signal) {
