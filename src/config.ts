@@ -23,6 +23,8 @@ export interface Config {
   readonly etcdCaFile: string;
   readonly etcdKeyPrefix: string;
   readonly etcdRequestTimeoutMs: number;
+  /** How often the leader throws old history of etcd away; Infinity: never. */
+  readonly etcdCompactionIntervalMs: number;
   readonly publicIp: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly agentTtlMs: number;
@@ -66,6 +68,7 @@ const defaults = (where: ConfigDefaults): Config => ({
   etcdCaFile: '',
   etcdKeyPrefix: defaultKeyPrefix,
   etcdRequestTimeoutMs: 1_000,
+  etcdCompactionIntervalMs: 300_000,
   publicIp: '',
   metadata: {},
   agentTtlMs: 30_000,
@@ -116,6 +119,14 @@ const holdTime: Read = (value) => {
   return typeof read === 'string' ? `${read}, or forever` : read;
 };
 
+/** `0` is never. */
+const compactionInterval: Read = (value) => {
+  const durationMs = parseDurationMs(unquote(value));
+  if (durationMs === 0) return { etcdCompactionIntervalMs: Infinity };
+  const read = seconds('etcdCompactionIntervalMs', 10_000, 86_400_000)(value);
+  return typeof read === 'string' ? `${read}, or 0 for never` : read;
+};
+
 const list = (field: keyof Config): Read => (value) => ({ [field]: parseList(value) });
 
 const endpoints: Read = (value) => {
@@ -142,6 +153,7 @@ const options: Readonly<Record<string, Read>> = {
   etcd_cafile: text('etcdCaFile'),
   etcd_key_prefix: text('etcdKeyPrefix'),
   etcd_request_timeout: seconds('etcdRequestTimeoutMs', 100, 60_000),
+  etcd_compaction_interval: compactionInterval,
   public_ip: text('publicIp'),
   metadata,
   agent_ttl: seconds('agentTtlMs', 2_000, 3_600_000),

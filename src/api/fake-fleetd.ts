@@ -62,6 +62,7 @@ export async function startFakeFleetd(options: FakeFleetdOptions = {}): Promise<
     local: new Map(),
     peers: null,
     presence: () => null,
+    storeHealth: () => null,
     reports: new Map(),
     tokenLimit: 100,
     ...options.needs,

@@ -8,7 +8,7 @@ import type { ClusterSnapshot } from '../core/cluster.ts';
 import { desiredStates } from '../core/unit.ts';
 import { counter, gauge } from './metric.ts';
 import type { Metric, Sample } from './metric.ts';
-import type { ApiNeeds, ReportReader } from './needs.ts';
+import type { ApiNeeds, ReportReader, StoreHealth } from './needs.ts';
 import { originalMetrics } from './original-metrics.ts';
 import type { StreamCounter } from './stream-counter.ts';
 
@@ -26,7 +26,8 @@ export function readMetrics(sources: MetricSources, loopDelay: LoopDelay): reado
   return [...clusterMetrics(needs), ...originalMetrics(needs), ...apiMetrics(sources), ...processMetrics(loopDelay)];
 }
 
-function clusterMetrics({ mirror, clock, machineId, reports, version, storeKind }: ApiNeeds): readonly Metric[] {
+function clusterMetrics(needs: ApiNeeds): readonly Metric[] {
+  const { mirror, clock, machineId, reports, version, storeKind, storeHealth } = needs;
   const snapshot = mirror.snapshot();
   const { current, sinceMs } = mirror.freshness();
   const staleSeconds = current ? 0 : (clock.uptimeMs() - sinceMs) / 1_000;
@@ -40,7 +41,22 @@ function clusterMetrics({ mirror, clock, machineId, reports, version, storeKind 
     gauge('fleet_store_stale_seconds', 'For how long it has not followed the store.', staleSeconds),
     gauge('fleet_store_revision', 'Newest revision of the store that is known here.', snapshot.revision),
     gauge('fleet_unreadable_records', 'Stored values this version cannot read.', snapshot.unreadable.size),
+    ...storeMetrics(storeHealth()),
     ...passMetrics(reports),
+  ];
+}
+
+const alarmNames = ['NOSPACE', 'CORRUPT'] as const;
+
+/** What etcd says of itself; nothing while it has not said anything, and for other stores. */
+function storeMetrics(health: StoreHealth | null): readonly Metric[] {
+  if (health === null) return [];
+  const raised = alarmNames.map((alarm) => ({ labels: { alarm }, value: health.alarms.includes(alarm) ? 1 : 0 }));
+  return [
+    gauge('fleet_etcd_database_bytes', 'Size of the database of etcd; it shrinks only by defragmentation.', health.databaseBytes),
+    gauge('fleet_etcd_database_in_use_bytes', 'The part of the database that holds data.', health.databaseBytesInUse),
+    gauge('fleet_etcd_alarm', 'Alarms of etcd; with one it takes no changes.', raised),
+    counter('fleet_etcd_compactions_total', 'How often this fleetd has thrown old history away.', health.compactions),
   ];
 }
 

@@ -50,6 +50,20 @@ export class PeerUnreachable extends Error {
 /** A component's inputs and last plan, printed by /debug/state; any value that JSON can hold. */
 export type ReportReader = () => unknown;
 
+/** What is known of the store's own health. */
+export interface StoreHealth {
+  readonly version: string;
+  /** Size of the database file, and the part of it that holds data. */
+  readonly databaseBytes: number;
+  readonly databaseBytesInUse: number;
+  readonly alarms: readonly string[];
+  /** How often this process has thrown old history away, and up to which revision. */
+  readonly compactions: number;
+  readonly compactedTo: number;
+  /** What keeps it from taking changes, in lines for people. */
+  readonly troubles: readonly string[];
+}
+
 /** Everything the API stands on. */
 export interface ApiNeeds {
   readonly mirror: Mirror;
@@ -68,6 +82,8 @@ export interface ApiNeeds {
   readonly peers: Peers | null;
   /** Whether this machine's presence stands in the store under a lease that lives; the reason when it does not. */
   readonly presence: () => string | null;
+  /** null when nothing is known of it. */
+  readonly storeHealth: () => StoreHealth | null;
   /** By component: "engine", "agent" and so on. A report may have a number `passes`, which /metrics shows. */
   readonly reports: ReadonlyMap<string, ReportReader>;
   /** fleet 1.0's token_limit: items of one page of API v1. */

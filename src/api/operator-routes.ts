@@ -55,12 +55,14 @@ export function whyNotReady({
   mirror,
   clock,
   presence,
-}: Pick<ApiNeeds, 'mirror' | 'clock' | 'presence'>): readonly string[] {
+  storeHealth,
+}: Pick<ApiNeeds, 'mirror' | 'clock' | 'presence' | 'storeHealth'>): readonly string[] {
   const { current, sinceMs, why } = mirror.freshness();
   const seconds = Math.round((clock.uptimeMs() - sinceMs) / 1_000);
   const store = current ? [] : [`store: not followed for ${seconds} s: ${oneLine(why)}`];
   const absent = presence();
-  return absent === null ? store : [...store, `presence: ${oneLine(absent)}`];
+  const troubles = (storeHealth()?.troubles ?? []).map((trouble) => `store: ${trouble}`);
+  return [...store, ...troubles, ...(absent === null ? [] : [`presence: ${oneLine(absent)}`])];
 }
 
 /** Inputs and last plans of the components, as they report them. */
@@ -80,6 +82,7 @@ function debugState({ needs, streams }: MetricSources): object {
       leader: snapshot.leader,
       unreadable: [...snapshot.unreadable.values()],
       operationRevision: mirror.modRevision(keys.operation),
+      health: needs.storeHealth(),
     },
     ready: whyNotReady(needs),
     streams: streams.open(),

@@ -7,7 +7,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { openEmbeddedStore } from '../store/embedded/embedded-store.ts';
-import { openEtcdStore } from '../store/etcd/etcd-store.ts';
+import { openEtcdStore, type EtcdStore } from '../store/etcd/etcd-store.ts';
 import { checkEtcdOptions, type EtcdOptions } from '../store/etcd/options.ts';
 import type { Store } from '../store/store.ts';
 import { chooseStore } from './store-choice.ts';
@@ -21,6 +21,8 @@ export interface StoreNeeds {
 export interface OpenStore {
   readonly kind: 'etcd' | 'embedded';
   readonly store: Store;
+  /** The same store, when it is etcd. */
+  readonly etcd: EtcdStore | null;
   close(): Promise<void>;
 }
 
@@ -31,7 +33,7 @@ export async function openStore(config: Config, needs: StoreNeeds): Promise<Resu
     await mkdir(config.dataDirectory, { recursive: true });
     try {
       const store = await openEmbeddedStore({ file: join(config.dataDirectory, 'fleet.db'), ...needs });
-      return success({ kind: 'embedded', store, close: () => store.close() });
+      return success({ kind: 'embedded', store, etcd: null, close: () => store.close() });
     } catch (error) {
       return failure('STORE_UNAVAILABLE', (error as Error).message);
     }
@@ -40,7 +42,7 @@ export async function openStore(config: Config, needs: StoreNeeds): Promise<Resu
   if (!options.ok) return options;
   needs.log.info(`the store is etcd at ${choice.endpoints.join(', ')}: ${choice.why}`, { prefix: config.etcdKeyPrefix });
   const store = openEtcdStore(options.value, needs);
-  return success({ kind: 'etcd', store, close: () => store.close() });
+  return success({ kind: 'etcd', store, etcd: store, close: () => store.close() });
 }
 
 async function etcdOptions(config: Config, endpoints: readonly string[]): Promise<Result<EtcdOptions>> {

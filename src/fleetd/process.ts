@@ -23,6 +23,7 @@ import { createMirror, type Mirror } from '../store/mirror.ts';
 import { openListeners } from './listeners.ts';
 import { openMember, type Member } from './member.ts';
 import { openMemory } from './memory.ts';
+import { createStoreUpkeep } from './store-upkeep.ts';
 import { openStore, type OpenStore } from './open-store.ts';
 import { openPeerPort, type PeerPort } from './peer-port.ts';
 import type { FleetdPlan, LiveSettings } from './plan.ts';
@@ -77,7 +78,7 @@ interface Parts {
 }
 
 /** Opens what the machines share, and closes it again however serving ends. */
-async function serve({ plan, life, tools, store: { store, kind: storeKind } }: Parts): Promise<Result<void>> {
+async function serve({ plan, life, tools, store: { store, etcd, kind: storeKind } }: Parts): Promise<Result<void>> {
   const { clock, random, logFor } = tools;
   const mirror = createMirror({ store, clock, random, log: logFor('mirror') });
   const memory = await openMemory(plan.members[0].dataDirectory);
@@ -93,7 +94,7 @@ async function serve({ plan, life, tools, store: { store, kind: storeKind } }: P
   try {
     const members = await openMembers({ plan, tools, store, storeKind, port: port.value, fingerprint: identity.fingerprint });
     for (const member of members) inspectors.set(member.plan.id, member.inspector);
-    return await serveApi({ plan, life, tools, store, storeKind, mirror, identity, members, inspectors, background });
+    return await serveApi({ plan, life, tools, store, etcd, storeKind, mirror, identity, members, inspectors, background });
   } finally {
     background.abort(new Error('fleetd ends'));
     port.value?.close();
@@ -102,6 +103,7 @@ async function serve({ plan, life, tools, store: { store, kind: storeKind } }: P
 
 interface ServingParts extends Omit<Parts, 'store'> {
   readonly store: OpenStore['store'];
+  readonly etcd: OpenStore['etcd'];
   readonly storeKind: OpenStore['kind'];
   readonly mirror: Mirror;
   readonly identity: PeerIdentity;
@@ -118,11 +120,15 @@ async function serveApi(parts: ServingParts): Promise<Result<void>> {
   const log = logFor('api');
   const first = plan.members[0].id;
   const engineReport = createEngineReport();
+  const upkeep = createStoreUpkeep({
+    etcd: parts.etcd, mirror, engine: engineReport, intervalMs: plan.config.etcdCompactionIntervalMs, clock, log: logFor('store'),
+  });
   const api = createApi({
     mirror, store, clock, log, version, keyPrefix: plan.config.etcdKeyPrefix, machineId: first, storeKind: parts.storeKind,
     local: parts.inspectors, peers: plan.config.peerListen === '' ? null : createPeerClient(parts.identity, clock),
     tokenLimit: plan.config.tokenLimit,
     presence: () => members.map(({ report }) => report.presence).find(({ state }) => state !== 'present')?.why ?? null,
+    storeHealth: upkeep.health,
     reports: new Map<string, () => unknown>([
       ['engine', () => engineReport], ...members.map((member) => [`agent ${member.plan.id}`, () => member.report] as const),
     ]),
@@ -132,7 +138,10 @@ async function serveApi(parts: ServingParts): Promise<Result<void>> {
     const listeners = await openListeners(
       { passed: plan.passed, addresses: plan.listen, insecure: plan.config.apiInsecure }, api.attach, log);
     if (!listeners.ok) return listeners;
-    const loops = [mirror.run(background.signal), runOperations({ mirror, store, clock, log, machineId: first }, background.signal)];
+    const loops = [
+      mirror.run(background.signal), runOperations({ mirror, store, clock, log, machineId: first }, background.signal),
+      upkeep.run(background.signal),
+    ];
     log.info(`fleetd ${version} answers on ${listeners.value.urls.join(', ')}`, { machine: first });
     life.onReady(listeners.value.urls, {
       apply(settings) {

@@ -199,7 +199,12 @@ export interface PrometheusTargets {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-export interface MachineList { readonly revision: number; readonly machines: readonly MachineView[] }
+export interface MachineList {
+  readonly revision: number;
+  readonly machines: readonly MachineView[];
+  /** What whoever looks at the machines should know, in lines for people; absent when there is nothing. */
+  readonly notices?: readonly string[];
+}
 
 /** Why a unit runs where it does, or why it does not run. */
 export interface Explanation {

@@ -9,7 +9,7 @@ import { keys } from '../../store/keys.ts';
 import { decodeMachineOverride, encodeRecord } from '../../store/records.ts';
 import { StoreUnavailable, type Commit, type CommitChange, type Guard, type StoreEntry } from '../../store/store.ts';
 import { DeadlineExceeded, withDeadline } from '../../lib/deadline.ts';
-import { catchUp, commitInTime, storeLost, type WriteNeeds } from '../write/decision.ts';
+import { catchUp, commitInTime, storeLostBy, type WriteNeeds } from '../write/decision.ts';
 import { changeOverride, type MetadataChange } from './machine-metadata.ts';
 
 const attemptsMax = 8;
@@ -36,7 +36,7 @@ export async function patchMachines(
     }
     return failure('CONFLICT').failure;
   } catch (error) {
-    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return storeLost.failure;
+    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return storeLostBy(error).failure;
     throw error;
   }
 }

@@ -52,8 +52,13 @@ export function listStatuses(scene: Scene, _: FastifyRequest, reply: FastifyRepl
 }
 
 export function listMachines(scene: Scene, _: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const notices = scene.needs.storeHealth()?.troubles ?? [];
   return sendView(scene, reply, ({ snapshot }) =>
-    success<MachineList>({ revision: snapshot.revision, machines: describeMachines(snapshot) }),
+    success<MachineList>({
+      revision: snapshot.revision,
+      machines: describeMachines(snapshot),
+      ...(notices.length === 0 ? {} : { notices }),
+    }),
   );
 }
 

@@ -595,10 +595,23 @@ describe('operators', () => {
       needs: {
         presence: () => 'another machine has the same id',
         reports: new Map([['engine', () => ({ passes: 7, decisions: { assign: 3, move: 2, unassign: 1 }, unansweredCommits: 4 })]]),
+        storeHealth: () => ({
+          version: '3.5.0',
+          databaseBytes: 4_096,
+          databaseBytesInUse: 1_024,
+          alarms: ['NOSPACE'],
+          compactions: 2,
+          compactedTo: 9,
+          troubles: ['its database is full'],
+        }),
       },
     });
     const unready = await ask('/readyz');
-    assert.deepEqual([unready.statusCode, unready.body], [503, 'presence: another machine has the same id\n']);
+    assert.deepEqual(
+      [unready.statusCode, unready.body],
+      [503, 'store: its database is full\npresence: another machine has the same id\n'],
+    );
+    assert.deepEqual((await get<MachineList>('/machines')).body.notices, ['its database is full']);
     await apply({ units: [{ name: 'a.service', text: sleepText }], desired: 'launched' });
     const { body, headers } = await ask('/metrics');
     assert.match(String(headers['content-type']), /^text\/plain; version=0\.0\.4/);
@@ -607,6 +620,9 @@ describe('operators', () => {
       'fleet_machines 0',
       'fleet_leader 0',
       'fleet_store_current 1',
+      'fleet_etcd_database_bytes 4096',
+      'fleet_etcd_alarm{alarm="NOSPACE"} 1',
+      'fleet_etcd_compactions_total 2',
       'fleet_engine_passes_total 7',
       // fleet 1.0's own names.
       'fleet_engine_leader_start_time 0',

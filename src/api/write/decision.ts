@@ -9,6 +9,7 @@ import type { Log } from '../../lib/log.ts';
 import type { Mirror } from '../../store/mirror.ts';
 import type { Commit, CommitOutcome, Guard, Revision, Store } from '../../store/store.ts';
 import { inTime, withDeadline } from '../../lib/deadline.ts';
+import { oneLine } from '../json.ts';
 import type { Plan } from './plan.ts';
 
 export interface WriteNeeds {
@@ -48,6 +49,11 @@ const catchUpLimitMs = 5_000;
 
 /** The store did not answer, or too late. */
 export const storeLost: { readonly ok: false; readonly failure: Failure } = failure('STORE_UNAVAILABLE');
+
+/** The same with what the store said: that its database is full, for example. */
+export function storeLostBy(error: Error): typeof storeLost {
+  return failure('STORE_UNAVAILABLE', `${storeLost.failure.message}: ${oneLine(error.message)}`);
+}
 
 export function basisOf({ mirror, clock }: WriteNeeds): Basis {
   return { snapshot: mirror.snapshot(), modRevision: (key) => mirror.modRevision(key), nowMs: clock.nowMs() };

@@ -13,6 +13,7 @@ import {
   commitInTime,
   seeRefusal,
   storeLost,
+  storeLostBy,
   type Decide,
   type Outcome,
   type WriteNeeds,
@@ -50,7 +51,7 @@ export async function transact<T>(
     }
     return failure('CONFLICT', `others changed the same things ${attemptsMax} times in a row; try again`);
   } catch (error) {
-    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return storeLost;
+    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return storeLostBy(error);
     throw error;
   }
 }

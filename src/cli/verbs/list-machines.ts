@@ -23,6 +23,7 @@ export async function run(session: Session): Promise<number> {
       'NOTE: embedded store: no machine outside this fleetd can join; set etcd_servers in fleet.conf for a cluster',
     );
   }
+  for (const notice of list.notices ?? []) complain(session, `NOTE: ${notice}`);
   return code;
 }
 
