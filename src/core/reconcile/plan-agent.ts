@@ -55,6 +55,11 @@ function planUnit(view: AgentView, name: UnitName): readonly Step[] {
   const seen = view.observations.get(name);
   if (assignment === undefined) return seen === undefined ? [] : planUnassigned(name, seen);
   if (assignment.leaving) return seen === undefined ? [] : planGone(name, seen);
+  // Whether its file is at hand or not: once the fence stands again, nothing tells any more why the unit does not run.
+  if (seen !== undefined && (isDown(seen) || seen.active === 'deactivating') && isFencedOff(assignment, view.fences)) {
+    const note = planFencedOff(name, seen);
+    if (note.length > 0) return note;
+  }
   if (seen !== undefined && assignment.desired === 'loaded') {
     const stop = planStop(name, seen);
     // What is stopping is loaded anew, if its file changed, once it has stopped.
