@@ -38,6 +38,9 @@ function decideUnit(pass: Pass, name: UnitName): readonly Decision[] {
     const why = unwantedWhy(record);
     return held.map((one) => ({ kind: 'unassign', unit: name, why, machine: one.machine, former: record === undefined ? null : formerOf(one) }));
   }
+  if (held.length === 0) {
+    return [...pass.ledger.homes.get(name) ?? []].map((machine) => assignOf(pass, { name, record, machine }));
+  }
   const homes = homesOf(pass, name, held);
   const stay = held.filter(({ machine }) => homes.has(machine));
   const go = held.filter(({ machine }) => !homes.has(machine));

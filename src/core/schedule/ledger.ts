@@ -8,6 +8,8 @@ import type { FleetSection } from '../fleet-section.ts';
 import type { Machine, MachineId } from '../machine.ts';
 import { compareText } from '../order.ts';
 import type { UnitName } from '../unit-name.ts';
+import { createLoadOrder } from './machine-bits.ts';
+import type { LoadOrder } from './machine-bits.ts';
 import { createPortBook, release } from './port-book.ts';
 import type { PortBook } from './port-book.ts';
 import { createPatternIndex } from './patterns.ts';
@@ -28,6 +30,8 @@ export interface PlannedUnit {
 /** One machine of the ledger. */
 export interface Place {
   readonly machine: Machine;
+  /** Where it stands in the order of machine ids. */
+  readonly index: number;
   /** Units on it that are not global: what "least loaded" counts. */
   load: number;
   readonly units: Map<UnitName, PlannedUnit>;
@@ -41,6 +45,11 @@ export interface Place {
 export interface Ledger {
   /** Sorted by machine id. */
   readonly places: ReadonlyMap<MachineId, Place>;
+  /** The same, by their index. */
+  readonly list: readonly Place[];
+  readonly order: LoadOrder;
+  /** Machines, by index, with a unit that a pattern matches. */
+  readonly matchedOn: Map<PatternId, Set<number>>;
   /** Where each unit stands: one machine, or several for global units. */
   readonly homes: Map<UnitName, Set<MachineId>>;
   readonly patterns: PatternIndex;
@@ -49,10 +58,14 @@ export interface Ledger {
 
 export function createLedger(snapshot: ClusterSnapshot): Ledger {
   const sorted = [...snapshot.machines.values()].sort((left, right) => compareText(left.id, right.id));
-  const places = sorted.map((machine): [MachineId, Place] => [machine.id, {
-    machine, load: 0, units: new Map(), matched: new Map(), conflicting: new Map(), replacing: new Map(),
-  }]);
-  return { places: new Map(places), homes: new Map(), patterns: createPatternIndex(), ports: createPortBook(snapshot) };
+  const list = sorted.map((machine, index): Place => (
+    { machine, index, load: 0, units: new Map(), matched: new Map(), conflicting: new Map(), replacing: new Map() }));
+  const order = createLoadOrder(list.length);
+  for (const { index } of list) order.move(index, { from: -1, to: 0 });
+  return {
+    places: new Map(list.map((place) => [place.machine.id, place])), list, order, matchedOn: new Map(), homes: new Map(),
+    patterns: createPatternIndex(), ports: createPortBook(snapshot),
+  };
 }
 
 /** Makes a unit known to the ledger's patterns. All units are made known before the first is placed. */
@@ -68,8 +81,11 @@ export function planUnit(ledger: Ledger, name: UnitName, section: FleetSection):
 export function place(ledger: Ledger, at: Place, unit: PlannedUnit): void {
   assert(!at.units.has(unit.name), `${unit.name} is placed once on ${at.machine.id}`);
   at.units.set(unit.name, unit);
-  if (!unit.section.global) at.load += 1;
-  for (const id of ledger.patterns.matching(unit.name)) enter(at.matched, id, unit.name);
+  if (!unit.section.global) changeLoad(ledger, at, 1);
+  for (const id of ledger.patterns.matching(unit.name)) {
+    enter(at.matched, id, unit.name);
+    enter(ledger.matchedOn, id, at.index);
+  }
   for (const id of unit.conflictIds) enter(at.conflicting, id, unit.name);
   for (const id of unit.replaceIds) enter(at.replacing, id, unit.name);
   enter(ledger.homes, unit.name, at.machine.id);
@@ -78,12 +94,20 @@ export function place(ledger: Ledger, at: Place, unit: PlannedUnit): void {
 /** Takes a unit off a machine, with the ports it was given there. */
 export function remove(ledger: Ledger, at: Place, unit: PlannedUnit): void {
   assert(at.units.delete(unit.name), `${unit.name} stands on ${at.machine.id}`);
-  if (!unit.section.global) at.load -= 1;
-  for (const id of ledger.patterns.matching(unit.name)) leave(at.matched, id, unit.name);
+  if (!unit.section.global) changeLoad(ledger, at, -1);
+  for (const id of ledger.patterns.matching(unit.name)) {
+    leave(at.matched, id, unit.name);
+    if (!at.matched.has(id)) leave(ledger.matchedOn, id, at.index);
+  }
   for (const id of unit.conflictIds) leave(at.conflicting, id, unit.name);
   for (const id of unit.replaceIds) leave(at.replacing, id, unit.name);
   leave(ledger.homes, unit.name, at.machine.id);
   release(ledger.ports, { unit: unit.name, machine: at.machine.id });
+}
+
+function changeLoad({ order }: Ledger, at: Place, by: number): void {
+  order.move(at.index, { from: at.load, to: at.load + by });
+  at.load += by;
 }
 
 /** A unit other than `self` that stands under one of the patterns; undefined when there is none. */

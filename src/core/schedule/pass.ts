@@ -14,6 +14,7 @@ import type { Assignment, UnitRecord } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import { isTemplate } from '../unit-name.ts';
 import type { Unplaced } from './decision.ts';
+import type { UnitClasses } from './candidates.ts';
 import type { FilterContext } from './filters.ts';
 import { groupByCircles } from './groups.ts';
 import { waitOf } from './waits.ts';
@@ -36,6 +37,7 @@ export interface Pass {
   readonly snapshot: ClusterSnapshot;
   readonly ledger: Ledger;
   readonly context: FilterContext;
+  readonly classes: UnitClasses;
   /** Units that are to run and can be judged, sorted by name. */
   readonly wanted: ReadonlyMap<UnitName, PlannedUnit>;
   /** Units that keep what they have, and why: something about them cannot be read. */
@@ -91,7 +93,7 @@ export function beginPass(snapshot: ClusterSnapshot, circumstances: Circumstance
   const circles = circlesOfReplaces(ledger, wanted);
   const pass: Pass = {
     snapshot, ledger, wanted, untouched, fileless, held, unplaced, awaited, waits: waitsIn(snapshot, nowMs),
-    context: { ledger, together: new Set(), circles },
+    context: { ledger, together: new Set(), circles }, classes: new Map(),
     followers: followersOf(wanted), comes: new Map(), goes: new Map(),
   };
   enterHeld(pass, sections);

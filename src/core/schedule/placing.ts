@@ -4,6 +4,8 @@
  */
 import { limits } from '../limits.ts';
 import type { MachineId } from '../machine.ts';
+import { classOf, leastLoaded } from './candidates.ts';
+import type { Unplaced } from './decision.ts';
 import { arrivalFilters, firstRefusal, machineFilters, neighbourFilters, replaceableUnits, sayRefusal } from './filters.ts';
 import type { FilterContext, Refusal } from './filters.ts';
 import { groupByCircles } from './groups.ts';
@@ -81,13 +83,25 @@ function placeGroup(pass: Pass, group: readonly PlannedUnit[]): boolean {
   }
   const at = findPlace(pass, group);
   if (at !== null) return settleOn(pass, group, at);
-  const unplaced = explainRefusals(pass, group);
+  const unplaced = whyUnplaced(pass, group);
   for (const unit of group) pass.unplaced.set(unit.name, unplaced);
   return false;
 }
 
+/** Why no machine takes these units; units of a class that no machine is allowed for have the same reasons. */
+function whyUnplaced(pass: Pass, group: readonly PlannedUnit[]): Unplaced {
+  const [only] = group;
+  const unitClass = only !== undefined && group.length === 1 ? classOf(pass.classes, only, pass.context) : null;
+  if (unitClass?.isNowhere !== true) return explainRefusals(pass, group);
+  return unitClass.refusals ??= explainRefusals(pass, group);
+}
+
 /** The best machine for units that must share one; null when none takes them all. */
 export function findPlace(pass: Pass, group: readonly PlannedUnit[]): Place | null {
+  const [only] = group;
+  if (only !== undefined && group.length === 1 && only.replaceIds.length === 0) {
+    return leastLoaded(only, classOf(pass.classes, only, pass.context), pass.context);
+  }
   let best: { readonly at: Place; readonly takes: boolean } | null = null;
   for (const at of pass.ledger.places.values()) {
     const candidate = { at, takes: group.some((unit) => replaceableUnits(unit, at).length > 0) };
@@ -107,7 +121,9 @@ export function settleOn(pass: Pass, group: readonly PlannedUnit[], at: Place): 
   let pushed = false;
   for (const unit of group) {
     // Somebody who found no port may find one now.
-    pushed = leaveGone(pass.ledger.ports, unit.name) || pushed;
+    for (const { machine } of pass.held.get(unit.name) ?? []) {
+      if (!pass.ledger.places.has(machine)) pushed = leaveGone(pass.ledger.ports, { unit: unit.name, machine }) || pushed;
+    }
     const replaced = pushOut(pass, unit, at);
     pushed ||= replaced.length > 0;
     note(pass.comes, { unit: unit.name, machine: at.machine.id }, whyHere(unit, { replaced, group, loadBefore }));

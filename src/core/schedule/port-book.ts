@@ -9,6 +9,7 @@ import { limits } from '../limits.ts';
 import type { MachineId } from '../machine.ts';
 import { sourceKey } from '../ports.ts';
 import type { PortCursors, PortOrigin, PortRange, PortRequest, PortScope } from '../ports.ts';
+import type { Placement } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 
 /** A unit that has, or wants, a port on a machine. */
@@ -54,13 +55,15 @@ export interface PortBook {
   readonly foreign: Map<MachineId, Map<number, string>>;
   /** Everybody who has a port anywhere: what scope "cluster" asks. */
   readonly anywhere: Map<number, Set<PortHolder>>;
+  /** Those of them who have it for the whole cluster: what everybody asks. */
+  readonly everywhere: Map<number, Set<PortHolder>>;
   readonly cursors: Map<CursorScope, Map<string, number>>;
 }
 
 /** A book of what machines report; what units are assigned is entered by {@link hold}. */
 export function createPortBook(snapshot: ClusterSnapshot): PortBook {
   const book: PortBook = {
-    snapshot, given: new Map(), held: new Map(), running: new Map(), foreign: new Map(), anywhere: new Map(), cursors: new Map(),
+    snapshot, given: new Map(), held: new Map(), running: new Map(), foreign: new Map(), anywhere: new Map(), everywhere: new Map(), cursors: new Map(),
   };
   for (const [machine, statuses] of snapshot.statuses) {
     for (const [unit, { ports }] of statuses) {
@@ -94,7 +97,7 @@ export function release(book: PortBook, { unit, machine }: Omit<PortHolder, 'sco
     const holder = ofMachine?.get(port);
     if (holder?.unit !== unit) continue;
     ofMachine?.delete(port);
-    book.anywhere.get(port)?.delete(holder);
+    leave(book, holder, port);
   }
   for (const { scope, source, before, after } of given.cursorMoves.toReversed()) {
     const cursors = cursorsOf(book, scope);
@@ -105,18 +108,14 @@ export function release(book: PortBook, { unit, machine }: Omit<PortHolder, 'sco
 }
 
 /** A unit that runs elsewhere now no longer has the ports of a machine that is gone. Answers whether that freed any. */
-export function leaveGone(book: PortBook, unit: UnitName): boolean {
-  let freed = false;
-  for (const [machine, ofMachine] of book.held) {
-    if (book.snapshot.machines.has(machine) || book.snapshot.assignments.get(machine)?.has(unit) !== true) continue;
-    for (const [port, holder] of ofMachine) {
-      if (holder.unit !== unit) continue;
-      ofMachine.delete(port);
-      book.anywhere.get(port)?.delete(holder);
-      freed = true;
-    }
+export function leaveGone(book: PortBook, { unit, machine }: Placement): boolean {
+  const ofMachine = book.held.get(machine);
+  const freed = [...ofMachine ?? []].filter(([, holder]) => holder.unit === unit);
+  for (const [port, holder] of freed) {
+    ofMachine?.delete(port);
+    leave(book, holder, port);
   }
-  return freed;
+  return freed.length > 0;
 }
 
 /** Why somebody cannot have a port; null when it is to be had. */
@@ -126,9 +125,8 @@ export function takenBy(book: PortBook, seeker: PortSeeker, port: number): PortH
     holder !== undefined && (holder.unit !== unit || (seeker.isGlobal && holder.machine !== machine));
   const here = [book.held.get(machine)?.get(port), book.running.get(machine)?.get(port)].find(isOther);
   if (here !== undefined) return here;
-  for (const holder of book.anywhere.get(port) ?? []) {
-    if (isOther(holder) && (seeker.scope === 'cluster' || holder.scope === 'cluster')) return holder;
-  }
+  const rivals = seeker.scope === 'cluster' ? book.anywhere : book.everywhere;
+  for (const holder of rivals.get(port) ?? []) if (isOther(holder)) return holder;
   return book.foreign.get(machine)?.get(port) ?? null;
 }
 
@@ -185,7 +183,17 @@ function enter(book: PortBook, layer: 'held' | 'running', { holder, port }: { re
   if (ofMachine === undefined) book[layer].set(holder.machine, ofMachine = new Map());
   if (ofMachine.has(port)) return;
   ofMachine.set(port, holder);
-  const holders = book.anywhere.get(port);
-  if (holders === undefined) book.anywhere.set(port, new Set([holder]));
-  else holders.add(holder);
+  for (const holders of holderSets(book, holder)) {
+    const others = holders.get(port);
+    if (others === undefined) holders.set(port, new Set([holder]));
+    else others.add(holder);
+  }
+}
+
+function leave(book: PortBook, holder: PortHolder, port: number): void {
+  for (const holders of holderSets(book, holder)) holders.get(port)?.delete(holder);
+}
+
+function holderSets({ anywhere, everywhere }: PortBook, { scope }: PortHolder): readonly Map<number, Set<PortHolder>>[] {
+  return scope === 'cluster' ? [anywhere, everywhere] : [anywhere];
 }

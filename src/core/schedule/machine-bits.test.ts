@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { createLoadOrder, emptyBits, isEmpty, setBit } from './machine-bits.ts';
+
+test('the first of a set is the least loaded that is taken, the lower index of equals, whatever the moves before', () => {
+  const machineCount = 70;
+  const index = fc.integer({ min: 0, max: machineCount - 1 });
+  fc.assert(fc.property(
+    fc.array(fc.record({ index, to: fc.integer({ min: 0, max: 5 }) }), { maxLength: 300 }), fc.uniqueArray(index), fc.uniqueArray(index),
+    (moves, among, refused) => {
+      const order = createLoadOrder(machineCount);
+      const loads = Array.from({ length: machineCount }, () => 0);
+      for (const [at] of loads.entries()) order.move(at, { from: -1, to: 0 });
+      for (const { index: at, to } of moves) {
+        order.move(at, { from: loads[at] ?? 0, to });
+        loads[at] = to;
+      }
+      const bits = emptyBits(machineCount);
+      for (const at of among) setBit(bits, at);
+      const loadOf = (at: number): number => loads[at] ?? 0;
+      const [expected] = among.filter((at) => !refused.includes(at)).toSorted((left, right) => loadOf(left) - loadOf(right) || left - right);
+      assert.equal(order.first(bits, (at) => !refused.includes(at)), expected ?? null);
+      assert.equal(isEmpty(bits), among.length === 0);
+    }));
+});

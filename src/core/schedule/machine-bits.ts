@@ -1,0 +1,96 @@
+/**
+ * Sets of machines as bits, by their place in the order of ids, and machines sorted by load.
+ * Promises: the least loaded machine of a set is found without looking at the others; of equally loaded ones the lower id comes first.
+ */
+
+/** A set of machines: bit `index % 32` of word `index / 32`. */
+export type MachineBits = Uint32Array;
+
+export function emptyBits(machineCount: number): MachineBits {
+  return new Uint32Array(Math.ceil(machineCount / 32));
+}
+
+export function setBit(bits: MachineBits, index: number): void {
+  const word = index >>> 5;
+  bits[word] = (bits[word] ?? 0) | (1 << (index & 31));
+}
+
+export function clearBit(bits: MachineBits, index: number): void {
+  const word = index >>> 5;
+  bits[word] = (bits[word] ?? 0) & ~(1 << (index & 31));
+}
+
+export function isEmpty(bits: MachineBits): boolean {
+  return bits.every((word) => word === 0);
+}
+
+/** Machines by load. */
+export interface LoadOrder {
+  /** A machine's load has changed; a load it had not before is -1. */
+  move(index: number, loads: { readonly from: number; readonly to: number }): void;
+  /** The first machine of `among` that `takes`, least loaded first, then by index; null when none does. */
+  first(among: MachineBits, takes: (index: number) => boolean): number | null;
+}
+
+interface Level {
+  readonly load: number;
+  readonly bits: MachineBits;
+  count: number;
+}
+
+/** An order in which no machine is yet. */
+export function createLoadOrder(machineCount: number): LoadOrder {
+  /** Ascending by load, none of them empty. */
+  const levels: Level[] = [];
+  const positionOf = (load: number): number => {
+    let low = 0;
+    let high = levels.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((levels[middle]?.load ?? Infinity) < load) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+  const leave = (index: number, load: number): void => {
+    const position = positionOf(load);
+    const level = levels[position];
+    if (level?.load !== load) return;
+    clearBit(level.bits, index);
+    level.count -= 1;
+    if (level.count === 0) levels.splice(position, 1);
+  };
+  const enter = (index: number, load: number): void => {
+    const position = positionOf(load);
+    let level = levels[position];
+    if (level?.load !== load) levels.splice(position, 0, level = { load, bits: emptyBits(machineCount), count: 0 });
+    setBit(level.bits, index);
+    level.count += 1;
+  };
+  return {
+    move(index, { from, to }) {
+      leave(index, from);
+      enter(index, to);
+    },
+    first(among, takes) {
+      for (const { bits } of levels) {
+        const found = firstOf(bits, among, takes);
+        if (found !== null) return found;
+      }
+      return null;
+    },
+  };
+}
+
+function firstOf(bits: MachineBits, among: MachineBits, takes: (index: number) => boolean): number | null {
+  for (let word = 0; word < bits.length; word += 1) {
+    let left = (bits[word] ?? 0) & (among[word] ?? 0);
+    while (left !== 0) {
+      const bit = 31 - Math.clz32(left & -left);
+      const index = word * 32 + bit;
+      if (takes(index)) return index;
+      left &= left - 1;
+    }
+  }
+  return null;
+}
