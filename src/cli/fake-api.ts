@@ -6,11 +6,14 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { text as readText } from 'node:stream/consumers';
-import type { ApplyRequest, DestroyRequest, EventView } from '../protocol/v2.ts';
+import { FakeReleases } from './fake-releases.ts';
+import type { ReleaseOrder, ReleaseRequest } from '../protocol/releases.ts';
+import type { ApplyRequest, DestroyRequest, EventView, ScaleRequest } from '../protocol/v2.ts';
 import { FakeCluster, FakeRefusal } from './fake-cluster.ts';
 
 export interface FakeApi {
   readonly cluster: FakeCluster;
+  readonly releases: FakeReleases;
   /** "GET /fleet/v2/units" and so on, in order. */
   readonly asked: readonly string[];
   keyPrefix: string;
@@ -36,6 +39,7 @@ export async function startFakeApi(socketPath: string): Promise<FakeApi> {
   });
   const api: FakeApi = {
     cluster,
+    releases: new FakeReleases(cluster),
     asked,
     keyPrefix: '/_coreos.com/fleet',
     refusal: null,
@@ -80,6 +84,11 @@ async function answer(scene: Scene, request: IncomingMessage, response: ServerRe
   const lists: Readonly<Record<string, () => object>> = {
     apply: () => cluster.apply(body as ApplyRequest),
     destroy: () => cluster.destroy((body as DestroyRequest).names),
+    releases: () =>
+      request.method === 'POST'
+        ? api.releases.begin(body as ReleaseRequest)
+        : { revision, releases: api.releases.list() },
+    scale: () => api.releases.scale(body as ScaleRequest),
     units: () => ({ revision, units: sortedUnits(cluster) }),
     statuses: () => ({
       revision,
@@ -100,6 +109,10 @@ async function answer(scene: Scene, request: IncomingMessage, response: ServerRe
   if (resource === 'history') return send(response, 200, historyOf(cluster, name));
   if (name === '') return send(response, 200, lists[resource]?.() ?? {});
   if (resource === 'services') return send(response, 200, servicesOf(cluster, name));
+  if (resource === 'releases') {
+    const { releases } = api;
+    return send(response, 200, request.method === 'POST' ? releases.order(name, body as ReleaseOrder) : releases.details(name));
+  }
   const unit = cluster.units.get(name);
   if (unit === undefined) throw new FakeRefusal(404, 'UNIT_NOT_FOUND', `no unit ${name}`);
   const views: Readonly<Record<string, () => object | string | null>> = {
@@ -146,7 +159,12 @@ function stream({ api, streams }: Scene, isResumed: boolean, response: ServerRes
   };
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   response.write(': welcome\n\n');
-  if (!isResumed) for (const event of cluster.present()) write(cluster.revision, event);
+  if (!isResumed) {
+    for (const event of cluster.present()) write(cluster.revision, event);
+    for (const release of api.releases.list()) {
+      write(cluster.revision, { kind: 'release', name: release.name, release, present: true });
+    }
+  }
   write(cluster.revision, { kind: 'current' });
   streams.add(response);
   cluster.listeners.add(write);

@@ -201,8 +201,10 @@ export class FakeCluster {
       machines: before?.view.machines ?? [],
       changedAtMs: 0,
     };
-    this.units.set(wish.name, { view, text: newText });
-    if (isChanged) this.#place(wish.name);
+    if (request.dryRun !== true) {
+      this.units.set(wish.name, { view, text: newText });
+      if (isChanged) this.#place(wish.name);
+    }
     const content = before === undefined ? 'created' : isOther ? (mayReplace ? 'replaced' : 'differs') : 'same';
     return {
       name: wish.name,

@@ -120,6 +120,27 @@ export const outputFlags: readonly FlagSpec[] = [outputFlag];
 export const submitFlags: readonly FlagSpec[] = [replace, sign];
 export const launchFlags: readonly FlagSpec[] = [blockAttempts, noBlock, replace, sign];
 export const waitFlags: readonly FlagSpec[] = [blockAttempts, noBlock];
+export const scaleFlags: readonly FlagSpec[] = [blockAttempts, noBlock];
+export const releaseFlags: readonly FlagSpec[] = [
+  word('batch', '', 'Units to change at a time: a number such as 2, or a share such as 25%'),
+  word('file', '', 'The new unit file; else the one of that name here, else the one the cluster has'),
+  toggle('follow', 'With status: show how it goes on, until it ends', 'f'),
+  word('health-timeout', '', 'How long a unit may take to become healthy, such as 5min'),
+  {
+    name: 'generation',
+    kind: 'integer',
+    fallback: '',
+    text: 'With undo: the generation to go back to; else the one before',
+  },
+  toggle('in-place', 'Stop each unit and start it anew under its name'),
+  { name: 'max-failures', kind: 'integer', fallback: '', text: 'Units that may fail before the release has failed' },
+  word('min-active', '', 'How long a unit has to stay healthy to count, such as 10s'),
+  noBlock,
+  toggle('no-rollback', 'Hold the release when it fails, instead of going back'),
+  outputFlag,
+  toggle('pause', 'Pause after the first batch'),
+  toggle('surge', 'Start a new instance first, then let go of the old one'),
+];
 export const statusFlags: readonly FlagSpec[] = [
   outputFlag,
   toggle('no-block', 'Accepted for scripts of fleet 1.0: has no effect'),

@@ -3,6 +3,7 @@
  * Promises: fleet 1.0's lines; global units are triggered and not waited for.
  */
 import { goalOf } from './goal.ts';
+import { releaseEach } from './replace-running.ts';
 import { waitAndReport } from './report.ts';
 import { complain, exitCodes, print } from './session.ts';
 import type { Session } from './session.ts';
@@ -35,7 +36,9 @@ export async function launchUnits(session: Session, launch: Launch): Promise<num
     if (unit.global) print(session, `Triggered global unit ${unit.name} ${launch.verb}`);
     else if (noBlock) print(session, `Triggered unit ${unit.name} ${launch.verb}`);
   }
-  if (noBlock) return exitCodes.done;
+  const { running } = submitted.value;
+  if (noBlock) return releaseEach(session, running);
   const goals = units.filter((unit) => !unit.global).map(goalOf);
-  return (await waitAndReport(session, goals, revision)).exitCode;
+  const { exitCode } = await waitAndReport(session, goals, revision);
+  return exitCode === exitCodes.done ? releaseEach(session, running) : exitCode;
 }

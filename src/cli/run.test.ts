@@ -78,6 +78,7 @@ describe('fleetctl prints what its recorded runs show', () => {
     'lists',
     'status-and-journal',
     'explain',
+    'release',
     'wrong-usage',
     'verify',
   ]) {

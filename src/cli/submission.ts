@@ -12,6 +12,8 @@ import type { UnitName } from '../core/unit-name.ts';
 import type { AppliedUnit, ApplyUnit, DesiredState, UnitView } from '../protocol/v2.ts';
 import { pickUnits, readUnitArguments } from './names.ts';
 import type { UnitArgument } from './names.ts';
+import { findRunning } from './replace-running.ts';
+import type { Replacement } from './replace-running.ts';
 import { complain, print } from './session.ts';
 import type { Session } from './session.ts';
 import { readUnitSource } from './unit-source.ts';
@@ -30,6 +32,8 @@ export interface Order {
 export interface Submitted {
   readonly revision: number;
   readonly units: readonly AppliedUnit[];
+  /** Units that run with other content and were to be replaced: nothing has been asked about them yet. */
+  readonly running: readonly Replacement[];
 }
 
 /** A unit to send, and the local file it may come from. */
@@ -49,9 +53,12 @@ export async function submitUnits(session: Session, order: Order): Promise<Resul
   if (!named.ok) return named;
   const candidates = await findSources(session, named.value);
   if (!candidates.ok) return candidates;
-  const sent = await send(session, order, candidates.value);
-  if (sent.ok) tell(session, { units: sent.value.units, candidates: candidates.value, replace: order.replace });
-  return sent;
+  const running = order.replace && order.desired === 'launched' ? await findRunning(session, requestsFor(candidates.value)) : [];
+  const others = candidates.value.filter(({ name }) => running.every((replacement) => replacement.name !== name));
+  const sent = await send(session, order, others);
+  if (!sent.ok) return sent;
+  tell(session, { units: sent.value.units, candidates: others, replace: order.replace });
+  return success({ ...sent.value, running });
 }
 
 /** Puts the units that patterns match in the place of the patterns. */
@@ -97,7 +104,11 @@ async function findSources(
 }
 
 /** Sends all candidates, in as many requests as their number and size need. */
-async function send(session: Session, order: Order, candidates: readonly Candidate[]): Promise<Result<Submitted>> {
+async function send(
+  session: Session,
+  order: Order,
+  candidates: readonly Candidate[],
+): Promise<Result<Omit<Submitted, 'running'>>> {
   const units: AppliedUnit[] = [];
   let revision = 0;
   const { desired, replace } = order;
@@ -120,6 +131,11 @@ async function send(session: Session, order: Order, candidates: readonly Candida
     }
   }
   return success({ revision, units });
+}
+
+/** What a replacement would send, to be asked about first. */
+function requestsFor(candidates: readonly Candidate[]): readonly (readonly ApplyUnit[])[] {
+  return inRequests(candidates.map((candidate) => toApplyUnit(candidate, true)));
 }
 
 /**

@@ -8,12 +8,14 @@ import type { Result } from '../core/failure.ts';
 import { nearest } from '../core/spelling.ts';
 import { machineColumns, machineFields, serviceColumns, serviceFields, unitColumns, unitFields, unitFileColumns, unitFileFields } from './columns.ts';
 import {
-  importFlags,
   eventFlags,
+  importFlags,
   journalFlags,
   launchFlags,
   renderFlags,
   outputFlags,
+  releaseFlags,
+  scaleFlags,
   sshFlags,
   statusFlags,
   submitFlags,
@@ -186,6 +188,26 @@ export const verbs: readonly VerbSpec[] = [
     load: () => import('./verbs/load.ts'),
   }),
   verb({
+    name: 'release',
+    summary: 'Bring a new generation to units, a few at a time, and follow, pause, resume or undo that',
+    usage: '[status|history|pause|resume|undo] UNIT [--file=PATH] [--batch=N|P%] [--surge|--in-place] ...',
+    flags: releaseFlags,
+    errorPrefix: 'Error releasing: ',
+    description: [
+      'Gives the instances of a template, or one unit, a new generation: a changed file, or',
+      'the same one when its environment or image has changed. Shows how it goes until it',
+      'has ended; the cluster carries it out, also without this terminal. The exit code is 1',
+      'when it failed. What the unit file says about releases (ReleaseBatch= and so on) holds',
+      'where no flag says otherwise.',
+      '',
+      'fleetctl release apps@.service',
+      'fleetctl release apps@.service --file=apps-2@.service --batch=25% --pause',
+      'fleetctl release status --follow apps@.service',
+      'fleetctl release undo apps@.service --generation=3',
+    ],
+    load: () => import('./verbs/release.ts'),
+  }),
+  verb({
     name: 'restart',
     summary: 'Stop units that run and start them again',
     usage: '[--no-block|--block-attempts=N] UNIT...',
@@ -235,6 +257,20 @@ export const verbs: readonly VerbSpec[] = [
       'checked) and not about to be stopped, by service and by the name of the port.',
     ],
     load: () => import('./verbs/services.ts'),
+  }),
+  verb({
+    name: 'scale',
+    summary: 'Set how many instances of a template there are',
+    usage: 'TEMPLATE COUNT [--no-block|--block-attempts=N]',
+    flags: scaleFlags,
+    errorPrefix: 'Error scaling: ',
+    description: [
+      'Starts instances, stopped ones first, then new ones with the lowest free numbers; or',
+      'destroys those with the highest numbers. Returns when the new ones run.',
+      '',
+      'fleetctl scale apps@ 5',
+    ],
+    load: () => import('./verbs/scale.ts'),
   }),
   verb({
     name: 'start',

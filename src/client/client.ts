@@ -18,11 +18,20 @@ import type {
   InfoView,
   MachineList,
   ServiceList,
+  ScaleAnswer,
+  ScaleRequest,
   StatusList,
   StatusReport,
   UnitList,
   UnitView,
 } from '../protocol/v2.ts';
+import type {
+  ReleaseAnswer,
+  ReleaseDetails,
+  ReleaseList,
+  ReleaseOrder,
+  ReleaseRequest,
+} from '../protocol/releases.ts';
 import { createCaller, readChunks, readError } from './call.ts';
 import type { Call, TlsTexts } from './call.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -75,6 +84,13 @@ export interface FleetClient {
   events(query: EventsQuery, signal: AbortSignal): AsyncIterable<StreamItem>;
   /** Changes machine metadata, all of it or nothing. */
   patchMetadata(operations: readonly MetadataOperation[], signal: AbortSignal): Promise<void>;
+  /** Begins a release; answers with it as it begins. */
+  release(request: ReleaseRequest, signal: AbortSignal): Promise<ReleaseAnswer>;
+  orderRelease(name: string, order: ReleaseOrder, signal: AbortSignal): Promise<ReleaseAnswer>;
+  releases(signal: AbortSignal): Promise<ReleaseList>;
+  /** Null when there was no release of that name. */
+  releaseDetails(name: string, signal: AbortSignal): Promise<ReleaseDetails | null>;
+  scale(request: ScaleRequest, signal: AbortSignal): Promise<ScaleAnswer>;
   /** Frees what the client holds; its methods must not be called any more. */
   close(): Promise<void>;
 }
@@ -109,7 +125,7 @@ function get(path: string): Call {
   return { method: 'GET', path, changes: false };
 }
 
-function post(path: string, body: ApplyRequest | DestroyRequest): Call {
+function post(path: string, body: ApplyRequest | DestroyRequest | ReleaseRequest | ReleaseOrder | ScaleRequest): Call {
   return { method: 'POST', path, body: JSON.stringify(body), changes: true };
 }
 
@@ -166,6 +182,17 @@ export function createClient(options: ClientOptions): FleetClient {
       await caller.text({ method: 'PATCH', path: '/fleet/v1/machines', body, changes: true }, signal);
     },
     events: (query, signal) => readEvents({ caller, clock: options.clock, random: options.random }, query, signal),
+    release: (request, signal) => caller.json<ReleaseAnswer>(post('/fleet/v2/releases', request), signal),
+    orderRelease: (name, order, signal) =>
+      caller.json<ReleaseAnswer>(post(`/fleet/v2/releases/${escaped(name)}`, order), signal),
+    releases: (signal) => caller.json<ReleaseList>(get('/fleet/v2/releases'), signal),
+    releaseDetails: (name, signal) =>
+      unlessRefused(
+        caller.json<ReleaseDetails>(get(`/fleet/v2/releases/${escaped(name)}`), signal),
+        'RELEASE_NOT_FOUND',
+        null,
+      ),
+    scale: (request, signal) => caller.json<ScaleAnswer>(post('/fleet/v2/scale', request), signal),
     close: async () => undefined,
   };
 }
