@@ -26,7 +26,9 @@ export async function run(session: Session): Promise<number> {
 
 async function readRequest({ words, environment }: Session): Promise<Result<ScaleRequest>> {
   const [word = '', count = '', ...others] = words;
-  if (word === '' || count === '' || others.length > 0) return failure('USAGE_INVALID', 'A template and a number must be given, as in "fleetctl scale apps@ 5"');
+  if (word === '' || count === '' || others.length > 0) {
+    return failure('USAGE_INVALID', 'A template and a number must be given, as in "fleetctl scale apps@ 5"');
+  }
   if (!/^\d{1,5}$/.test(count)) return failure('USAGE_INVALID', `"${count}" is not a number of instances; write one such as 5`);
   const read = readUnitArguments([word]);
   if (!read.ok) return read;
