@@ -9,7 +9,7 @@
  *   checkpoint copies pages into FILE the log is synced, before the log is begun anew FILE is synced. So FILE together with any
  *   prefix of `FILE-wal` that holds the last acknowledged transaction is a whole store with everything acknowledged: each frame
  *   carries a salted checksum over all before it, and reading stops at the last complete transaction.
- * - wal_autocheckpoint=1000 (SQLite's default, about 4 MB): the log stays small.
+ * - wal_autocheckpoint (SQLite's default of 1000 pages, about 4 MB): the log stays small.
  * - `FILE-lock`, an empty SQLite file on which an exclusive transaction is held open, keeps other processes out; the kernel
  *   drops it when the process dies, however it dies. FILE itself stays readable: `sqlite3 FILE 'select * from entries'`.
  */
@@ -24,6 +24,8 @@ export interface DatabaseOptions {
   readonly file: string;
   /** How large the file may grow. */
   readonly bytesMax: number;
+  /** Pages the log may have before they are copied into the file; 1000, SQLite's default, when left out. */
+  readonly checkpointPages?: number;
 }
 
 export type DatabaseWrite = Pick<LedgerDelta, 'revision' | 'lastLease' | 'entries' | 'leases'>;
@@ -61,7 +63,8 @@ const layout = `
   PRAGMA user_version = ${layoutVersion};`;
 
 /** Opens the store's file, made with mode 0600 (its folder 0700) when missing. Throws DatabaseTrouble. */
-export function openDatabase({ file, bytesMax }: DatabaseOptions): Database {
+export function openDatabase(options: DatabaseOptions): Database {
+  const { file } = options;
   const opened: DatabaseSync[] = [];
   const open = (path: string): DatabaseSync => {
     const database = new DatabaseSync(path);
@@ -77,7 +80,7 @@ export function openDatabase({ file, bytesMax }: DatabaseOptions): Database {
     lockOut(open(`${file}-lock`), file);
     createPrivately(file);
     const database = open(file);
-    prepare(database, file, bytesMax);
+    prepare(database, options);
     const statements = prepareStatements(database);
     return {
       load: () => explained(file, () => load(database)),
@@ -122,9 +125,9 @@ function lockOut(lock: DatabaseSync, file: string): void {
   }
 }
 
-function prepare(database: DatabaseSync, file: string, bytesMax: number): void {
+function prepare(database: DatabaseSync, { file, bytesMax, checkpointPages = 1_000 }: DatabaseOptions): void {
   database.exec(`PRAGMA busy_timeout = ${busyWaitMs}; PRAGMA page_size = ${pageBytes}; PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000; PRAGMA max_page_count = ${Math.ceil(bytesMax / pageBytes)}`);
+    PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${checkpointPages}; PRAGMA max_page_count = ${Math.ceil(bytesMax / pageBytes)}`);
   const found = numberOf(database, 'PRAGMA application_id');
   const tables = numberOf(database, 'SELECT count(*) FROM sqlite_schema');
   if (tables === 0) return transact(database, () => database.exec(layout));
