@@ -42,6 +42,10 @@ export interface Config {
   readonly apiInsecure: boolean;
   /** host:port of the peer port; port 0 lets the kernel choose; empty host means all addresses. "" switches it off. */
   readonly peerListen: string;
+  /** host:port of the DNS server, over UDP and TCP; none: there is no DNS server. */
+  readonly dnsListen: readonly string[];
+  /** The domain it answers for, lower case, without a dot at its end. */
+  readonly dnsDomain: string;
   /** Options of fleet 1.0 that are accepted and do nothing. */
   readonly ignored: readonly string[];
 }
@@ -83,6 +87,8 @@ const defaults = (where: ConfigDefaults): Config => ({
   listen: [],
   apiInsecure: false,
   peerListen: ':0',
+  dnsListen: [],
+  dnsDomain: 'fleet',
   ignored: [],
 });
 
@@ -141,6 +147,12 @@ const metadata: Read = (value) => {
   return pairs.ok ? { metadata: pairs.value } : pairs.failure.message;
 };
 
+const domain: Read = (value) => {
+  const name = unquote(value).toLowerCase().replace(/\.$/, '');
+  const isName = name.length <= 200 && /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/.test(name);
+  return isName ? { dnsDomain: name } : 'a domain such as fleet or fleet.example.com';
+};
+
 /** Every option: the file's name for it and how it is read. The environment's name is FLEET_ and the name in upper case. */
 const options: Readonly<Record<string, Read>> = {
   verbosity: count('verbosity', 0, 10),
@@ -168,6 +180,8 @@ const options: Readonly<Record<string, Read>> = {
   listen: list('listen'),
   api_insecure: flag('apiInsecure'),
   peer_listen: text('peerListen'),
+  dns_listen: list('dnsListen'),
+  dns_domain: domain,
 };
 
 /** Options of fleet 1.0 that mean nothing here: engine and agents wake on changes, gRPC and signatures are gone. */

@@ -20,6 +20,7 @@ import type { Random } from '../lib/random.ts';
 import { systemClock } from '../lib/system-clock.ts';
 import { version } from '../lib/version.ts';
 import { createMirror, type Mirror } from '../store/mirror.ts';
+import { openDnsServers } from './dns.ts';
 import { openListeners } from './listeners.ts';
 import { openMember, type Member } from './member.ts';
 import { openMemory } from './memory.ts';
@@ -116,7 +117,7 @@ interface ServingParts extends Omit<Parts, 'store'> {
 /** Serves the API and runs engine and agents until the life ends. */
 async function serveApi(parts: ServingParts): Promise<Result<void>> {
   const { plan, life, tools, store, mirror, members, background } = parts;
-  const { clock, logFor } = tools;
+  const { clock, random, logFor } = tools;
   const log = logFor('api');
   const first = plan.members[0].id;
   const engineReport = createEngineReport();
@@ -138,6 +139,11 @@ async function serveApi(parts: ServingParts): Promise<Result<void>> {
     const listeners = await openListeners(
       { passed: plan.passed, addresses: plan.listen, insecure: plan.config.apiInsecure }, api.attach, log);
     if (!listeners.ok) return listeners;
+    const dns = await openDnsServers(plan.config, { mirror, random, log: logFor('dns') });
+    if (!dns.ok) {
+      await listeners.value.close();
+      return dns;
+    }
     const loops = [
       mirror.run(background.signal), runOperations({ mirror, store, clock, log, machineId: first }, background.signal),
       upkeep.run(background.signal),
@@ -154,7 +160,7 @@ async function serveApi(parts: ServingParts): Promise<Result<void>> {
       await runComponents(parts, { engineReport, loops });
     } finally {
       background.abort(new Error('fleetd ends'));
-      await listeners.value.close();
+      await Promise.all([listeners.value.close(), dns.value.close()]);
       await Promise.allSettled(loops);
     }
   } finally {
