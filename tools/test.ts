@@ -76,6 +76,9 @@ const parts: readonly Part[] = [
   { name: 'functional tests on real systemd machines', quick: false,
     needs: () => notRoot() ?? missing('etcd', 'curl', 'systemd-nspawn', 'debootstrap', 'ip', 'nsenter')(),
     run: () => nodeTests(['test/functional/*.test.ts'], { args: ['--test-isolation=none'] }) },
+  { name: 'two minutes of faults on real systemd machines', quick: false,
+    needs: () => notRoot() ?? missing('etcd', 'etcdctl', 'curl', 'systemd-nspawn', 'debootstrap', 'ip', 'tc', 'nft', 'nsenter', 'faketime')(),
+    run: () => nodeTests(['test/nemesis/nemesis.test.ts']) },
 ];
 
 /** The machines' root file system serves the unit file parser as a large sample of real unit files. */

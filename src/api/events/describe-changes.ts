@@ -131,14 +131,7 @@ function touchedBy(changes: readonly StoreChange[], { before, after }: Pick<Diff
       case 'unit-file': // Comes with the units that use it.
       case 'operation':
       case 'operation-part':
-      case 'former-ports':
-      case 'machine-ports':
-      case 'port-pool':
-      case 'port-cursors':
-      case 'hold':
-      case 'hold-order':
-      case 'roster-entry':
-      case 'store-acceptance':
+      case 'registration':
       case 'schema':
       case undefined:
         break;
