@@ -37,10 +37,16 @@ const isDown = ({ active }: Observation): boolean => active === 'inactive' || ac
 export function fenceContract(implementation: string, open: () => Promise<RunnerUnderTest>, clock: Clock): void {
   const promise = (sentence: string, body: (bench: Bench) => Promise<void>): void => {
     test(sentence, () => withBench(open, async (bench) => {
+      let { fence } = bench.runner;
+      const reopen = async (): Promise<Watched> => {
+        const again = await bench.reopen();
+        ({ fence } = again.runner);
+        return again;
+      };
       try {
-        await body(bench);
+        await body({ ...bench, reopen });
       } finally {
-        await bench.runner.fence.lower(lostAfterMs, signal);
+        await fence.lower(lostAfterMs, signal);
       }
     }));
   };
