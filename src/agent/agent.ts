@@ -34,7 +34,10 @@ import type { PortFacts } from './port-watch.ts';
 import { createPresence } from './presence.ts';
 import type { Presence } from './presence.ts';
 import { createProblemBook } from './problems.ts';
+import { createColdStart } from './cold-start.ts';
+import type { ColdStart } from './cold-start.ts';
 import { createFences } from './fences.ts';
+import { createLocalCopy } from './local-copy.ts';
 import { createReporter } from './reporter.ts';
 import type { AgentReport } from './report.ts';
 import { createUnitFiles } from './unit-files.ts';
@@ -95,9 +98,12 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
   const portWatch = createPortWatch({ facts: needs.portFacts, clock, log, tell: reporter.updatePorts });
   const finished = createFinished(needs.memory, log);
   await finished.recall();
+  const copy = createLocalCopy({ memory: needs.memory, clock, log, bootId: () => needs.facts().bootId });
+  const files = createUnitFiles(needs);
+  const cold = createColdStart(await copy.recall(), { clock, log, bell, files, bootId: needs.facts().bootId, isKnown: assignments.known });
   const passNeeds: PassNeeds = {
-    runner, clock, random, log, reporter, report, bell, finished, problems: createProblemBook(random), files: createUnitFiles(needs),
-    attendance, portWatch, fences,
+    runner, clock, random, log, reporter, report, bell, finished, problems: createProblemBook(random), files,
+    attendance, portWatch, fences, copy,
   };
   const loops = { needs, presence, passNeeds };
   // What has to go on while units are stopped ends only when the agent has left.
@@ -109,7 +115,9 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
     (over) => passRefreshOn(needs, presence, over),
     (over) => attendance.run(over),
     (over) => portWatch.run(over),
-    (over) => workAndLeave({ ...loops, assignments, asked: signal }, over),
+    (over) => copy.run(over),
+    (over) => cold.run(over),
+    (over) => workAndLeave({ ...loops, assignments, cold, asked: signal }, over),
   ], new AbortController().signal);
 }
 
@@ -119,13 +127,19 @@ interface Loops {
   readonly passNeeds: PassNeeds;
 }
 
+interface Working extends Loops {
+  readonly assignments: Assignments;
+  readonly cold: ColdStart;
+  readonly asked: AbortSignal;
+}
+
 /** Brings about what is assigned until `asked` is aborted; then does as onStop says. */
 async function workAndLeave(
-  { needs, presence, passNeeds, assignments, asked }: Loops & { readonly assignments: Assignments; readonly asked: AbortSignal },
+  { needs, presence, passNeeds, assignments, cold, asked }: Working,
   signal: AbortSignal,
 ): Promise<void> {
   const working = AbortSignal.any([asked, signal]);
-  const wishes = wishesOf(assignments, presence);
+  const wishes = wishesOf(assignments, presence, cold);
   await bringAbout(passNeeds, wishes, working).catch((error: unknown) => {
     if (!working.aborted) throw error;
   });
@@ -134,15 +148,17 @@ async function workAndLeave(
   await presence.leave(await stopUnits({ needs, presence, passNeeds }, signal));
 }
 
-function wishesOf(assignments: Assignments, presence: Presence): Wishes {
+function wishesOf(assignments: Assignments, presence: Presence, cold: ColdStart): Wishes {
   let hasJoined = false;
   return {
     assignments(): ReadonlyMap<UnitName, Assignment> | null {
       const { state } = presence.state();
       hasJoined ||= state === 'present';
       // Whose id another machine has may be looking at the other's assignments.
-      return hasJoined && state !== 'taken' && assignments.known() ? assignments.current() : null;
+      if (state === 'taken') return null;
+      return assignments.known() ? (hasJoined ? assignments.current() : null) : cold.assignments();
     },
+    source: () => (assignments.known() ? 'store' : 'disk'),
     untouched: assignments.unreadable,
     drainMsMax: limits.drainMsMax,
     isOver: () => false,
@@ -163,7 +179,7 @@ async function askOnStop({ clock, log, onStop }: AgentNeeds): Promise<OnStop> {
 async function stopUnits({ needs, passNeeds }: Loops, signal: AbortSignal): Promise<boolean> {
   let isEmpty = false;
   const none: Wishes = {
-    assignments: () => new Map(), untouched: () => new Set(), drainMsMax: needs.stopTimeoutMs * drainShareOfStop,
+    assignments: () => new Map(), source: () => 'leaving', untouched: () => new Set(), drainMsMax: needs.stopTimeoutMs * drainShareOfStop,
     isOver(observations) {
       isEmpty = observations.size === 0;
       return [...observations.values()].every(isForeign);

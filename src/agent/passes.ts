@@ -20,8 +20,10 @@ import type { Observation, UnitRunner } from '../runner/runner.ts';
 import type { Attendance } from './attendance.ts';
 import { carryOut, subjectOf } from './carry-out.ts';
 import type { StepNeeds, StepProblem } from './carry-out.ts';
+import { isBringingUp } from './cold-start.ts';
 import type { Fences } from './fences.ts';
 import type { Finished } from './finished.ts';
+import type { LocalCopy } from './local-copy.ts';
 import type { PortWatch } from './port-watch.ts';
 import type { ProblemBook, Subject } from './problems.ts';
 import type { Reporter } from './reporter.ts';
@@ -48,6 +50,7 @@ export interface PassNeeds {
   readonly attendance: Attendance;
   readonly portWatch: PortWatch;
   readonly fences: Fences;
+  readonly copy: Pick<LocalCopy, 'keep'>;
   readonly report: AgentReport;
   /** Rings when assignments, units or presence have changed. */
   readonly bell: Bell;
@@ -57,6 +60,8 @@ export interface PassNeeds {
 export interface Wishes {
   /** The units this machine is to have; null while that is not known: then it only observes. */
   assignments(): ReadonlyMap<UnitName, Assignment> | null;
+  /** Who says so: the store, this machine's disk because the store is away, or a machine that leaves and wants nothing. */
+  source(): 'store' | 'disk' | 'leaving';
   /** Units that are left as they are. */
   untouched(): ReadonlySet<UnitName>;
   /** How long a unit may drain at most, whatever its DrainTime= says. */
@@ -100,6 +105,7 @@ async function onePass(needs: PassNeeds, wishes: Wishes, signal: AbortSignal): P
     const statuses = await statusesNow(needs, known, observations);
     needs.reporter.update(statuses);
     if (known !== null) needs.portWatch.update(statuses, assignments);
+    if (known !== null && wishes.source() === 'store') needs.copy.keep(assignments, needs.files.texts);
     if (steps.length === 0) return wishes.isOver(observations) ? 'over' : 'idle';
     report.lastPlan = steps;
     for (const step of steps) log.debug(`${step.kind} ${subjectOf(step) ?? ''}: ${step.why}`);
@@ -131,7 +137,7 @@ function planNow(needs: PassNeeds, wishes: Wishes, seen: Seen): readonly Step[] 
   const steps = planAgent({ ...seen, texts: files.texts, withheld, finished, drains, nowMs: clock.uptimeMs() });
   const busy = new Set(steps.map(subjectOf));
   for (const subject of problems.subjects()) if (!busy.has(subject) && !withheld.has(subject)) problems.clear(subject);
-  return steps;
+  return wishes.source() === 'disk' ? steps.filter(isBringingUp) : steps;
 }
 
 /** What is reported, by the very assignments that are planned for: what is said to be released is not started by that plan. */

@@ -19,6 +19,8 @@ export interface UnitFiles {
   readonly texts: ReadonlyMap<FileHash, string>;
   /** Reads files; answers with those that could not be read. */
   fetch(hashes: readonly FileHash[], signal: AbortSignal): Promise<readonly StepProblem[]>;
+  /** Takes files from elsewhere; those known already stay. */
+  give(texts: ReadonlyMap<FileHash, string>): void;
   /** Forgets all files that no assignment names. */
   keepOnly(assignments: ReadonlyMap<UnitName, Assignment>): void;
 }
@@ -51,6 +53,9 @@ export function createUnitFiles(needs: { readonly store: Store; readonly clock: 
         problems.push(...found.filter((problem) => problem !== null));
       }
       return problems;
+    },
+    give(given): void {
+      for (const [hash, text] of given) if (!texts.has(hash)) texts.set(hash, text);
     },
     keepOnly(assignments): void {
       const used = new Set([...assignments.values()].map(({ hash }) => hash));
