@@ -27,6 +27,10 @@ const steps: readonly { title: string; before: ReleaseView | null; after: Releas
     lines: ['apps@4.service is healthy'],
   },
   {
+    title: 'it is no longer healthy', before: { ...release, moves: [{ ...surging, healthySinceMs: 5 }] }, after: { ...release, moves: [surging] },
+    lines: ['apps@4.service is no longer healthy'],
+  },
+  {
     title: 'the old one goes', before: { ...release, moves: [{ ...surging, healthySinceMs: 5 }] },
     after: { ...release, changed: 1, moves: [{ ...surging, healthySinceMs: 5, phase: 'leaving' }] },
     lines: ['apps@1.service goes', '1 of 3 changed'],

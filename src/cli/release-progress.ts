@@ -90,7 +90,9 @@ export function linesBetween(before: ReleaseView | null, after: ReleaseView): re
   const known = new Map(before.moves.map((move) => [keyOf(move), move]));
   for (const move of after.moves) {
     const earlier = known.get(keyOf(move));
-    if (earlier === undefined || isOther(earlier, move)) lines.push(moveLine(move));
+    const hasFaded = earlier?.phase === move.phase && earlier.healthySinceMs !== null && move.healthySinceMs === null;
+    if (hasFaded) lines.push(`${move.unit}${onMachine(move)} is no longer healthy`);
+    else if (earlier === undefined || isOther(earlier, move)) lines.push(moveLine(move));
   }
   const left = new Set(after.moves.map(keyOf));
   for (const move of before.moves) if (!left.has(keyOf(move)) && move.phase === 'leaving') lines.push(`${move.old ?? move.unit} is gone`);
@@ -111,8 +113,13 @@ function isOther(earlier: ReleaseMoveView, move: ReleaseMoveView): boolean {
   return earlier.phase !== move.phase || (earlier.healthySinceMs === null) !== (move.healthySinceMs === null);
 }
 
-function moveLine({ unit, old, machine, phase, healthySinceMs, why }: ReleaseMoveView): string {
-  const where = machine === null ? '' : ` on ${shortMachineId(machine)}`;
+function onMachine({ machine }: ReleaseMoveView): string {
+  return machine === null ? '' : ` on ${shortMachineId(machine)}`;
+}
+
+function moveLine(move: ReleaseMoveView): string {
+  const { unit, old, phase, healthySinceMs, why } = move;
+  const where = onMachine(move);
   switch (phase) {
     case 'leaving':
       return `${old ?? unit} goes`;

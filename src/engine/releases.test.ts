@@ -179,6 +179,31 @@ describe('a release', () => {
     await cluster.close();
   });
 
+  for (const section of ['', 'Port=http:20001-20010']) {
+    test(`of a global unit ${section === '' ? 'without ports' : 'with ports'} changes one machine after the other`, async () => {
+      const name = 'everywhere.service' as UnitName;
+      const { cluster } = await begin(0);
+      await cluster.want(name, 'launched', unitText(0, 'Global=true', section));
+      await cluster.until(() => activeCount(cluster) === 3);
+      const generations = (): readonly number[] =>
+        [...cluster.snapshot().assignments.values()].flatMap((ofMachine) => ofMachine.get(name)?.release ?? []).sort();
+      const seen: string[] = [];
+      let leastActive = 3;
+      cluster.onChange(() => {
+        leastActive = Math.min(leastActive, activeCount(cluster));
+        const now = generations().join(' ');
+        if (seen.at(-1) !== now) seen.push(now);
+      });
+      const text = unitText(1, 'Global=true', section);
+      await ask(cluster, (basis) =>
+        decideRelease(basis, { name, text, strategy: { minActiveMs: 0 }, by: 'ann' }, createSectionReader()));
+      await cluster.until(() => cluster.snapshot().releases.get(name)?.state === 'done', 600_000);
+      assert.deepEqual(seen, ['0 0 0', '0 0 1', '0 1 1', '1 1 1']);
+      assert.ok(leastActive >= 2, `${String(leastActive)} of 3 active`);
+      await cluster.close();
+    });
+  }
+
   test('leaves alone what a person destroys at the same moment', async () => {
     const { cluster } = await begin(2, range);
     let destroyed: Promise<void> | null = null;

@@ -8,7 +8,8 @@ import { limits } from '../limits.ts';
 import type { MachineId } from '../machine.ts';
 import { inRange, rangeSize } from '../ports.ts';
 import type { PortOrigin, PortRange, PortRequest } from '../ports.ts';
-import type { Assignment, Placement } from '../unit.ts';
+import { recordInTurn } from '../release/turns.ts';
+import type { Assignment, Placement, UnitRecord } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import type { PlannedUnit } from './ledger.ts';
 import { cursorOf, fromCursor, hold, moveCursor, rangeOf, takenBy } from './port-book.ts';
@@ -96,7 +97,7 @@ interface OwningUnit extends StandingUnit {
 
 function ownedBy(book: PortBook, { unit, machine, assignment }: StandingUnit): Owned {
   const owned = { all: [] as Pick[], kept: [] as Pick[], avoid: new Set<number>(), why: new Map<string, string>() };
-  const isRelease = releaseOf(book, unit.name) !== assignment.release;
+  const isRelease = releaseOf(book, seekerOf(unit, machine)) !== assignment.release;
   const busy = assignment.portMoves < limits.portMovesMax ? busyPorts(book, { unit: unit.name, machine }) : new Map<number, string>();
   for (const request of unit.section.ports) {
     const port = assignment.ports[request.name];
@@ -127,7 +128,7 @@ function busyPorts(book: PortBook, { unit, machine }: Placement): ReadonlyMap<nu
 /** Finds what a standing unit lacks. A unit for which there is nothing better keeps what it has. */
 function completePorts(book: PortBook, { unit, machine, assignment, owned }: OwningUnit): void {
   const seeker = seekerOf(unit, machine);
-  const record = book.snapshot.units.get(unit.name);
+  const record = recordOf(book, seeker);
   const isAnew = record?.release !== assignment.release || record.restart !== assignment.restart;
   const moves = isAnew ? 0 : assignment.portMoves;
   const found = findPorts(book, seeker, { requests: unit.section.ports, owned });
@@ -135,8 +136,14 @@ function completePorts(book: PortBook, { unit, machine, assignment, owned }: Own
   else if (owned.all.length === unit.section.ports.length) give(book, seeker, { picks: owned.all, moves });
 }
 
-function releaseOf(book: PortBook, unit: UnitName): number {
-  return book.snapshot.units.get(unit)?.release ?? 0;
+/** The record of a unit as it holds on a machine: a global unit under release changes machine by machine. */
+function recordOf({ snapshot }: PortBook, { unit, machine, isGlobal }: PortSeeker): UnitRecord | undefined {
+  const held = isGlobal ? snapshot.assignments.get(machine)?.get(unit) : undefined;
+  return held === undefined ? snapshot.units.get(unit) : recordInTurn(snapshot, { unit, machine }, held);
+}
+
+function releaseOf(book: PortBook, seeker: PortSeeker): number {
+  return recordOf(book, seeker)?.release ?? 0;
 }
 
 interface Search {
@@ -189,9 +196,9 @@ function choosePort(book: PortBook, choosing: Choosing): { readonly port: number
   return lastResort === null ? null : { port: lastResort, isNext: true };
 }
 
-function formerPort(book: PortBook, { unit, machine }: PortSeeker, { name }: PortRequest): number | undefined {
-  const former = book.snapshot.formerPorts.get(unit);
-  return former?.machine === machine && former.release === releaseOf(book, unit) ? former.ports[name] : undefined;
+function formerPort(book: PortBook, seeker: PortSeeker, { name }: PortRequest): number | undefined {
+  const former = book.snapshot.formerPorts.get(seeker.unit);
+  return former?.machine === seeker.machine && former.release === releaseOf(book, seeker) ? former.ports[name] : undefined;
 }
 
 function give(book: PortBook, seeker: PortSeeker, { picks, moves }: { readonly picks: readonly Pick[]; readonly moves: number }): void {
@@ -203,7 +210,7 @@ function give(book: PortBook, seeker: PortSeeker, { picks, moves }: { readonly p
   const byName = <T>(valueOf: (pick: Pick) => T): Record<string, T> =>
     Object.fromEntries(picks.map((pick) => [pick.request.name, valueOf(pick)]));
   const given: GivenPorts = {
-    ports: byName(({ port }) => port), origins: byName(({ origin }) => origin), release: releaseOf(book, seeker.unit), moves, cursorMoves,
+    ports: byName(({ port }) => port), origins: byName(({ origin }) => origin), release: releaseOf(book, seeker), moves, cursorMoves,
   };
   const ofMachine = book.given.get(seeker.machine);
   if (ofMachine === undefined) book.given.set(seeker.machine, new Map([[seeker.unit, given]]));
