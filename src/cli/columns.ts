@@ -5,7 +5,9 @@
 import { failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
 import { shortMachineId } from '../core/machine.ts';
+import { printRange, rangeSize } from '../core/ports.ts';
 import { nearest } from '../core/spelling.ts';
+import type { PoolView, PortView } from '../protocol/ports.ts';
 import type { InstanceView, MachineView, ServiceView, StatusView, UnitView } from '../protocol/v2.ts';
 import { formatTable } from './table.ts';
 
@@ -46,6 +48,7 @@ export const unitColumns: Columns<StatusView> = {
   machine: (row, full) => (row.machine === '' ? '-' : machineLabel({ id: row.machine, address: row.address }, full)),
   hash: (row, full) => hashText(row.hash, full),
   health: (row) => (row.draining ? 'draining' : row.health === 'none' ? '-' : row.health),
+  ports: (row) => orDash(Object.entries(row.ports).map(([name, port]) => `${name}=${port}`).join(',')),
 };
 export const unitFields = 'unit,machine,active,sub';
 
@@ -100,6 +103,37 @@ export const machineColumns: Columns<MachineView> = {
   leader: (row) => (row.leader ? 'yes' : '-'),
 };
 export const machineFields = 'machine,ip,metadata';
+
+export const portColumns: Columns<PortView> = {
+  unit: (row) => row.unit,
+  machine: (row, full) => (full ? row.machine : shortMachineId(row.machine)),
+  address: (row) => orDash(row.address),
+  name: (row) => row.name,
+  port: (row) => String(row.port),
+  range: (row) => printRange(row),
+  since: (row) => timeText(row.sinceMs),
+  pool: (row) => orDash(row.pool ?? ''),
+  scope: (row) => row.scope,
+  why: (row) => orDash(row.why),
+};
+export const portFields = 'unit,machine,address,name,port,range,since';
+
+export const poolColumns: Columns<PoolView> = {
+  pool: (row) => row.name,
+  range: (row) => printRange(row),
+  size: (row) => String(rangeSize(row)),
+  given: (row) => String(row.given),
+  since: (row) => timeText(row.changedAtMs),
+  by: (row) => orDash(row.changedBy),
+};
+export const poolFields = 'pool,range,size,given';
+
+/** The fields of both tables of `fleetctl ports`. */
+export const portTableFields: readonly string[] = [...new Set([...Object.keys(portColumns), ...Object.keys(poolColumns)])];
+
+function timeText(atMs: number): string {
+  return atMs === 0 ? '-' : new Date(atMs).toISOString().replace(/\.\d+/, '');
+}
 
 /** Which columns to print, and how. */
 export interface TableOptions {

@@ -7,6 +7,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { text as readText } from 'node:stream/consumers';
 import { FakeReleases } from './fake-releases.ts';
+import type { PoolWish } from '../protocol/ports.ts';
 import type { ReleaseOrder, ReleaseRequest } from '../protocol/releases.ts';
 import type { ApplyRequest, DestroyRequest, EventView, ScaleRequest } from '../protocol/v2.ts';
 import { FakeCluster, FakeRefusal } from './fake-cluster.ts';
@@ -96,6 +97,7 @@ async function answer(scene: Scene, request: IncomingMessage, response: ServerRe
     }),
     machines: () => ({ revision, machines: cluster.machines }),
     services: () => ({ revision, services: cluster.services }),
+    ports: () => ({ revision, ports: cluster.ports }),
     info: () => ({
       version: '2.0.0',
       keyPrefix: api.keyPrefix,
@@ -107,6 +109,7 @@ async function answer(scene: Scene, request: IncomingMessage, response: ServerRe
   };
   if (resource === 'events') return stream(scene, url.searchParams.has('from') || 'from' in body, response);
   if (resource === 'history') return send(response, 200, historyOf(cluster, name));
+  if (resource === 'port-pools') return send(response, 200, poolsOf(cluster, name, body as Partial<PoolWish>));
   if (name === '') return send(response, 200, lists[resource]?.() ?? {});
   if (resource === 'services') return send(response, 200, servicesOf(cluster, name));
   if (resource === 'releases') {
@@ -122,6 +125,22 @@ async function answer(scene: Scene, request: IncomingMessage, response: ServerRe
     journal: () => journalOf(name, url.searchParams),
   };
   return send(response, 200, views[resource]?.() ?? {});
+}
+
+/** The pools; with a name one of them, made, changed or removed by a wish. */
+function poolsOf({ pools, ports, revision }: FakeCluster, name: string, { range }: Partial<PoolWish>): object {
+  if (name === '') return { revision, pools: [...pools.values()] };
+  if (range === undefined || range === null) {
+    const pool = pools.get(name);
+    if (pool === undefined) throw new FakeRefusal(404, 'POOL_NOT_FOUND', `there is no pool "${name}"`);
+    if (range === undefined) return { ...pool, ports: ports.filter((port) => port.pool === name) };
+    pools.delete(name);
+    return { revision, pool: null, warnings: [] };
+  }
+  const [low = 0, high = 0] = range.split('-').map(Number);
+  const pool = { name, low, high, given: 0, changedAtMs: 1_700_000_000_000, changedBy: '' };
+  pools.set(name, pool);
+  return { revision, pool, warnings: low < 1_024 ? ['ports below 1024'] : [] };
 }
 
 /** What is remembered of a unit, of a machine, or of everything. */

@@ -6,6 +6,7 @@
  */
 import { hashUnitFile, lastValue, parseUnitFile, printUnitFile } from '../core/unit-file.ts';
 import { templateOf } from '../core/unit-name.ts';
+import type { PoolView, PortView } from '../protocol/ports.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type {
   AppliedUnit,
@@ -72,6 +73,13 @@ export class FakeCluster {
   readonly statuses: Map<string, Map<string, StatusView>> = new Map();
   /** What history tells, and streams that ask for it. */
   readonly history: HistoryEventView[] = [];
+  readonly pools: Map<string, PoolView> = new Map();
+  readonly ports: PortView[] = [
+    {
+      unit: 'apps@1.service', machine: '2c7d7478ba9f8197b5b7a551442f19f7', address: '172.18.0.3', name: 'http', port: 20_001, low: 20_001,
+      high: 20_010, pool: 'apps.war', scope: 'machine', sinceMs: 1_700_000_000_000, why: '',
+    },
+  ];
   readonly listeners: Set<(revision: number, event: EventView) => void> = new Set();
   services: readonly ServiceView[] = [];
 

@@ -159,6 +159,9 @@ export const sshFlags: readonly FlagSpec[] = [
   sshPort('Port of sshd on the machine'),
   word('unit', '', 'Unit whose machine is meant'),
 ];
+export const poolFlags: readonly FlagSpec[] = [
+  toggle('force', 'Set or unset a pool although ports of it are given out, or its range overlaps another'),
+];
 export const eventFlags: readonly FlagSpec[] = [
   toggle('follow', 'Go on with new lines as they come', 'f'),
   toggle('full', 'Do not shorten ids and hashes', 'l'),

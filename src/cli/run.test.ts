@@ -81,6 +81,7 @@ describe('fleetctl prints what its recorded runs show', () => {
     'release',
     'wrong-usage',
     'verify',
+    'ports',
   ]) {
     test(name, async () => {
       const path = join(testdata, `${name}.txt`);

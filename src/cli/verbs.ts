@@ -6,7 +6,7 @@
 import { failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
 import { nearest } from '../core/spelling.ts';
-import { machineColumns, machineFields, serviceColumns, serviceFields, unitColumns, unitFields, unitFileColumns, unitFileFields } from './columns.ts';
+import { machineColumns, machineFields, portTableFields, serviceColumns, serviceFields, unitColumns, unitFields, unitFileColumns, unitFileFields } from './columns.ts';
 import {
   eventFlags,
   importFlags,
@@ -16,6 +16,7 @@ import {
   outputFlags,
   releaseFlags,
   scaleFlags,
+  poolFlags,
   sshFlags,
   statusFlags,
   submitFlags,
@@ -186,6 +187,21 @@ export const verbs: readonly VerbSpec[] = [
       'loaded there. Returns when that is done.',
     ],
     load: () => import('./verbs/load.ts'),
+  }),
+  verb({
+    name: 'ports',
+    summary: 'Show which unit has which port, and manage pools of ports',
+    usage: '[list | show POOL | set POOL LOW-HIGH | set [LOW-HIGH]=POOL | unset POOL]',
+    flags: [...tableFlags('', portTableFields), ...poolFlags],
+    errorPrefix: 'Error managing ports: ',
+    description: [
+      'Without an action it lists the ports that are given out. Units ask for them with Port=',
+      'in [X-Fleet]. Pools are ranges with a name that units of the cluster share. A pool in use',
+      'is changed or removed only with --force, and no unit loses its port by that.',
+      '',
+      'fleetctl ports set apps.war 20001-20010',
+    ],
+    load: () => import('./verbs/ports.ts'),
   }),
   verb({
     name: 'release',

@@ -7,6 +7,7 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
+import type { PoolAnswer, PoolDetails, PoolList, PoolWish, PortList } from '../protocol/ports.ts';
 import type { MetadataOperation } from '../protocol/v1.ts';
 import type {
   ApplyAnswer,
@@ -82,6 +83,13 @@ export interface FleetClient {
   /** Pieces of text as they come; ends when the journal does, never by itself with `follow`. */
   journal(query: JournalQuery, signal: AbortSignal): AsyncIterable<string>;
   events(query: EventsQuery, signal: AbortSignal): AsyncIterable<StreamItem>;
+  /** Every port that is given out. */
+  ports(signal: AbortSignal): Promise<PortList>;
+  portPools(signal: AbortSignal): Promise<PoolList>;
+  /** Null when there is no such pool. */
+  portPool(name: string, signal: AbortSignal): Promise<PoolDetails | null>;
+  /** Makes, changes or removes a pool. */
+  setPortPool(name: string, wish: PoolWish, signal: AbortSignal): Promise<PoolAnswer>;
   /** Changes machine metadata, all of it or nothing. */
   patchMetadata(operations: readonly MetadataOperation[], signal: AbortSignal): Promise<void>;
   /** Begins a release; answers with it as it begins. */
@@ -125,7 +133,7 @@ function get(path: string): Call {
   return { method: 'GET', path, changes: false };
 }
 
-function post(path: string, body: ApplyRequest | DestroyRequest | ReleaseRequest | ReleaseOrder | ScaleRequest): Call {
+function post(path: string, body: ApplyRequest | DestroyRequest | ReleaseRequest | ReleaseOrder | ScaleRequest | PoolWish): Call {
   return { method: 'POST', path, body: JSON.stringify(body), changes: true };
 }
 
@@ -177,6 +185,12 @@ export function createClient(options: ClientOptions): FleetClient {
         }),
       ),
     journal,
+    ports: (signal) => caller.json<PortList>(get('/fleet/v2/ports'), signal),
+    portPools: (signal) => caller.json<PoolList>(get('/fleet/v2/port-pools'), signal),
+    portPool: (name, signal) =>
+      unlessRefused(caller.json<PoolDetails>(get(`/fleet/v2/port-pools/${escaped(name)}`), signal), 'POOL_NOT_FOUND', null),
+    setPortPool: (name, wish, signal) =>
+      caller.json<PoolAnswer>(post(`/fleet/v2/port-pools/${escaped(name)}`, wish), signal),
     async patchMetadata(operations, signal) {
       const body = JSON.stringify(operations);
       await caller.text({ method: 'PATCH', path: '/fleet/v1/machines', body, changes: true }, signal);

@@ -98,6 +98,20 @@ export function inRange({ low, high }: PortRange, port: number): boolean {
   return low <= port && port <= high;
 }
 
+/** Linux's own ip_local_port_range, for whom no machine has said what its is. */
+export const defaultEphemeral: PortRange = { low: 32_768, high: 60_999 };
+const privilegedBelow = 1_024;
+
+/** What may go wrong with a range, one line each; `ephemeral` are the ranges of outgoing connections. */
+export function rangeWarnings(range: PortRange, ephemeral: readonly PortRange[]): readonly string[] {
+  const low = range.low < privilegedBelow
+    ? [`${printRange(range)} has ports below ${String(privilegedBelow)}, which only privileged processes may listen on`]
+    : [];
+  const hit = ephemeral.filter((other) => rangesOverlap(other, range)).map((other) =>
+    `${printRange(range)} lies in ip_local_port_range ${printRange(other)}: the kernel may give its ports to outgoing connections`);
+  return [...low, ...hit];
+}
+
 /** Reads `20001-20010`, or `8080` for a range of one port. */
 export function parsePortRange(text: string): Result<PortRange> {
   const [, first = '', last] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text) ?? [];

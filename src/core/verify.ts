@@ -11,6 +11,7 @@ import { nearest } from './spelling.ts';
 import type { UnitFile, UnitOption } from './unit-file.ts';
 import { keysOfSection, sectionsOfKey, systemdSections } from './unit-keys.ts';
 import { unitNameParts } from './unit-name.ts';
+import { findPortWarnings } from './verify-ports.ts';
 import type { UnitName } from './unit-name.ts';
 
 export interface Verification {
@@ -21,7 +22,7 @@ export interface Verification {
 /** Checks a file under the name it has or will have (a template's name for templates). */
 export function verifyUnitFile(name: UnitName, file: UnitFile): Verification {
   const errors = [...checkFleetSection(name, file), ...findRefusals(name, file)];
-  return { errors, warnings: findUnknown(name, file) };
+  return { errors, warnings: [...findUnknown(name, file), ...findPortWarnings(name, file)].slice(0, limits.findingsMax) };
 }
 
 /** Sections and keys that systemd ignores: one warning for each line with a key, one for each section. */

@@ -20,6 +20,7 @@
  * GET  /history         -> HistoryList   what happened to units and machines; /history/NAME for one unit or machine; ?lines=N
  * POST /scale            ScaleRequest   -> ScaleAnswer    instances are started, or destroyed, highest number first
  * /releases                              see protocol/releases.ts
+ * /ports, /port-pools                    see protocol/ports.ts
  * GET  /info             -> InfoView      who answers, and for which cluster
  *
  * All paths begin with /fleet/v2. Errors: {"error":{"code":404,"reason":"UNIT_NOT_FOUND","message":"…"}} with the HTTP

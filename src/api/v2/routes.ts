@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { failure } from '../../core/failure.ts';
 import { addResource, bodyText, saysJson, sendFailure, sendJson, type Handler, type Method } from '../http.ts';
 import { parseJson } from '../json.ts';
+import { getPool, listPools, listPorts, poolSchema, postPool } from '../ports/handlers.ts';
 import { getRelease, listReleases, postOrder, postRelease, postScale } from '../releases/handlers.ts';
 import { orderSchema, releaseSchema, scaleSchema } from '../releases/schemas.ts';
 import { getEvents, postEvents } from './event-handlers.ts';
@@ -44,6 +45,9 @@ export function addV2Routes(app: FastifyInstance, scene: Scene): void {
   add('/releases', { GET: get(listReleases), POST: post(postRelease, releaseSchema) });
   add('/releases/:name', { GET: get(getRelease), POST: post(postOrder, orderSchema) });
   add('/scale', { POST: post(postScale, scaleSchema) });
+  add('/ports', { GET: get(listPorts) });
+  add('/port-pools', { GET: get(listPools) });
+  add('/port-pools/:name', { GET: get(getPool), POST: post(postPool, poolSchema) });
   add('/events', { GET: get(getEvents), POST: post(postEvents, eventsSchema) });
   add('/history', { GET: get(listHistory) });
   add('/history/:name', { GET: get(listHistory) });

@@ -7,6 +7,7 @@ import { assert } from '../../core/failure.ts';
 import { limits } from '../../core/limits.ts';
 import type { FileHash, UnitRecord } from '../../core/unit.ts';
 import type { ReleaseRecord } from '../../core/release/release.ts';
+import type { PortPool } from '../../core/ports.ts';
 import type { UnitName } from '../../core/unit-name.ts';
 import { keys } from '../../store/keys.ts';
 import { encodeRecord } from '../../store/records.ts';
@@ -28,10 +29,20 @@ export interface ReleaseChange {
   readonly basis: Revision | 0;
 }
 
+/** The new record of a pool of ports; null deletes it. */
+export interface PoolChange {
+  readonly name: string;
+  readonly record: PortPool | null;
+  /** The revision of the record this was decided from; 0 when there was none. */
+  readonly basis: Revision | 0;
+}
+
 export interface Plan {
   readonly units: readonly UnitChange[];
   /** The release that the request is about; such a plan always fits one commit. */
   readonly release?: ReleaseChange;
+  /** The pool that the request is about; such a plan always fits one commit. */
+  readonly pool?: PoolChange;
   /** Texts of the files that the records point to, as far as they may be new or forgotten. */
   readonly files: ReadonlyMap<FileHash, string>;
   /** Records that only have to be what they were, such as the template of an instance. */
@@ -52,17 +63,19 @@ assert(
 );
 
 export function isEmpty(plan: Plan): boolean {
-  return plan.units.length === 0 && plan.release === undefined;
+  return plan.units.length === 0 && plan.release === undefined && plan.pool === undefined;
 }
 
 /** The plan as one commit. */
 export function commitOf(plan: Plan): Commit {
-  const { release } = plan;
-  if (release === undefined) return { guards: [...plan.unchanged, ...guardsOf(plan)], changes: changesOf(plan) };
-  const key = keys.release(release.name);
+  const others = [
+    ...(plan.release === undefined ? [] : [{ ...plan.release, key: keys.release(plan.release.name) }]),
+    ...(plan.pool === undefined ? [] : [{ ...plan.pool, key: keys.portPool(plan.pool.name) }]),
+  ];
   return {
-    guards: [...plan.unchanged, ...guardsOf(plan), { key, modRevision: release.basis }],
-    changes: [...changesOf(plan), { kind: 'put', key, value: encodeRecord(release.record) }],
+    guards: [...plan.unchanged, ...guardsOf(plan), ...others.map(({ key, basis }): Guard => ({ key, modRevision: basis }))],
+    changes: [...changesOf(plan), ...others.map(({ key, record }): CommitChange =>
+      record === null ? { kind: 'delete', key } : { kind: 'put', key, value: encodeRecord(record) })],
   };
 }
 
@@ -100,7 +113,7 @@ function bytesOf({ guards, changes }: Commit): number {
  * because a stored operation is decided once.
  */
 export function partsOf(plan: Plan): readonly Plan[] {
-  assert(plan.release === undefined, 'what is asked of a release fits one commit');
+  assert(plan.release === undefined && plan.pool === undefined, 'what is asked of a release or a pool fits one commit');
   const parts: Plan[] = [];
   let units: UnitChange[] = [];
   let files = new Map<FileHash, string>();
