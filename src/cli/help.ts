@@ -6,7 +6,7 @@ import { globalFlags } from './flags.ts';
 import type { FlagSpec } from './flags.ts';
 import { formatTable } from './table.ts';
 import { verbs } from './verbs.ts';
-import type { VerbSpec } from './verbs.ts';
+import type { VerbSpec } from './verb-spec.ts';
 
 /** What `fleetctl help` prints. */
 export function programHelp(version: string): string {

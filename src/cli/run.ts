@@ -17,7 +17,7 @@ import { programHelp, verbHelp } from './help.ts';
 import { complain, exitCodes, print } from './session.ts';
 import type { Session } from './session.ts';
 import { findVerb, verbs } from './verbs.ts';
-import type { VerbSpec } from './verbs.ts';
+import type { VerbSpec } from './verb-spec.ts';
 
 /** What a command line asks for. */
 interface Request {

@@ -6,7 +6,9 @@
 import { failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
 import { nearest } from '../core/spelling.ts';
-import { machineColumns, machineFields, portTableFields, serviceColumns, serviceFields, unitColumns, unitFields, unitFileColumns, unitFileFields } from './columns.ts';
+import {
+  machineColumns, machineFields, portTableFields, serviceColumns, serviceFields, unitColumns, unitFields, unitFileColumns, unitFileFields,
+} from './columns.ts';
 import {
   eventFlags,
   importFlags,
@@ -23,34 +25,10 @@ import {
   tableFlags,
   waitFlags,
 } from './flags.ts';
-import type { FlagSpec } from './flags.ts';
-import type { Verb } from './session.ts';
-
-/** One verb. */
-export interface VerbSpec {
-  readonly name: string;
-  readonly aliases: readonly string[];
-  readonly summary: string;
-  /** What follows "fleetctl NAME" in its usage. */
-  readonly usage: string;
-  readonly description: readonly string[];
-  readonly flags: readonly FlagSpec[];
-  /** Put before what an endpoint or the API complains about. */
-  readonly errorPrefix: string;
-  /** False for verbs that need no cluster. */
-  readonly online: boolean;
-  /** How many words, the verb among them, stand before a command whose flags are not ours; absent: there is none. */
-  readonly wordsBeforeCommand?: (values: ReadonlyMap<string, string>) => number;
-  readonly load: () => Promise<{ readonly run: Verb }>;
-}
+import { verb } from './verb-spec.ts';
+import type { VerbSpec } from './verb-spec.ts';
 
 const listError = 'Error retrieving list of units from repository: ';
-
-type Wanted = Pick<VerbSpec, 'name' | 'summary' | 'usage' | 'description' | 'load'> & Partial<VerbSpec>;
-
-function verb(spec: Wanted): VerbSpec {
-  return { aliases: [], flags: [], errorPrefix: '', online: true, ...spec };
-}
 
 /** All verbs, by name. */
 export const verbs: readonly VerbSpec[] = [

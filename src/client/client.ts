@@ -34,7 +34,7 @@ import type {
   ReleaseRequest,
 } from '../protocol/releases.ts';
 import { createCaller, readChunks, readError } from './call.ts';
-import type { Call, TlsTexts } from './call.ts';
+import type { Call, Caller, TlsTexts } from './call.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ApiError } from './errors.ts';
 import { readEvents } from './events.ts';
@@ -137,6 +137,19 @@ function post(path: string, body: ApplyRequest | DestroyRequest | ReleaseRequest
   return { method: 'POST', path, body: JSON.stringify(body), changes: true };
 }
 
+type PortCalls = Pick<FleetClient, 'ports' | 'portPools' | 'portPool' | 'setPortPool'>;
+
+function portCalls(caller: Caller): PortCalls {
+  const poolPath = (name: string): string => `/fleet/v2/port-pools/${encodeURIComponent(name)}`;
+  return {
+    ports: (signal) => caller.json<PortList>(get('/fleet/v2/ports'), signal),
+    portPools: (signal) => caller.json<PoolList>(get('/fleet/v2/port-pools'), signal),
+    portPool: (name, signal) =>
+      unlessRefused(caller.json<PoolDetails>(get(poolPath(name)), signal), 'POOL_NOT_FOUND', null),
+    setPortPool: (name, wish, signal) => caller.json<PoolAnswer>(post(poolPath(name), wish), signal),
+  };
+}
+
 export function createClient(options: ClientOptions): FleetClient {
   const caller = createCaller(options);
   const escaped = encodeURIComponent;
@@ -185,12 +198,7 @@ export function createClient(options: ClientOptions): FleetClient {
         }),
       ),
     journal,
-    ports: (signal) => caller.json<PortList>(get('/fleet/v2/ports'), signal),
-    portPools: (signal) => caller.json<PoolList>(get('/fleet/v2/port-pools'), signal),
-    portPool: (name, signal) =>
-      unlessRefused(caller.json<PoolDetails>(get(`/fleet/v2/port-pools/${escaped(name)}`), signal), 'POOL_NOT_FOUND', null),
-    setPortPool: (name, wish, signal) =>
-      caller.json<PoolAnswer>(post(`/fleet/v2/port-pools/${escaped(name)}`, wish), signal),
+    ...portCalls(caller),
     async patchMetadata(operations, signal) {
       const body = JSON.stringify(operations);
       await caller.text({ method: 'PATCH', path: '/fleet/v1/machines', body, changes: true }, signal);
