@@ -81,6 +81,8 @@ export async function decideUntilOver(needs: EngineNeeds, leading: Leading, sign
   await mirror.reached(term.revision, signal);
   massLoss.takeOver(mirror.snapshot(), nowOf(needs));
   for (;;) {
+    // What is still to wait for is counted from before the pass: what ends while it runs has had no effect on it.
+    const lookedMs = clock.uptimeMs();
     const isDoubtful = term.inDoubt || mirror.modRevision(keys.leader) !== term.revision;
     const end = isDoubtful ? await fenceOff(needs, term, signal) : await onePass(needs, remembered, signal);
     if (end === 'over') return;
@@ -90,9 +92,8 @@ export async function decideUntilOver(needs: EngineNeeds, leading: Leading, sign
     }
     backoff.reset();
     term.doneAtMs = clock.uptimeMs();
-    const nowMs = clock.uptimeMs();
-    const fencedMs = remembered.fencedUntilMs === null ? null : remembered.fencedUntilMs - nowMs;
-    const dues = [massLoss.nextMs(nowMs), unused.nextMs(nowMs), releases.nextMs(nowMs), fencedMs].map((due) => due ?? idleMs);
+    const fencedMs = remembered.fencedUntilMs === null ? null : remembered.fencedUntilMs - lookedMs;
+    const dues = [...[massLoss, unused, releases].map((waiting) => waiting.nextMs(lookedMs)), fencedMs].map((due) => due ?? idleMs);
     const dueMs = Math.min(...dues, holdsEndMs(needs));
     await waitAtMost(bell, { clock, limitMs: Math.min(idleMs, Math.max(dueMs, lookAgainMs)) }, signal);
   }
