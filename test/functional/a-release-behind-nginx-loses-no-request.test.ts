@@ -1,0 +1,124 @@
+/** Three instances behind nginx, which follows the service directory, under load: releases roll, and no request fails. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cluster, type Cluster } from './cluster.ts';
+import { until } from './lab/command.ts';
+import { appsText, portsOfApps, startApps } from './releases.ts';
+import { writeUnit } from './units.ts';
+
+const section = ['Port=http:20201-20210', 'HealthCheck=http://127.0.0.1:${FLEET_PORT_HTTP}/', 'HealthInterval=200ms', 'DrainTime=3s'];
+
+/** The machine of nginx may be the one whose fleetd is killed: until it is back, nginx hears of nothing. */
+const patient = ['Port=http:20301-20310', ...section.slice(1, -1), 'DrainTime=10s'];
+
+const site = `server {
+  listen 8088;
+  location / { proxy_pass http://apps; proxy_next_upstream off; proxy_connect_timeout 5s; }
+}
+`;
+const upstreams = `upstream apps {
+{{range service apps http}}
+  server {{host}}:{{port}};
+{{else}}
+  server 127.0.0.1:9 down;
+{{end}}
+}
+`;
+
+/** nginx and what keeps its upstreams, on the first machine. */
+async function startNginx({ sh }: Cluster): Promise<void> {
+  await sh(`cat >/etc/nginx/conf.d/site.conf <<'SITE'\n${site}SITE`);
+  await sh(`cat >/root/upstreams.tmpl <<'TEMPLATE'\n${upstreams}TEMPLATE`);
+  await sh('fleetctl render /root/upstreams.tmpl --to /etc/nginx/conf.d/upstreams.conf');
+  await sh("systemd-run --collect --unit=balancer nginx -g 'daemon off;'");
+  await sh("systemd-run --collect --unit=upstreams fleetctl render --watch /root/upstreams.tmpl --to /etc/nginx/conf.d/upstreams.conf --exec 'nginx -s reload'");
+}
+
+async function stopNginx({ sh }: Cluster): Promise<void> {
+  await sh('systemctl stop load upstreams balancer || true; rm -f /etc/nginx/conf.d/site.conf /etc/nginx/conf.d/upstreams.conf');
+}
+
+/** Eight readers without pause, until they are told to end; counts what they got. */
+const load = `import collections, json, os, threading, urllib.request
+seen, failures = collections.Counter(), []
+def read():
+    while not os.path.exists("/run/load-ends"):
+        try:
+            with urllib.request.urlopen("http://127.0.0.1:8088/", timeout=10) as answer:
+                seen[answer.read().decode()] += 1
+        except Exception as error:
+            failures.append(str(error))
+threads = [threading.Thread(target=read) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+with open("/run/load-result", "w") as result: json.dump({"seen": seen, "failures": failures[:20]}, result)
+`;
+
+interface Load {
+  /** Requests by the version that answered. */
+  readonly seen: Readonly<Record<string, number>>;
+  readonly failures: readonly string[];
+}
+
+async function startLoad({ sh }: Cluster): Promise<void> {
+  await sh(`rm -f /run/load-ends /run/load-result; cat >/root/load.py <<'PROGRAM'\n${load}PROGRAM`);
+  await sh('systemd-run --collect --unit=load python3 /root/load.py');
+}
+
+async function endLoad({ sh }: Cluster): Promise<Load> {
+  await sh('touch /run/load-ends');
+  return JSON.parse(await until(async () => sh('cat /run/load-result'), 'the load has ended')) as Load;
+}
+
+/** The machine whose engine leads. */
+async function leader({ fleetctl, machines }: Cluster): Promise<Cluster['machines'][number] | null> {
+  const { stdout } = await fleetctl('list-machines', '--no-legend', '--full', '--fields=machine,leader');
+  const [id] = /^(\S+)\s+yes$/m.exec(stdout)?.slice(1) ?? [];
+  return machines.find((machine) => machine.id === id) ?? null;
+}
+
+test('two surges in a row, under load: every request is answered', async () => {
+  const made = await cluster();
+  await startApps(made, 3, ...section);
+  try {
+    await startNginx(made);
+    await startLoad(made);
+    for (const version of [1, 2]) {
+      await writeUnit(made, 'apps@.service', appsText(version, ...section));
+      const released = await made.fleetctl('release', 'apps@.service');
+      assert.equal(released.code, 0, released.stderr + released.stdout);
+    }
+    const { seen, failures } = await endLoad(made);
+    assert.deepEqual(failures, []);
+    assert.deepEqual(Object.keys(seen).sort(), ['0', '1', '2'], 'all versions have answered');
+    assert.ok(Object.values(seen).reduce((sum, count) => sum + count, 0) > 1_000, 'there was load');
+    assert.deepEqual([...(await portsOfApps(made)).values()].sort(), [20_207, 20_208, 20_209]);
+  } finally {
+    await stopNginx(made);
+  }
+});
+
+test('the leader is killed again and again while a surge rolls, under load: it goes on, and every request is answered', async () => {
+  const made = await cluster();
+  await startApps(made, 3, ...patient);
+  try {
+    await startNginx(made);
+    await startLoad(made);
+    await writeUnit(made, 'apps@.service', appsText(1, ...patient));
+    assert.equal((await made.fleetctl('release', '--no-block', 'apps@.service')).code, 0);
+    const status = async (): Promise<{ readonly state: string; readonly changed: number }> =>
+      JSON.parse((await made.fleetctl('release', 'status', '--output=json', 'apps@.service')).stdout) as { state: string; changed: number };
+    for (const changed of [1, 2]) {
+      await until(async () => (await status()).changed >= changed, `${changed} instances are changed`, 60_000);
+      const leading = await until(() => leader(made), 'an engine leads');
+      await leading.sh('systemctl kill -s KILL fleet.service');
+    }
+    await until(async () => (await status()).state === 'done', 'the release is done', 90_000);
+    const { failures } = await endLoad(made);
+    assert.deepEqual(failures, []);
+    assert.deepEqual([...(await portsOfApps(made)).values()].sort(), [20_304, 20_305, 20_306]);
+  } finally {
+    await stopNginx(made);
+    for (const machine of made.machines) await machine.sh('systemctl reset-failed fleet.service; systemctl start fleet.service');
+  }
+});
