@@ -3,7 +3,7 @@
  *
  * The words of a scenario:
  *   machine ID ADDRESS                   without an address the machine has none
- *   unit NAME MACHINE [port:NAME=PORT…] [active=…] [health=…] [draining] [loaded] [unassigned] [service=NAME] [was=NAME]
+ *   unit NAME MACHINE [port:NAME=PORT…] [active=…] [health=…] [draining] [loaded] [leaving] [unassigned] [service=NAME] [was=NAME]
  *                                        `service` is its Service= now, `was` that of the file that runs
  * The answer is a line for each service, its instances indented.
  */
@@ -54,7 +54,7 @@ function addUnit(world: World, [name = '', machine = '', ...words]: readonly str
     const assignments = world.assignments.get(id) ?? new Map<UnitName, Assignment>();
     world.assignments.set(id, assignments.set(unit, {
       hash, desired: facts['loaded'] === undefined ? 'launched' : 'loaded', restart: 0, ...withoutPorts, why: '', assignedAtMs: 0,
-      finished: false, ...unfenced,
+      finished: false, ...unfenced, leaving: facts['leaving'] !== undefined,
     }));
   }
   const statuses = world.statuses.get(id) ?? new Map<UnitName, UnitStatus>();
