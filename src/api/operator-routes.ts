@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { keys } from '../store/keys.ts';
 import { addResource, sendJson, sendV1Error } from './http.ts';
 import { oneLine } from './json.ts';
+import { describeHolds, sayHold } from './machine-views.ts';
 import { printMetrics } from './metric.ts';
 import { readMetrics, type MetricSources } from './metrics.ts';
 import type { ApiNeeds } from './needs.ts';
@@ -27,7 +28,7 @@ export function addOperatorRoutes(app: FastifyInstance, scene: MetricSources): v
       methods: { GET: { handler: (_, reply) => answer(reply) } },
       refuse: (_, reply) => sendV1Error(reply, 405, 'only GET supported against this resource'),
     });
-  get('/healthz', (reply) => sendText(reply, 200, 'ok\n'));
+  get('/healthz', (reply) => sendText(reply, 200, ['ok', ...holdLines(scene.needs), ''].join('\n')));
   get('/readyz', (reply) => {
     const problems = whyNotReady(scene.needs);
     return problems.length === 0 ? sendText(reply, 200, 'ok\n') : sendText(reply, 503, `${problems.join('\n')}\n`);
@@ -48,6 +49,11 @@ function sendText(reply: FastifyReply, status: number, text: string): FastifyRep
     .header('content-type', reply.getHeader('content-type') ?? plainText)
     .header('cache-control', 'no-store')
     .send(text);
+}
+
+/** A hold is no illness of this fleetd, but whoever watches over the cluster should see it. */
+function holdLines({ mirror, clock }: ApiNeeds): readonly string[] {
+  return describeHolds(mirror.snapshot(), clock.nowMs()).map(sayHold);
 }
 
 /** What keeps this machine from doing its part: empty when nothing does. */

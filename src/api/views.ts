@@ -1,6 +1,6 @@
 /**
  * The cluster as API v2 shows it: functions of a snapshot.
- * Promises: views hold plain JSON values; lists are sorted by name (statuses by name and machine, machines by id).
+ * Promises: views hold plain JSON values; lists are sorted by name (statuses by name and machine).
  */
 import type { ClusterSnapshot } from '../core/cluster.ts';
 import type { MachineId } from '../core/machine.ts';
@@ -11,7 +11,7 @@ import type { Assignment, UnitStatus } from '../core/unit.ts';
 import { isTemplate, type UnitName } from '../core/unit-name.ts';
 import { currentState } from '../core/unit-state.ts';
 import type { ToldEvent } from '../core/read-history.ts';
-import type { AssignmentView, HistoryEventView, MachineView, StatusView, UnitView } from '../protocol/v2.ts';
+import type { AssignmentView, HistoryEventView, StatusView, UnitView } from '../protocol/v2.ts';
 
 /** A snapshot and the reader of [X-Fleet] sections that remembers between snapshots. */
 export interface Viewed {
@@ -144,34 +144,9 @@ export function describeAssignment(
   return { desired, hash, restart, address: addressOf(snapshot, machine), why };
 }
 
-export function describeMachine(snapshot: ClusterSnapshot, id: MachineId): MachineView | null {
-  const machine = snapshot.machines.get(id);
-  if (machine === undefined) return null;
-  const { publicIp, hostname, metadata, version, runner, store, startedAtMs } = machine;
-  return {
-    id,
-    address: publicIp,
-    hostname,
-    metadata,
-    version,
-    runner,
-    store,
-    units: snapshot.assignments.get(id)?.size ?? 0,
-    leader: snapshot.leader?.machine === id,
-    startedAtMs,
-  };
-}
-
 /** An event of a history. */
 export function historyView({ atMs, unit, machine, what, why, count }: ToldEvent): HistoryEventView {
   return { atMs, unit, machine, what, why, count };
-}
-
-/** Every machine whose presence stands in the store, sorted by id. */
-export function describeMachines(snapshot: ClusterSnapshot): readonly MachineView[] {
-  return sortedKeys(snapshot.machines)
-    .map((id) => describeMachine(snapshot, id))
-    .filter((view) => view !== null);
 }
 
 /** A machine's address for people; empty when it has none or is gone. */

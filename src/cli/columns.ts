@@ -7,8 +7,9 @@ import type { Result } from '../core/failure.ts';
 import { shortMachineId } from '../core/machine.ts';
 import { printRange, rangeSize } from '../core/ports.ts';
 import { nearest } from '../core/spelling.ts';
+import type { MachineView } from '../protocol/machines.ts';
 import type { PoolView, PortView } from '../protocol/ports.ts';
-import type { InstanceView, MachineView, ServiceView, StatusView, UnitView } from '../protocol/v2.ts';
+import type { InstanceView, ServiceView, StatusView, UnitView } from '../protocol/v2.ts';
 import { formatTable } from './table.ts';
 
 /** How one field of a row is shown; `full` leaves ids and hashes whole. */
@@ -85,7 +86,12 @@ export const serviceColumns: Columns<ServiceRow> = {
 };
 export const serviceFields = 'service,port,address,unit,health';
 
-export const machineColumns: Columns<MachineView> = {
+/** A machine's row: one that is here, or one that is gone. */
+export type MachineRow = Pick<
+  MachineView, 'id' | 'address' | 'hostname' | 'metadata' | 'version' | 'runner' | 'store' | 'units' | 'leader' | 'reason'
+> & { readonly state: string };
+
+export const machineColumns: Columns<MachineRow> = {
   machine: (row, full) => (full ? row.id : shortMachineId(row.id)),
   ip: (row) => orDash(row.address),
   metadata: (row) =>
@@ -101,8 +107,12 @@ export const machineColumns: Columns<MachineView> = {
   store: (row) => orDash(row.store),
   units: (row) => String(row.units),
   leader: (row) => (row.leader ? 'yes' : '-'),
+  state: (row) => row.state,
+  reason: (row) => orDash(row.reason),
 };
 export const machineFields = 'machine,ip,metadata';
+/** What list-machines --all shows. */
+export const allMachineFields = 'machine,ip,metadata,units,state,reason';
 
 export const portColumns: Columns<PortView> = {
   unit: (row) => row.unit,

@@ -9,6 +9,7 @@ import { text as readText } from 'node:stream/consumers';
 import { FakeReleases } from './fake-releases.ts';
 import type { PoolWish } from '../protocol/ports.ts';
 import type { ReleaseOrder, ReleaseRequest } from '../protocol/releases.ts';
+import type { HoldRequest, MachineOrder } from '../protocol/machines.ts';
 import type { ApplyRequest, DestroyRequest, EventView, ScaleRequest } from '../protocol/v2.ts';
 import { FakeCluster, FakeRefusal } from './fake-cluster.ts';
 
@@ -95,9 +96,13 @@ async function answer(scene: Scene, request: IncomingMessage, response: ServerRe
       revision,
       statuses: sortedUnits(cluster).flatMap((unit) => [...(cluster.statuses.get(unit.name)?.values() ?? [])]),
     }),
-    machines: () => ({ revision, machines: cluster.machines }),
     services: () => ({ revision, services: cluster.services }),
     ports: () => ({ revision, ports: cluster.ports }),
+    machines: () => {
+      const { machines, absent, holds, troubles } = cluster;
+      return { revision, machines, absent, holds, troubles };
+    },
+    hold: () => holdIn(cluster, body as HoldRequest),
     info: () => ({
       version: '2.0.0',
       keyPrefix: api.keyPrefix,
@@ -110,6 +115,7 @@ async function answer(scene: Scene, request: IncomingMessage, response: ServerRe
   if (resource === 'events') return stream(scene, url.searchParams.has('from') || 'from' in body, response);
   if (resource === 'history') return send(response, 200, historyOf(cluster, name));
   if (resource === 'port-pools') return send(response, 200, poolsOf(cluster, name, body as Partial<PoolWish>));
+  if (resource === 'machines' && name !== '') return send(response, 200, orderMachine(cluster, name, body as MachineOrder));
   if (name === '') return send(response, 200, lists[resource]?.() ?? {});
   if (resource === 'services') return send(response, 200, servicesOf(cluster, name));
   if (resource === 'releases') {
@@ -156,6 +162,26 @@ function servicesOf({ revision, services }: FakeCluster, name: string): object {
   const found = services.filter((service) => service.name === name);
   if (found.length === 0) throw new FakeRefusal(404, 'SERVICE_NOT_FOUND', `no service ${name}`);
   return { revision, services: found };
+}
+
+/** A machine does as it is told, except that a drain is over at once. */
+function orderMachine(cluster: FakeCluster, id: string, { action, reason = '' }: MachineOrder): object {
+  const states = { cordon: 'cordoned', drain: 'drained', uncordon: 'up', undrain: 'up' } as const;
+  if (action === 'forget') {
+    if (cluster.machines.some((machine) => machine.id === id)) throw new FakeRefusal(409, 'MACHINE_PRESENT', `machine ${id} is here`);
+    cluster.absent.splice(cluster.absent.findIndex((machine) => machine.id === id), 1);
+    return { revision: cluster.revision, changed: true };
+  }
+  const state = states[action];
+  const before = cluster.machines.find((machine) => machine.id === id);
+  cluster.machines = cluster.machines.map((machine) => (machine.id === id ? { ...machine, state, reason } : machine));
+  return { revision: cluster.revision, changed: before?.state !== state };
+}
+
+function holdIn(cluster: FakeCluster, { action, forMs, reason = '' }: HoldRequest): object {
+  const untilMs = forMs === undefined ? null : 1_700_000_000_000 + forMs;
+  cluster.holds = action === 'hold' ? [{ byHand: true, why: reason, sinceMs: 1_700_000_000_000, untilMs, missing: [] }] : [];
+  return { revision: cluster.revision, changed: true };
 }
 
 /** Two lines that show what was asked for. */

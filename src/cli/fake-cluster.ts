@@ -8,6 +8,7 @@ import { hashUnitFile, lastValue, parseUnitFile, printUnitFile } from '../core/u
 import { templateOf } from '../core/unit-name.ts';
 import type { PoolView, PortView } from '../protocol/ports.ts';
 import type { UnitName } from '../core/unit-name.ts';
+import type { AbsentMachineView, HoldView } from '../protocol/machines.ts';
 import type {
   AppliedUnit,
   ApplyAnswer,
@@ -54,6 +55,10 @@ function machine(id: string, address: string): MachineView {
     units: 0,
     leader: false,
     startedAtMs: 0,
+    state: 'up',
+    reason: '',
+    leaving: 0,
+    staying: 0,
   };
 }
 
@@ -68,6 +73,9 @@ const rank = { inactive: 0, loaded: 1, launched: 2 } as const;
 export class FakeCluster {
   revision = 1;
   machines: MachineView[] = [...fakeMachines];
+  readonly absent: AbsentMachineView[] = [];
+  holds: HoldView[] = [];
+  troubles: string[] = [];
   readonly units: Map<string, FakeUnit> = new Map();
   readonly assignments: Map<string, Map<string, AssignmentView>> = new Map();
   readonly statuses: Map<string, Map<string, StatusView>> = new Map();
@@ -131,6 +139,7 @@ export class FakeCluster {
     }
     for (const service of this.services)
       events.push({ kind: 'service', name: service.name, portName: service.portName, service, present: true });
+    for (const view of this.machines) events.push({ kind: 'machine', machine: view.id, view, present: true });
     return events;
   }
 

@@ -111,11 +111,31 @@ export function tableFlags(fields: string, valid: readonly string[]): readonly F
   ];
 }
 
+/** Flags of list-machines. */
+export function machineListFlags(fields: string, valid: readonly string[]): readonly FlagSpec[] {
+  return [toggle('all', 'Also machines that are gone, and the state of each', 'a'), ...tableFlags(fields, valid)];
+}
+
 function sshPort(text: string): FlagSpec {
   return { name: 'ssh-port', kind: 'port', fallback: '22', text };
 }
 
+const reason = word('reason', '', 'Why, for people: shown by list-machines and explain');
+
 /** Flags of verbs, by what the verbs do. */
+export const cordonFlags: readonly FlagSpec[] = [reason];
+export const drainFlags: readonly FlagSpec[] = [
+  toggle('block', 'Wait until nothing is left on the machines but what stays'),
+  toggle('global', 'Stop global units there, too'),
+  toggle('keep-fenced', 'Leave units with OnMachineLost=stop where they are'),
+  reason,
+  { name: 'timeout', kind: 'number', fallback: '600', text: 'With --block: how long to wait' },
+];
+export const holdFlags: readonly FlagSpec[] = [
+  word('for', '', 'How long: 30min, 2h; without it until --release'),
+  reason,
+  toggle('release', 'End what holds, whoever began it'),
+];
 export const outputFlags: readonly FlagSpec[] = [outputFlag];
 export const submitFlags: readonly FlagSpec[] = [replace, sign];
 export const launchFlags: readonly FlagSpec[] = [blockAttempts, noBlock, replace, sign];

@@ -76,6 +76,7 @@ describe('fleetctl prints what its recorded runs show', () => {
     'replace',
     'global',
     'lists',
+    'machines',
     'status-and-journal',
     'explain',
     'release',

@@ -6,9 +6,7 @@
 import { failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
 import { nearest } from '../core/spelling.ts';
-import {
-  machineColumns, machineFields, portTableFields, serviceColumns, serviceFields, unitColumns, unitFields, unitFileColumns, unitFileFields,
-} from './columns.ts';
+import { portTableFields, serviceColumns, serviceFields, unitColumns, unitFields, unitFileColumns, unitFileFields } from './columns.ts';
 import {
   eventFlags,
   importFlags,
@@ -25,13 +23,13 @@ import {
   tableFlags,
   waitFlags,
 } from './flags.ts';
+import { machineVerbs } from './machine-verbs.ts';
 import { verb } from './verb-spec.ts';
 import type { VerbSpec } from './verb-spec.ts';
 
 const listError = 'Error retrieving list of units from repository: ';
 
-/** All verbs, by name. */
-export const verbs: readonly VerbSpec[] = [
+const unitVerbs: readonly VerbSpec[] = [
   verb({
     name: 'cat',
     summary: 'Print the file of a unit',
@@ -120,15 +118,6 @@ export const verbs: readonly VerbSpec[] = [
       'several machines, every line begins with its machine.',
     ],
     load: () => import('./verbs/journal.ts'),
-  }),
-  verb({
-    name: 'list-machines',
-    summary: 'List the machines of the cluster',
-    usage: '[-l|--full] [--no-legend] [--fields=LIST]',
-    flags: tableFlags(machineFields, Object.keys(machineColumns)),
-    errorPrefix: 'Error retrieving list of active machines from fleet API: ',
-    description: ['Lists the machines whose fleetd is alive. Machines that are gone do not appear.'],
-    load: () => import('./verbs/list-machines.ts'),
   }),
   verb({
     name: 'list-unit-files',
@@ -357,6 +346,11 @@ export const verbs: readonly VerbSpec[] = [
     load: () => import('./verbs/version.ts'),
   }),
 ];
+
+/** All verbs, by name. */
+export const verbs: readonly VerbSpec[] = [...unitVerbs, ...machineVerbs].sort((left, right) =>
+  left.name < right.name ? -1 : 1,
+);
 
 /** The verb a word means: its name, an alias, or a beginning that only one name has. */
 export function findVerb(text: string): Result<VerbSpec> {

@@ -8,6 +8,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import type { PoolAnswer, PoolDetails, PoolList, PoolWish, PortList } from '../protocol/ports.ts';
+import type { HoldAnswer, HoldRequest, MachineAnswer, MachineOrder } from '../protocol/machines.ts';
 import type { MetadataOperation } from '../protocol/v1.ts';
 import type {
   ApplyAnswer,
@@ -74,6 +75,9 @@ export interface FleetClient {
   services(signal: AbortSignal): Promise<ServiceList>;
   /** One service, an entry for each port name; null when no unit belongs to it. */
   service(name: string, signal: AbortSignal): Promise<ServiceList | null>;
+  /** Orders something of the machine with that whole id. */
+  orderMachine(id: string, order: MachineOrder, signal: AbortSignal): Promise<MachineAnswer>;
+  hold(request: HoldRequest, signal: AbortSignal): Promise<HoldAnswer>;
   /** Null when there is no such unit. */
   explain(name: string, signal: AbortSignal): Promise<Explanation | null>;
   /** What happened; null when nothing is remembered of the unit or machine that `subject` names. */
@@ -133,7 +137,11 @@ function get(path: string): Call {
   return { method: 'GET', path, changes: false };
 }
 
-function post(path: string, body: ApplyRequest | DestroyRequest | ReleaseRequest | ReleaseOrder | ScaleRequest | PoolWish): Call {
+/** What is sent with a POST. */
+type Body =
+  | ApplyRequest | DestroyRequest | ReleaseRequest | ReleaseOrder | ScaleRequest | PoolWish | MachineOrder | HoldRequest;
+
+function post(path: string, body: Body): Call {
   return { method: 'POST', path, body: JSON.stringify(body), changes: true };
 }
 
@@ -182,6 +190,8 @@ export function createClient(options: ClientOptions): FleetClient {
     service: (name, signal) =>
       unlessRefused(caller.json<ServiceList>(get(`/fleet/v2/services/${escaped(name)}`), signal), 'SERVICE_NOT_FOUND', null),
     machines: (signal) => caller.json<MachineList>(get('/fleet/v2/machines'), signal),
+    orderMachine: (id, order, signal) => caller.json<MachineAnswer>(post(`/fleet/v2/machines/${escaped(id)}`, order), signal),
+    hold: (request, signal) => caller.json<HoldAnswer>(post('/fleet/v2/hold', request), signal),
     explain: (name, signal) => orNull(caller.json<Explanation>(get(`/fleet/v2/explain/${escaped(name)}`), signal)),
     history: ({ subject, lines }, signal) =>
       orNull(

@@ -35,6 +35,8 @@ export const failureTable = {
   POOL_IN_USE: { status: 409, text: 'ports of the pool are given out' },
   POOL_OVERLAPS: { status: 409, text: 'the range overlaps that of another pool' },
   METADATA_INVALID: { status: 400, text: 'not a machine metadata entry' },
+  MACHINE_PRESENT: { status: 409, text: 'the machine is here' },
+  HOLD_NOT_FOUND: { status: 404, text: 'nothing is held' },
   MACHINE_NOT_FOUND: { status: 404, text: 'no such machine' },
   MACHINE_ID_TAKEN: { status: 409, text: 'another machine has the same id' },
   MACHINE_UNREACHABLE: { status: 502, text: 'the machine does not answer' },

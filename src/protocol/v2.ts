@@ -8,10 +8,10 @@
  * GET  /units/NAME       -> UnitView
  * GET  /units/NAME/file  -> text/plain    canonical unit text (cat)
  * GET  /statuses         -> StatusList    every unit that a machine reports (list-units)
- * GET  /machines         -> MachineList
  * GET  /services       -> ServiceList   who listens where, now
  * GET  /services/NAME  -> ServiceList   one of them, an entry for each port name
  * GET  /prometheus-sd  -> PrometheusTargets[]; ?service=NAME… ?port=NAME…
+ * GET  /machines, POST /machines/NAME, POST /hold: see machines.ts
  * GET  /explain/NAME     -> Explanation
  * GET  /status/NAME      -> StatusReport  one block per machine
  * GET  /journal/NAME     -> text/plain, chunked; ?lines=N&follow=true&output=short&machine=ID
@@ -27,7 +27,10 @@
  * status of the reason. An answer from memory while the store is away has the header `Fleet-Stale-Since` (ISO 8601).
  */
 
+import type { MachineView } from './machines.ts';
 import type { ReleaseView } from './releases.ts';
+
+export type { MachineList, MachineView } from './machines.ts';
 
 export type DesiredState = 'inactive' | 'loaded' | 'launched';
 
@@ -160,19 +163,6 @@ export interface StatusView {
   readonly ports: Readonly<Record<string, number>>;
 }
 
-export interface MachineView {
-  readonly id: string;
-  readonly address: string;
-  readonly hostname: string;
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly version: string;
-  readonly runner: string;
-  readonly store: string;
-  readonly units: number;
-  readonly leader: boolean;
-  readonly startedAtMs: number;
-}
-
 export interface UnitList { readonly revision: number; readonly units: readonly UnitView[] }
 export interface StatusList { readonly revision: number; readonly statuses: readonly StatusView[] }
 /** The units that answer under one name, on the port they call by one name. */
@@ -200,12 +190,6 @@ export interface PrometheusTargets {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-export interface MachineList {
-  readonly revision: number;
-  readonly machines: readonly MachineView[];
-  /** What whoever looks at the machines should know, in lines for people; absent when there is nothing. */
-  readonly notices?: readonly string[];
-}
 
 /** Why a unit runs where it does, or why it does not run. */
 export interface Explanation {

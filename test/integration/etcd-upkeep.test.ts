@@ -134,7 +134,7 @@ describe('the upkeep of a real etcd', () => {
     const ready = async () => api.app.inject({ url: '/readyz' });
     await until(async () => (await ready()).statusCode === 503, '/readyz says so');
     assert.match((await ready()).body, /^store: etcd takes no changes, its database is full \(alarm NOSPACE\): units run on/m);
-    assert.match((await api.app.inject({ url: '/fleet/v2/machines' })).json<MachineList>().notices?.join() ?? '', /alarm NOSPACE/);
+    assert.match((await api.app.inject({ url: '/fleet/v2/machines' })).json<MachineList>().troubles.join(), /alarm NOSPACE/);
     assert.match((await api.app.inject({ url: '/metrics' })).body, /^fleet_etcd_alarm\{alarm="NOSPACE"\} 1$/m);
     // Longer than the lease: nothing depends on a write.
     await systemClock.sleep(8_000, bound());

@@ -14,9 +14,9 @@ import type { EventView } from '../../protocol/v2.ts';
 import { parseKey } from '../../store/keys.ts';
 import type { StoreChange } from '../../store/store.ts';
 import { describeRelease } from '../releases/views.ts';
+import { describeMachine } from '../machine-views.ts';
 import {
   describeAssignment,
-  describeMachine,
   describeStatus,
   describeUnit,
   machinesOfAll,
@@ -65,8 +65,8 @@ export function describeChanges({ before, after, sections, changes }: Difference
     if (!isSame(describeRelease(viewedBefore, name), release)) events.push({ kind: 'release', name, release });
   }
   for (const machine of touched.machines) {
-    const view = describeMachine(after, machine);
-    if (!isSame(describeMachine(before, machine), view)) events.push({ kind: 'machine', machine, view });
+    const view = describeMachine(viewedAfter, machine);
+    if (!isSame(describeMachine(viewedBefore, machine), view)) events.push({ kind: 'machine', machine, view });
   }
   events.push(...describeNews({ before, after }, touched));
   const placements = [...touched.assignments, ...touched.statuses];
@@ -103,6 +103,8 @@ function touchedBy(changes: readonly StoreChange[], { before, after }: Pick<Diff
       case 'status':
         touched.units.add(meaning.name);
         touched.statuses.push({ unit: meaning.name, machine: meaning.machine });
+        // How far a drain is depends on what still runs there.
+        if ((after.machines.get(meaning.machine)?.drain ?? null) !== null) touched.machines.add(meaning.machine);
         break;
       case 'release':
         touched.releases.add(meaning.name);
@@ -190,7 +192,7 @@ export function* describePresent(viewed: Viewed, wants: (head: EventHead) => boo
   }
   for (const machine of snapshot.machines.keys()) {
     if (wants({ kind: 'machine', unit: null })) {
-      yield { kind: 'machine', machine, view: describeMachine(snapshot, machine), present: true };
+      yield { kind: 'machine', machine, view: describeMachine(viewed, machine), present: true };
     }
   }
   for (const service of describeServices(servicesOf(viewed))) {

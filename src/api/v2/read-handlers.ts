@@ -5,9 +5,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { failure, success } from '../../core/failure.ts';
 import { explain } from '../../core/schedule/explain.ts';
-import type { Explanation, InfoView, MachineList, StatusList, UnitList } from '../../protocol/v2.ts';
+import type { Explanation, InfoView, StatusList, UnitList } from '../../protocol/v2.ts';
 import { sendFailure } from '../http.ts';
-import { describeMachines, describeStatuses, describeUnit, describeUnits } from '../views.ts';
+import { describeStatuses, describeUnit, describeUnits } from '../views.ts';
 import { knownUnit, markStale, neverSynced, sendView, type Scene } from './scene.ts';
 
 export function listUnits(scene: Scene, _: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -48,17 +48,6 @@ export function getUnitFile(scene: Scene, request: FastifyRequest, reply: Fastif
 export function listStatuses(scene: Scene, _: FastifyRequest, reply: FastifyReply): FastifyReply {
   return sendView(scene, reply, ({ snapshot }) =>
     success<StatusList>({ revision: snapshot.revision, statuses: describeStatuses(snapshot) }),
-  );
-}
-
-export function listMachines(scene: Scene, _: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const notices = scene.needs.storeHealth()?.troubles ?? [];
-  return sendView(scene, reply, ({ snapshot }) =>
-    success<MachineList>({
-      revision: snapshot.revision,
-      machines: describeMachines(snapshot),
-      ...(notices.length === 0 ? {} : { notices }),
-    }),
   );
 }
 

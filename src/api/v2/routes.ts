@@ -11,7 +11,8 @@ import { getRelease, listReleases, postOrder, postRelease, postScale } from '../
 import { orderSchema, releaseSchema, scaleSchema } from '../releases/schemas.ts';
 import { getEvents, postEvents } from './event-handlers.ts';
 import { listHistory } from './history-handlers.ts';
-import { explainUnit, getInfo, getUnit, getUnitFile, listMachines, listStatuses, listUnits } from './read-handlers.ts';
+import { explainUnit, getInfo, getUnit, getUnitFile, listStatuses, listUnits } from './read-handlers.ts';
+import { holdSchema, listMachines, machineOrderSchema, postHold, postMachine } from './machine-handlers.ts';
 import type { Scene, SceneHandler } from './scene.ts';
 import { applySchema, destroySchema, eventsSchema } from './schemas.ts';
 import { getPrometheusTargets, getService, listServices } from './service-handlers.ts';
@@ -39,6 +40,8 @@ export function addV2Routes(app: FastifyInstance, scene: Scene): void {
   add('/services', { GET: get(listServices) });
   add('/services/:name', { GET: get(getService) });
   add('/prometheus-sd', { GET: get(getPrometheusTargets) });
+  add('/machines/:name', { POST: post(postMachine, machineOrderSchema) });
+  add('/hold', { POST: post(postHold, holdSchema) });
   add('/explain/:name', { GET: get(explainUnit) });
   add('/status/:name', { GET: get(getStatus) });
   add('/journal/:name', { GET: get(getJournal) });

@@ -13,6 +13,8 @@ import { oneLine, shown } from '../json.ts';
 /** Who asked, for the record: a user name, at most. */
 const byCharactersMax = 256;
 
+/** Who asks. */
+export const byText: object = { type: 'string', maxLength: byCharactersMax };
 const name = { type: 'string', minLength: 1 } as const;
 /** A machine id of machine-id(5), or nothing. */
 const machineOrNone = { type: 'string', pattern: '^([0-9a-f]{32})?$' } as const;
@@ -38,7 +40,7 @@ export const applySchema: object = {
     desired: { type: 'string', enum: desiredStates },
     replace: { type: 'boolean' },
     restart: { type: 'boolean' },
-    by: { type: 'string', maxLength: byCharactersMax },
+    by: byText,
     lenient: { type: 'boolean' },
     dryRun: { type: 'boolean' },
   },

@@ -611,7 +611,7 @@ describe('operators', () => {
       [unready.statusCode, unready.body],
       [503, 'store: its database is full\npresence: another machine has the same id\n'],
     );
-    assert.deepEqual((await get<MachineList>('/machines')).body.notices, ['its database is full']);
+    assert.deepEqual((await get<MachineList>('/machines')).body.troubles, ['store: its database is full', 'presence: another machine has the same id']);
     await apply({ units: [{ name: 'a.service', text: sleepText }], desired: 'launched' });
     const { body, headers } = await ask('/metrics');
     assert.match(String(headers['content-type']), /^text\/plain; version=0\.0\.4/);

@@ -5,7 +5,7 @@
  */
 import type { ClusterSnapshot } from '../cluster.ts';
 import { limits } from '../limits.ts';
-import type { Drain, Machine } from '../machine.ts';
+import type { Drain, Machine, MachineId } from '../machine.ts';
 import { shortMachineId } from '../machine.ts';
 import { compareText } from '../order.ts';
 import type { Assignment, UnitStatus } from '../unit.ts';
@@ -14,8 +14,8 @@ import { phaseOf } from '../unit-state.ts';
 import { takeOff } from './keep.ts';
 import { place, remove } from './ledger.ts';
 import type { Place, PlannedUnit } from './ledger.ts';
-import { note } from './pass.ts';
-import type { Pass } from './pass.ts';
+import { beginPass, note } from './pass.ts';
+import type { Circumstances, Pass } from './pass.ts';
 import { findPlace, groupRefusal, settleOn } from './placing.ts';
 
 /** Moves what may move now off all machines that are drained. Answers whether that pushed other units off their machines. */
@@ -57,9 +57,7 @@ export function drainOutlook(pass: Pass, unit: PlannedUnit, at: Place): string {
   if (drain === null) return '';
   const stays = staysWhy(unit, drain);
   if (stays !== null) return `its machine is being drained; ${stays}`;
-  const group = unitsThatShare(at, unit);
-  const fits = [...pass.ledger.places.values()].some((other) => other !== at && groupRefusal(pass, group, other) === null);
-  return fits || unit.section.global
+  return unit.section.global || fitsElsewhere(pass, unit, at)
     ? 'its machine is being drained: it leaves in its turn'
     : 'its machine is being drained, and no other machine fits, so it goes on here';
 }
@@ -113,4 +111,34 @@ function isComing({ desired }: Assignment, status: UnitStatus | undefined): bool
   if (status.problem !== '') return false;
   const phase = phaseOf(status);
   return phase === 'starting' || phase === 'stopped' || status.health === 'starting';
+}
+
+/** How far the drain of one machine is. */
+export interface DrainProgress {
+  /** Units that are still to leave, and those that are still to end there. */
+  readonly leaving: number;
+  /** Units that stay, each with the reason as a sentence. */
+  readonly staying: readonly { readonly unit: UnitName; readonly why: string }[];
+}
+
+/** Looks how far the drain of a machine is, as things stand. */
+export function drainProgress(snapshot: ClusterSnapshot, id: MachineId, circumstances: Circumstances = {}): DrainProgress {
+  const pass = beginPass(snapshot, circumstances);
+  const at = pass.ledger.places.get(id);
+  if (at === undefined || at.machine.drain === null) return { leaving: 0, staying: [] };
+  const staying: { unit: UnitName; why: string }[] = [];
+  let leaving = 0;
+  for (const unit of at.units.values()) {
+    const why = staysWhy(unit, at.machine.drain) ?? (unit.section.global || fitsElsewhere(pass, unit, at) ? null : 'no other machine fits');
+    if (why === null) leaving += 1;
+    else staying.push({ unit: unit.name, why });
+  }
+  for (const name of snapshot.statuses.get(id)?.keys() ?? []) if (!at.units.has(name)) leaving += 1;
+  staying.sort((left, right) => compareText(left.unit, right.unit));
+  return { leaving, staying };
+}
+
+function fitsElsewhere(pass: Pass, unit: PlannedUnit, at: Place): boolean {
+  const group = unitsThatShare(at, unit);
+  return [...pass.ledger.places.values()].some((other) => other !== at && groupRefusal(pass, group, other) === null);
 }
