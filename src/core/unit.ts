@@ -12,7 +12,7 @@ export type FileHash = string & { readonly [fileHashBrand]: 'FileHash' };
 export type DesiredState = 'inactive' | 'loaded' | 'launched';
 export const desiredStates: readonly DesiredState[] = ['inactive', 'loaded', 'launched'];
 
-/** A unit as asked for (store key `units/<name>`, written by the API only). */
+/** A unit as asked for (store key `units/<name>`, written by the API, and by the engine for a release). */
 export interface UnitRecord {
   readonly hash: FileHash;
   readonly desired: DesiredState;

@@ -9,7 +9,7 @@ import type { Basis, Decision } from '../api/write/decision.ts';
 import { commitOf } from '../api/write/plan.ts';
 import type { Result } from '../core/failure.ts';
 import type { ReleaseOptions } from '../core/release/options.ts';
-import type { ReleaseRecord } from '../core/release/release.ts';
+import type { ReleaseRecord, ReleaseWay } from '../core/release/release.ts';
 import { createSectionReader } from '../core/schedule/sections.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import { parseKey } from '../store/keys.ts';
@@ -81,6 +81,9 @@ const nextText = (version: number, ...section: readonly string[]): string => uni
 /** Which keys the changes of a release write. */
 const isOfRelease = (key: string): boolean => ['release', 'unit', 'assignment'].includes(parseKey(key)?.kind ?? '');
 
+/** The new file of a run: one that works, or one that fails at once. */
+type NewFile = 'good' | 'bad';
+
 interface Run {
   readonly ports: readonly string[];
   /** Commits of the release, the request itself being the first. */
@@ -89,7 +92,7 @@ interface Run {
 }
 
 /** A release of three instances, in which the leader dies after that many commits; null: it lives. */
-async function runRelease(strategy: Partial<ReleaseOptions>, diesAfter: number | null): Promise<Run> {
+async function runRelease(way: ReleaseWay, file: NewFile, diesAfter: number | null): Promise<Run> {
   const { cluster, leader } = await begin(3, range);
   let commits = 0;
   let leastActive = Infinity;
@@ -99,9 +102,10 @@ async function runRelease(strategy: Partial<ReleaseOptions>, diesAfter: number |
     commits += 1;
     if (commits === diesAfter) leader.kill();
   });
-  await release(cluster, nextText(1, range), strategy);
+  const text = nextText(1, range);
+  await release(cluster, file === 'good' ? text : text.replace('/bin/sleep infinity', '/bin/sh -c "exit 3"'), { way });
   await cluster.until(() => hasEnded(cluster), 900_000);
-  assert.equal(recordOf(cluster)?.state, 'done', recordOf(cluster)?.why);
+  assert.equal(recordOf(cluster)?.state, file === 'good' ? 'done' : 'rolled-back', recordOf(cluster)?.why);
   await cluster.until(() => activeCount(cluster) === 3);
   const ports = portsOf(cluster);
   await cluster.close();
@@ -109,16 +113,17 @@ async function runRelease(strategy: Partial<ReleaseOptions>, diesAfter: number |
 }
 
 describe('the leader dies after each commit of a release, and another one carries it on', () => {
-  for (const [way, expected] of [
-    ['surge', ['apps@1.service 20005', 'apps@2.service 20006', 'apps@4.service 20004']],
-    ['in-place', ['apps@1.service 20004', 'apps@2.service 20005', 'apps@3.service 20006']],
+  for (const [way, file, expected] of [
+    ['surge', 'good', ['apps@1.service 20005', 'apps@2.service 20006', 'apps@4.service 20004']],
+    ['in-place', 'good', ['apps@1.service 20004', 'apps@2.service 20005', 'apps@3.service 20006']],
+    ['surge', 'bad', ['apps@1.service 20001', 'apps@2.service 20002', 'apps@3.service 20003']],
   ] as const) {
-    test(`${way}: each time the same instances on the same ports`, async () => {
-      const undisturbed = await runRelease({ way }, null);
+    test(`${way}, a ${file} file: each time the same instances on the same ports`, async () => {
+      const undisturbed = await runRelease(way, file, null);
       assert.deepEqual(undisturbed.ports, expected);
-      assert.ok(undisturbed.commits >= 9, `${String(undisturbed.commits)} commits`);
+      assert.ok(undisturbed.commits >= (file === 'good' ? 9 : 5), `${String(undisturbed.commits)} commits`);
       for (let diesAfter = 1; diesAfter <= undisturbed.commits; diesAfter += 1) {
-        const run = await runRelease({ way }, diesAfter);
+        const run = await runRelease(way, file, diesAfter);
         assert.deepEqual(run.ports, expected, `after commit ${String(diesAfter)}`);
         assert.ok(run.leastActive >= (way === 'surge' ? 3 : 2), `${String(run.leastActive)} active, after commit ${String(diesAfter)}`);
       }

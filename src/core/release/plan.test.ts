@@ -3,6 +3,8 @@
  * release stand below. A step is carried out at once, and the engine's part is played by {@link passOn}.
  */
 import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
 import { goldenTests } from '../../../test/golden.ts';
 import { emptySnapshot } from '../cluster.ts';
 import type { ClusterSnapshot, KnownFile } from '../cluster.ts';
@@ -140,17 +142,20 @@ function carryOut(world: World, { name, why, record, units }: ReleaseStep): void
   }
 }
 
-/** Everything goes well from here on: what is assigned runs, what was destroyed is let go of, and time passes. */
-function goesWell(world: World): void {
+type Outcome = (unit: UnitName, generation: number) => boolean;
+
+/** From here on what is assigned runs, or fails when it `isBad`; what was destroyed is let go of, and time passes. */
+function goOn(world: World, isBad: Outcome = () => false): void {
   for (let count = 0; count < 200; count += 1) {
     const dueMs = run(world);
     const before = world.printed.length;
     let changed = false;
     for (const [machine, ofMachine] of world.assignments) {
-      for (const [name, { restart, hash }] of ofMachine) {
+      for (const [name, { restart, hash, release }] of ofMachine) {
         const status = world.statuses.get(machine)?.get(name);
-        if (status?.restart === restart && status.hash === hash && status.active === 'active') continue;
-        report(world, `${name}@@${machine}`, {});
+        const isWrong = isBad(name, release);
+        if (status?.restart === restart && status.hash === hash && (status.active === 'failed') === isWrong) continue;
+        report(world, `${name}@@${machine}`, isWrong ? { active: 'failed', sub: 'failed', result: 'exit-code', exitStatus: 1 } : {});
         changed = true;
       }
     }
@@ -210,7 +215,7 @@ const commands: Readonly<Record<string, Command>> = {
     change(world, name, { paused: false, strategy: { ...before.strategy, pause: false } });
   },
   run: (world) => void run(world),
-  'goes-well': goesWell,
+  'goes-well': (world) => goOn(world),
   wait: (world, [seconds = '0']) => {
     world.nowMs += Number(seconds) * 1_000;
   },
@@ -241,18 +246,20 @@ function change(world: World, name: string, changes: Partial<ReleaseRecord>): vo
   world.releases.set(name as UnitName, { ...before, ...changes });
 }
 
+const emptyWorld = (): World => ({
+  files: new Map(), units: new Map(), machines: new Map([['aaa' as MachineId, { id: 'aaa' } as Machine]]), assignments: new Map(),
+  statuses: new Map(), releases: new Map(), unplaced: new Map(), nowMs: 1_000_000, printed: [],
+});
+
 function answer(question: readonly string[]): string {
-  const world: World = {
-    files: new Map(), units: new Map(), machines: new Map([['aaa' as MachineId, { id: 'aaa' } as Machine]]), assignments: new Map(),
-    statuses: new Map(), releases: new Map(), unplaced: new Map(), nowMs: 1_000_000, printed: [],
-  };
+  const world = emptyWorld();
   let isSettled = false;
   for (const line of question) {
     const [word = '', ...words] = line.split(' ');
     // Everything that is there when the first release begins runs well.
     if (word === 'release' && !isSettled) {
       isSettled = true;
-      goesWell(world);
+      goOn(world);
     }
     const command = commands[word];
     assert.ok(command, `a word of the scenarios: ${line}`);
@@ -264,3 +271,35 @@ function answer(question: readonly string[]): string {
 }
 
 goldenTests(new URL('../testdata/release/', import.meta.url), answer);
+
+const plans = fc.record({
+  count: fc.integer({ min: 0, max: 6 }), batch: fc.integer({ min: 1, max: 4 }), way: fc.constantFrom('surge', 'in-place'),
+  maxFailures: fc.integer({ min: 0, max: 2 }), rollback: fc.boolean(), bad: fc.uniqueArray(fc.integer({ min: 1, max: 9 }), { maxLength: 3 }),
+});
+
+test('whatever fails, a release ends with as many units as it began with, on one content but for those that failed', () => {
+  fc.assert(fc.property(plans, ({ count, batch, way, maxFailures, rollback, bad }) => {
+    const world = emptyWorld();
+    commands['instances']?.(world, [String(count)]);
+    goOn(world);
+    const words = [`Strategy=${way}`, `Batch=${String(batch)}`, `MaxFailures=${String(maxFailures)}`, `Rollback=${String(rollback)}`];
+    commands['release']?.(world, ['apps@.service', 'v2', ...words]);
+    goOn(world, (unit, generation) => generation === 1 && bad.some((number) => unit === `apps@${String(number)}.service`));
+    const release = world.releases.get('apps@.service' as UnitName);
+    assert.ok(release);
+    const running = [...world.units].filter(([name]) => name !== 'apps@.service').map(([, record]) => record.release);
+    const failed = release.failures.filter(({ generation }) => generation === 1).length;
+    const batches = world.printed.filter((line) => line.startsWith('step: batch'));
+    assert.ok(batches.every((line) => line.split(', ').length <= batch), 'never more than a batch at a time');
+    if (release.state === 'held') {
+      assert.ok(!rollback && failed > maxFailures);
+      return;
+    }
+    assert.equal(running.length, count);
+    assert.equal(release.state, failed > maxFailures ? 'rolled-back' : 'done');
+    const goal = release.state === 'done' ? 1 : 0;
+    // In place a unit that failed has the new content all the same; a new instance that failed is gone.
+    const others = running.filter((number) => number !== goal).length;
+    assert.ok(others <= (release.state === 'done' ? failed : 0), `${String(others)} units have another content, ${String(failed)} failed`);
+  }), { numRuns: 300 });
+});
