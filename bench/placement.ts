@@ -25,7 +25,8 @@ function clusterOf(unitCount: number, machineCount: number): ClusterSnapshot {
     const id = index.toString(16).padStart(32, '0') as MachineId;
     machines.set(id, {
       id, publicIp: '', hostname: `host-${index}`, metadata: { zone: `z${index % zones}`, rack: `r${index % 100}` }, version: '', bootId: '',
-      capacity: { cpus: 8, memoryBytes: 0 }, peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 0, ttlMs: 0, left: false, cordon: null, drain: null,
+      capacity: { cpus: 8, memoryBytes: 0 }, peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 0, ttlMs: 0, left: false,
+    trouble: '', cordon: null, drain: null,
     });
   }
   const files = new Map<FileHash, KnownFile>();

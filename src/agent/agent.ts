@@ -40,6 +40,7 @@ import { createFences } from './fences.ts';
 import { createLocalCopy } from './local-copy.ts';
 import { createReporter } from './reporter.ts';
 import type { AgentReport } from './report.ts';
+import { createTroubles } from './troubles.ts';
 import { createUnitFiles } from './unit-files.ts';
 
 const firstRetryMs = 100;
@@ -80,7 +81,8 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
   const { clock, random, log, report, store, runner } = needs;
   const machine = needs.facts().id;
   const bell = createBell();
-  const presence = createPresence({ ...needs, onRenewed: () => fences.extend() });
+  const presence = createPresence({ ...needs, trouble: () => report.trouble, onRenewed: () => fences.extend() });
+  const troubles = createTroubles({ runner, clock, log, report, onChange: presence.refresh });
   const fences = createFences({ store, clock, machine, presence, fence: runner.fence });
   const assignments = followAssignments(needs, machine, () => {
     report.assignmentsKnown = true;
@@ -103,7 +105,7 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
   const cold = createColdStart(await copy.recall(), { clock, log, bell, files, bootId: needs.facts().bootId, isKnown: assignments.known });
   const passNeeds: PassNeeds = {
     runner, clock, random, log, reporter, report, bell, finished, problems: createProblemBook(random), files,
-    attendance, portWatch, fences, copy,
+    attendance, portWatch, fences, copy, troubles,
   };
   const loops = { needs, presence, passNeeds };
   // What has to go on while units are stopped ends only when the agent has left.

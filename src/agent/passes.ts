@@ -29,6 +29,7 @@ import type { ProblemBook, Subject } from './problems.ts';
 import type { Reporter } from './reporter.ts';
 import type { AgentReport } from './report.ts';
 import { statusesOf } from './statuses.ts';
+import type { Troubles } from './troubles.ts';
 import type { UnitFiles } from './unit-files.ts';
 
 /** A look at everything without an event, should one have been lost; asks the runner, not the store. */
@@ -51,6 +52,7 @@ export interface PassNeeds {
   readonly portWatch: PortWatch;
   readonly fences: Fences;
   readonly copy: Pick<LocalCopy, 'keep'>;
+  readonly troubles: Troubles;
   readonly report: AgentReport;
   /** Rings when assignments, units or presence have changed. */
   readonly bell: Bell;
@@ -97,6 +99,7 @@ async function onePass(needs: PassNeeds, wishes: Wishes, signal: AbortSignal): P
   const startedMs = clock.uptimeMs();
   try {
     const observations = await runner.observe(signal);
+    await needs.troubles.look(signal);
     const known = wishes.assignments();
     const assignments = known ?? new Map<UnitName, Assignment>();
     const fences = await needs.fences.look(signal);
@@ -116,7 +119,7 @@ async function onePass(needs: PassNeeds, wishes: Wishes, signal: AbortSignal): P
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof RunnerUnavailable)) throw error;
-    log.warning(`the manager of this machine's units does not answer, trying again: ${error.message}`);
+    needs.troubles.noteUnavailable(error.message);
     return 'unavailable';
   } finally {
     report.passes += 1;

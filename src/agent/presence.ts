@@ -37,6 +37,8 @@ export interface PresenceNeeds {
   /** This machine as it is now; read again with every renewal. */
   readonly facts: () => MachineFacts;
   readonly ttlMs: number;
+  /** What keeps this machine from taking new units; empty when nothing does. */
+  readonly trouble?: () => string;
   /** Called whenever a renewal of the lease was confirmed. */
   readonly onRenewed?: () => void;
 }
@@ -226,8 +228,8 @@ async function register({ needs, standing }: Work, signal: AbortSignal): Promise
 }
 
 /** The record of this machine under a lease. */
-function recordOf({ facts }: PresenceNeeds, { lease }: HeldLease): MachineRecord {
-  return { ...facts(), ttlMs: lease.ttlMs, left: false };
+function recordOf({ facts, trouble }: PresenceNeeds, { lease }: HeldLease): MachineRecord {
+  return { ...facts(), ttlMs: lease.ttlMs, left: false, trouble: trouble?.() ?? '' };
 }
 
 /** The registration goes on when the record was there all the time, under the lease it had. */

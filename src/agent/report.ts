@@ -19,6 +19,8 @@ export interface PresenceState {
 
 export interface AgentReport {
   presence: PresenceState;
+  /** What keeps this machine from taking new units, one line; empty when nothing does. */
+  trouble: string;
   /** Whether this machine's assignments have been heard since the agent began. */
   assignmentsKnown: boolean;
   passes: number;
@@ -35,7 +37,7 @@ export interface AgentReport {
 
 export function createAgentReport(): AgentReport {
   return {
-    presence: { state: 'joining', why: 'the store has not answered yet', sinceMs: 0 }, assignmentsKnown: false,
+    presence: { state: 'joining', why: 'the store has not answered yet', sinceMs: 0 }, trouble: '', assignmentsKnown: false,
     passes: 0, lastPassMs: 0, failedSteps: 0, statusCommits: 0, failedStatusCommits: 0, lastPlan: [],
     steps: { fetch: 0, drain: 0, undrain: 0, stop: 0, unload: 0, load: 0, reload: 0, lower: 0, raise: 0, start: 0, restart: 0 },
   };

@@ -45,13 +45,13 @@ function stateOf({ cordon, drain }: Machine, { leaving }: DrainProgress): Machin
   return cordon === null ? 'up' : 'cordoned';
 }
 
-function reasonOf({ cordon, drain }: Machine, { leaving, staying }: DrainProgress): string {
+function reasonOf({ cordon, drain, trouble }: Machine, { leaving, staying }: DrainProgress): string {
   const closed = drain ?? cordon;
-  if (closed === null) return '';
   const named = staying.slice(0, namesMax).map(({ unit, why }) => `${unit} (${why})`);
   const more = staying.length > namesMax ? [`${String(staying.length - namesMax)} more`] : [];
   const parts = [
-    sayCordon(closed),
+    ...(trouble === '' ? [] : [`can take no new units: ${trouble}`]),
+    ...(closed === null ? [] : [sayCordon(closed)]),
     ...(leaving > 0 ? [`${String(leaving)} to go`] : []),
     ...(staying.length > 0 ? [`stays: ${[...named, ...more].join(', ')}`] : []),
   ];

@@ -82,6 +82,8 @@ export interface ApiNeeds {
   readonly peers: Peers | null;
   /** Whether this machine's presence stands in the store under a lease that lives; the reason when it does not. */
   readonly presence: () => string | null;
+  /** What keeps this machine from taking new units; null when nothing does. */
+  readonly trouble: () => string | null;
   /** null when nothing is known of it. */
   readonly storeHealth: () => StoreHealth | null;
   /** By component: "engine", "agent" and so on. A report may have a number `passes`, which /metrics shows. */

@@ -61,14 +61,21 @@ export function whyNotReady({
   mirror,
   clock,
   presence,
+  trouble,
   storeHealth,
-}: Pick<ApiNeeds, 'mirror' | 'clock' | 'presence' | 'storeHealth'>): readonly string[] {
+}: Pick<ApiNeeds, 'mirror' | 'clock' | 'presence' | 'trouble' | 'storeHealth'>): readonly string[] {
   const { current, sinceMs, why } = mirror.freshness();
   const seconds = Math.round((clock.uptimeMs() - sinceMs) / 1_000);
   const store = current ? [] : [`store: not followed for ${seconds} s: ${oneLine(why)}`];
   const absent = presence();
+  const disabled = trouble();
   const troubles = (storeHealth()?.troubles ?? []).map((trouble) => `store: ${trouble}`);
-  return [...store, ...troubles, ...(absent === null ? [] : [`presence: ${oneLine(absent)}`])];
+  return [
+    ...store,
+    ...troubles,
+    ...(absent === null ? [] : [`presence: ${oneLine(absent)}`]),
+    ...(disabled === null ? [] : [`machine: ${oneLine(disabled)}`]),
+  ];
 }
 
 /** Inputs and last plans of the components, as they report them. */

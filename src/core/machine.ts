@@ -27,10 +27,12 @@ export interface MachineRecord {
   readonly ttlMs: number;
   /** It leaves on purpose: all its units have stopped, and it starts no more. */
   readonly left: boolean;
+  /** What keeps it from taking new units, one line: a full disk, a manager that does not answer; empty when nothing does. */
+  readonly trouble: string;
 }
 
 /** What a machine knows of itself; its presence in the store adds the rest of the record. */
-export type MachineFacts = Omit<MachineRecord, 'ttlMs' | 'left'>;
+export type MachineFacts = Omit<MachineRecord, 'ttlMs' | 'left' | 'trouble'>;
 
 /** What people changed about a machine at run time (store key `machine-overrides/<id>`). */
 export interface MachineOverride {

@@ -129,6 +129,7 @@ async function serveApi(parts: ServingParts): Promise<Result<void>> {
     local: parts.inspectors, peers: plan.config.peerListen === '' ? null : createPeerClient(parts.identity, clock),
     tokenLimit: plan.config.tokenLimit,
     presence: () => members.map(({ report }) => report.presence).find(({ state }) => state !== 'present')?.why ?? null,
+    trouble: () => members.map(({ report }) => report.trouble).find((trouble) => trouble !== '') ?? null,
     storeHealth: upkeep.health,
     reports: new Map<string, () => unknown>([
       ['engine', () => engineReport], ...members.map((member) => [`agent ${member.plan.id}`, () => member.report] as const),

@@ -36,6 +36,8 @@ export interface FakeFaults {
   unavailable: boolean;
   /** The call of this number (FakeMachineState.calls counts from 1) throws RunnerUnavailable. */
   failCall: number | null;
+  /** What trouble() answers. */
+  trouble: string | null;
 }
 
 /** One unit of the fake machine. */
@@ -81,7 +83,7 @@ export interface FakeInstant {
 
 export function createFakeMachine(): FakeMachineState {
   return {
-    units: new Map(), behaviours: new Map(), faults: { unavailable: false, failCall: null }, fences: new Map(), listeners: new Set(),
+    units: new Map(), behaviours: new Map(), faults: { unavailable: false, failCall: null, trouble: null }, fences: new Map(), listeners: new Set(),
     calls: 0, lastPid: 1_000,
   };
 }

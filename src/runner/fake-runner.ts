@@ -53,10 +53,11 @@ export function createFakeRunner(needs: FakeRunnerNeeds): UnitRunner {
 
   const fence = createFakeFence({
     clock, fences: machine.fences, enter, settle: () => settleNow(needs),
-    tell: () => { for (const { bell } of machine.listeners) bell.wake(); },
+    tell: () => tellAll(machine),
   });
   return {
     fence,
+    trouble: () => Promise.resolve(machine.faults.trouble),
     async observe(signal) {
       enter(signal);
       return new Map([...machine.units].map(([name, unit]) => [name, observationOf(unit)]));
@@ -112,6 +113,10 @@ function stopOne(needs: FakeRunnerNeeds, name: UnitName): void {
   unit.restart = notStarted;
   if (!isDown(unit)) beginStop(needs.machine, unit, instant(needs));
   tell(needs.machine, name);
+}
+
+function tellAll(machine: FakeMachineState): void {
+  for (const { bell } of machine.listeners) bell.wake();
 }
 
 function loadOne(machine: FakeMachineState, rendered: RenderedUnit): RunnerProblem[] {

@@ -68,6 +68,8 @@ export interface UnitRunner {
   restart(requests: readonly StartRequest[], signal: AbortSignal): Promise<readonly RunnerProblem[]>;
   /** Queues the stops; observe() tells when they have stopped. Units that do not run count as not started afterwards, too. */
   stop(names: readonly UnitName[], signal: AbortSignal): Promise<readonly RunnerProblem[]>;
+  /** Why no new unit could be taken, as one line: a full or read-only disk; null when nothing stands against it. */
+  trouble(signal: AbortSignal): Promise<string | null>;
   readonly fence: UnitFence;
 }
 

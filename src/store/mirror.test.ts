@@ -47,7 +47,7 @@ const release: ReleaseRecord = {
 };
 const machineOf = (id: MachineId, metadata: Record<string, string> = {}): MachineRecord => ({
   id, publicIp: '10.0.0.1', hostname: 'host', metadata, version: '2.0.0', bootId: 'b', capacity: { cpus: 4, memoryBytes: 1 },
-  peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 1, ttlMs: 0, left: false,
+  peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 1, ttlMs: 0, left: false, trouble: '',
 });
 const schema = { version: 1, cluster: 'c', createdAtMs: 2 };
 const put = (key: string, value: string): CommitChange => ({ kind: 'put', key, value });

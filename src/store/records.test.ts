@@ -49,7 +49,7 @@ const machineRecord: fc.Arbitrary<MachineRecord> = fc.record({
   capacity: fc.record({ cpus, memoryBytes: count }, plain),
   peer: fc.option(fc.record({ address: word, port: count, fingerprint: word }, plain)),
   runner: fc.constantFrom('systemd', 'supervisor'), store: fc.constantFrom('etcd', 'embedded'), startedAtMs: count,
-  ttlMs: count, left: fc.boolean(),
+  ttlMs: count, left: fc.boolean(), trouble: word,
 }, plain);
 const event: fc.Arbitrary<HistoryEvent> = fc.record({ atMs: count, what: word, machine, why: word, count }, plain);
 const unitHistory: fc.Arbitrary<UnitHistory> = fc.record({

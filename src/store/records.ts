@@ -180,6 +180,7 @@ const machineRecordFields: Fields<MachineRecord> = {
   startedAtMs: whole(0),
   ttlMs: whole(0),
   left: flag(false),
+  trouble: text(''),
 };
 
 const cordonFields: Fields<Cordon> = {

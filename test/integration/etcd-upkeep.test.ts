@@ -79,7 +79,7 @@ async function startFleet(flags: readonly string[], intervalMs: number): Promise
   });
   const api = createApi({
     mirror: fleetd.mirror, store, clock, log, version: '2', keyPrefix: 'fleet', machineId: machine, storeKind: 'etcd', local: new Map(),
-    peers: null, presence: () => null, storeHealth: upkeep.health, reports: new Map(), tokenLimit: 100,
+    peers: null, presence: () => null, trouble: () => null, storeHealth: upkeep.health, reports: new Map(), tokenLimit: 100,
   }, stop.signal);
   await api.app.ready();
   await fleetd.mirror.reached(1 as Revision, bound());

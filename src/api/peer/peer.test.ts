@@ -41,6 +41,7 @@ function machineOf(id: MachineId, peer: Machine['peer']): Machine {
     startedAtMs: 0,
     ttlMs: 0,
     left: false,
+    trouble: '',
     cordon: null,
     drain: null,
   };

@@ -39,11 +39,12 @@ export function classOf(classes: UnitClasses, unit: PlannedUnit, context: Filter
   return made;
 }
 
-/** All of a unit that machineFilters look at. A value with a specifier may speak of the unit's name. */
+/** All of a unit that machineFilters and arrivalFilters look at. A value with a specifier may speak of the unit's name. */
 function keyOf({ name, section, adoptOn }: PlannedUnit): string {
-  const { machineId, machineBootId, metadata } = section;
-  if (machineId === null && machineBootId === null && adoptOn === null && metadata.length === 0) return '';
-  const asked = JSON.stringify([machineId, machineBootId, adoptOn, metadata]);
+  const { machineId, machineBootId, metadata, onMachineLost } = section;
+  const asksNothing = machineId === null && machineBootId === null && adoptOn === null && metadata.length === 0;
+  if (asksNothing && onMachineLost === 'keep') return '';
+  const asked = JSON.stringify([machineId, machineBootId, adoptOn, metadata, onMachineLost]);
   return asked.includes('%') ? `${asked} ${name}` : asked;
 }
 

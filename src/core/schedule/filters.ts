@@ -125,8 +125,11 @@ const isOpen: Filter = (_unit, { machine: { cordon, drain } }) => {
   return { why: 'takes no new units', detail: `${drain === null ? 'cordoned' : 'being drained'}${by}${closed.reason === '' ? '' : `: ${closed.reason}`}` };
 };
 
+/** A full or read-only disk, a manager that does not answer: it could not even be told what to run. */
+const isAble: Filter = (_unit, { machine: { trouble } }) => (trouble === '' ? null : { why: 'can take no new units', detail: trouble });
+
 /** Rules that keep units from coming; those that are there stay. */
-export const arrivalFilters: readonly Filter[] = [isOpen, canStopWhenLost];
+export const arrivalFilters: readonly Filter[] = [isOpen, isAble, canStopWhenLost];
 
 /** Rules about a unit and what is on the machine already. */
 export const neighbourFilters: readonly Filter[] = [

@@ -54,3 +54,21 @@ async function during(verb: 'write' | 'remove', path: string, work: () => Promis
     throw fileTrouble(verb, path, error);
   }
 }
+
+/** A page: an empty file finds room on a full disk. */
+const probe = ' '.repeat(4_096);
+
+/** Why no file can be written to one of the directories, as one line; null when it can to all. Leaves nothing behind. */
+export async function whyUnwritable(directories: readonly string[]): Promise<string | null> {
+  for (const directory of directories) {
+    const path = join(directory, '.probe');
+    try {
+      await replaceFiles(new Map([[path, probe]]));
+      await rm(path, { force: true });
+    } catch (error) {
+      if (error instanceof FileTrouble) return error.message.replace('/.probe', '');
+      throw error;
+    }
+  }
+  return null;
+}

@@ -22,7 +22,7 @@ import type { KeeperClient, KeeperCommand } from './keeper-client.ts';
 import { isUp, readBootName, readSeen } from './keeper-state.ts';
 import type { Seen } from './keeper-state.ts';
 import { observationOf } from './observe.ts';
-import { FileTrouble, removePath } from './replace-files.ts';
+import { FileTrouble, removePath, whyUnwritable } from './replace-files.ts';
 import { openSupervisorFence } from './supervisor-fence.ts';
 import { createStateWatch } from './state-watch.ts';
 import type { StateWatch } from './state-watch.ts';
@@ -64,7 +64,10 @@ export async function openSupervisorRunner(options: SupervisorOptions, needs: Su
   };
   const look = (name: UnitName): Promise<Seen> => readSeen(statePath(directories, name), bench.boot);
   return {
-    runner: { ...createRunner(bench, look), fence: openSupervisorFence({ stateDirectory: options.stateDirectory, clock: needs.clock }) },
+    runner: {
+      ...createRunner(bench, look), fence: openSupervisorFence({ stateDirectory: options.stateDirectory, clock: needs.clock }),
+      trouble: () => whyUnwritable([options.unitsDirectory, options.stateDirectory]),
+    },
     inspector: createInspector({ directories, records, look, clock: needs.clock }),
     run: (signal) => watch.run(signal),
   };
@@ -82,7 +85,7 @@ interface Bench {
 
 type Look = (name: UnitName) => Promise<Seen>;
 
-function createRunner(bench: Bench, look: Look): Omit<UnitRunner, 'fence'> {
+function createRunner(bench: Bench, look: Look): Omit<UnitRunner, 'fence' | 'trouble'> {
   const { records, feed } = bench;
   const startAll = (requests: readonly StartRequest[], command: 'start' | 'restart', signal: AbortSignal): Promise<readonly RunnerProblem[]> =>
     forEachUnit(requests, async ({ name, restart }) => {

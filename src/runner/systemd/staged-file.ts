@@ -63,3 +63,19 @@ async function writeOrMakeDirectory(path: string, text: string): Promise<void> {
     await writeFile(path, text, options);
   }
 }
+
+/** A page: an empty file finds room on a full disk. */
+const probe = ' '.repeat(4_096);
+
+/** Why no file can be written to one of the directories, as one line; null when it can to all. Leaves nothing behind. */
+export async function whyUnwritable(directories: readonly string[]): Promise<string | null> {
+  for (const directory of directories) {
+    try {
+      await (await stageFile(join(directory, '.probe'), probe)).discard();
+    } catch (error) {
+      if (error instanceof FileTrouble) return error.message.replace('/.probe', '');
+      throw error;
+    }
+  }
+  return null;
+}

@@ -9,6 +9,7 @@ import { notStarted } from '../../core/unit.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
+import { whyUnwritable } from './staged-file.ts';
 import { RunnerUnavailable } from '../runner.ts';
 import type { Observation, RunnerProblem, StartRequest, UnitInspector, UnitRunner } from '../runner.ts';
 import { BusError } from './bus-connection.ts';
@@ -92,7 +93,10 @@ export async function openSystemdRunner(options: SystemdRunnerOptions, needs: Sy
   });
   watch.follow(memories.names());
   return {
-    runner: { ...createUnitRunner({ manager, memories, records, watch, loader }), fence },
+    runner: {
+      ...createUnitRunner({ manager, memories, records, watch, loader }), fence,
+      trouble: () => whyUnwritable([unitsDirectory, links, join(stateDirectory, 'units')]),
+    },
     inspector: createUnitInspector({ user }),
     run: (signal) => link.run(signal),
   };
@@ -106,7 +110,7 @@ interface RunnerParts {
   readonly loader: UnitLoader;
 }
 
-function createUnitRunner(parts: RunnerParts): Omit<UnitRunner, 'fence'> {
+function createUnitRunner(parts: RunnerParts): Omit<UnitRunner, 'fence' | 'trouble'> {
   const { manager, memories, watch, loader } = parts;
   return {
     async observe(signal) {
