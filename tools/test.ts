@@ -3,8 +3,9 @@
  * Promises: installs what it needs when it is root on Debian; says in one line each what it left out and why; with CI=true nothing may be
  * left out; ends with the number of tests that passed and failed, and non-zero when anything went wrong.
  */
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { labCache } from '../test/functional/lab/lab.ts';
@@ -27,30 +28,47 @@ interface Part {
   readonly name: string;
   readonly quick: boolean;
   readonly needs?: () => string | null;
-  /** Runs it; false when it failed. */
-  readonly run: () => boolean | Promise<boolean>;
+  /** Runs it, writing to `output`; false when it failed. */
+  readonly run: (output: Output) => Promise<boolean>;
+}
+
+type Output = (text: string | Buffer) => void;
+interface Command {
+  readonly args: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 const counts = { passed: 0, failed: 0 };
 
-function command(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): boolean {
-  const result = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } });
-  return result.status === 0;
+/** Runs the pinned Node; false when it did not end with 0. */
+async function node({ args, env = {} }: Command, output: Output): Promise<boolean> {
+  const child = spawn(bin('node'), ['--disable-warning=ExperimentalWarning', ...args], {
+    cwd: root, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env },
+  });
+  child.stdout.on('data', output);
+  child.stderr.on('data', output);
+  const [code] = await once(child, 'close') as [number | null];
+  return code === 0;
 }
 
 /** Runs node:test on the files of the patterns, and adds what it counted. */
-function nodeTests(patterns: readonly string[], options: { readonly args?: readonly string[]; readonly env?: NodeJS.ProcessEnv } = {}): boolean {
-  const args = ['--disable-warning=ExperimentalWarning', '--test', '--test-reporter=dot', '--test-reporter-destination=stdout',
-    '--test-reporter=tap', '--test-reporter-destination=build/tests.tap', ...(options.args ?? []), ...patterns];
-  mkdirSync(join(root, 'build'), { recursive: true });
-  const result = spawnSync(bin('node'), args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...options.env } });
-  const tap = readFileSync(join(root, 'build/tests.tap'), 'utf8');
+async function nodeTests(tests: Command, output: Output): Promise<boolean> {
+  await mkdir(join(root, 'build'), { recursive: true });
+  const directory = await mkdtemp(join(root, 'build/tests-'));
+  const tapFile = join(directory, 'tests.tap');
+  const passed = await node({
+    args: ['--test', '--test-reporter=dot', '--test-reporter-destination=stdout', '--test-reporter=tap',
+      `--test-reporter-destination=${tapFile}`, ...tests.args],
+    ...(tests.env && { env: tests.env }),
+  }, output);
+  const tap = await readFile(tapFile, 'utf8');
+  await rm(directory, { recursive: true });
   const counted = (word: string): number => Number(new RegExp(`^# ${word} (\\d+)$`, 'm').exec(tap)?.[1] ?? 0);
   counts.passed += counted('pass');
   counts.failed += counted('fail') + counted('cancelled');
   const skipped = counted('skipped') + counted('todo');
-  if (ci && skipped > 0) process.stdout.write(`${skipped} tests were skipped, and in CI none may be\n`);
-  return result.status === 0 && counted('pass') > 0 && !(ci && skipped > 0);
+  if (ci && skipped > 0) output(`${skipped} tests were skipped, and in CI none may be\n`);
+  return passed && counted('pass') > 0 && !(ci && skipped > 0);
 }
 
 const missing = (...programs: readonly string[]) => (): string | null => {
@@ -60,25 +78,33 @@ const missing = (...programs: readonly string[]) => (): string | null => {
 };
 const notRoot = (): string | null => (process.getuid?.() === 0 ? null : 'needs root');
 
-const parts: readonly Part[] = [
-  { name: 'types', quick: true, run: () => command(bin('node'), [bin('tsc'), '-p', '.']) },
-  { name: 'lint', quick: true, run: () => command(bin('node'), [bin('eslint'), 'src', 'sim', 'test', 'tools', 'bench']) },
-  { name: 'import table', quick: true,
-    run: () => command(bin('node'), [bin('depcruise'), '--config', 'tools/imports.config.mjs', '--output-type', 'err', 'src', 'sim']) },
-  { name: 'tidy', quick: true, run: () => nodeTests(['tools/tidy.test.ts']) },
-  { name: 'unit and contract tests', quick: true, needs: missing('cc', 'make'),
-    run: async () => nodeTests(['src/**/*.test.ts', 'sim/**/*.test.ts', 'test/docs/*.test.ts', 'test/nemesis/verdict.test.ts'],
-      { env: await rootfsEnvironment() }) },
-  { name: 'integration with a real etcd', quick: false, needs: missing('etcd', 'etcdctl', 'openssl'),
-    run: () => nodeTests(['test/integration/*.test.ts'], { args: ['--test-concurrency=1'] }) },
-  { name: 'executables', quick: false, needs: missing('cc', 'make'),
-    run: () => command(bin('node'), ['--disable-warning=ExperimentalWarning', 'tools/build.ts']) },
-  { name: 'functional tests on real systemd machines', quick: false,
-    needs: () => notRoot() ?? missing('etcd', 'curl', 'systemd-nspawn', 'debootstrap', 'ip', 'nsenter')(),
-    run: () => nodeTests(['test/functional/*.test.ts'], { args: ['--test-isolation=none'] }) },
-  { name: 'two minutes of faults on real systemd machines', quick: false,
-    needs: () => notRoot() ?? missing('etcd', 'etcdctl', 'curl', 'systemd-nspawn', 'debootstrap', 'ip', 'tc', 'nft', 'nsenter', 'faketime')(),
-    run: () => nodeTests(['test/nemesis/nemesis.test.ts']) },
+/** Parts of one stage run at once: they do not need the same things. */
+const stages: readonly (readonly Part[])[] = [
+  [
+    { name: 'types', quick: true, run: (output) => node({ args: [bin('tsc'), '-p', '.'] }, output) },
+    { name: 'lint', quick: true, run: (output) => node({ args: [bin('eslint'), 'src', 'sim', 'test', 'tools', 'bench'] }, output) },
+  ],
+  [
+    { name: 'import table', quick: true,
+      run: (output) => node({ args: [bin('depcruise'), '--config', 'tools/imports.config.mjs', '--output-type', 'err', 'src', 'sim'] }, output) },
+    { name: 'tidy', quick: true, run: (output) => nodeTests({ args: ['tools/tidy.test.ts'] }, output) },
+  ],
+  [{ name: 'unit and contract tests', quick: true, needs: missing('cc', 'make'),
+    run: async (output) => nodeTests({
+      args: ['src/**/*.test.ts', 'sim/**/*.test.ts', 'test/docs/*.test.ts', 'test/nemesis/verdict.test.ts'], env: await rootfsEnvironment(),
+    }, output) }],
+  [{ name: 'integration with a real etcd', quick: false, needs: missing('etcd', 'etcdctl', 'openssl'),
+    run: (output) => nodeTests({ args: ['--test-concurrency=1', 'test/integration/*.test.ts'] }, output) }],
+  [{ name: 'executables', quick: false, needs: missing('cc', 'make'), run: (output) => node({ args: ['tools/build.ts'] }, output) }],
+  [
+    { name: 'functional tests on real systemd machines', quick: false,
+      needs: () => notRoot() ?? missing('etcd', 'curl', 'systemd-nspawn', 'debootstrap', 'ip', 'nsenter')(),
+      run: (output) => nodeTests({ args: ['--test-isolation=none', 'test/functional/*.test.ts'] }, output) },
+    // Mostly waits, in a lab of its own.
+    { name: 'two minutes of faults on real systemd machines', quick: false,
+      needs: () => notRoot() ?? missing('etcd', 'etcdctl', 'curl', 'systemd-nspawn', 'debootstrap', 'ip', 'tc', 'nft', 'nsenter', 'faketime')(),
+      run: (output) => nodeTests({ args: ['test/nemesis/nemesis.test.ts'] }, output) },
+  ],
 ];
 
 /** The machines' root file system serves the unit file parser as a large sample of real unit files. */
@@ -97,21 +123,34 @@ function installPackages(): void {
   if (!apt(['update']) || !apt(['install', '-y', '--no-install-recommends', ...wanted])) process.stdout.write('apt-get could not install them all\n');
 }
 
+/** Runs a part, or says why it cannot; false when it failed, or was left out in CI. */
+async function runPart(part: Part, output: Output): Promise<boolean> {
+  const reason = part.needs?.() ?? null;
+  if (reason !== null) {
+    output(`LEFT OUT ${part.name}: ${reason}\n`);
+    return !ci;
+  }
+  const startedMs = performance.now();
+  const passed = await part.run(output);
+  output(`\n${passed ? 'ok' : 'FAILED'} ${part.name} (${((performance.now() - startedMs) / 1_000).toFixed(1)} s)\n`);
+  return passed;
+}
+
+/** Runs the parts of a stage at once; the first shows its output as it comes, the others theirs when they have ended. Answers which failed. */
+async function runStage(stage: readonly Part[]): Promise<readonly string[]> {
+  const ended = await Promise.all(stage.map(async (part, index) => {
+    const late: (string | Buffer)[] = [];
+    const passed = await runPart(part, index === 0 ? (text) => void process.stdout.write(text) : (text) => void late.push(text));
+    return { name: part.name, passed, late };
+  }));
+  for (const { late } of ended) for (const text of late) process.stdout.write(text);
+  return ended.filter(({ passed }) => !passed).map(({ name }) => name);
+}
+
 async function main(): Promise<number> {
   installPackages();
   const failed: string[] = [];
-  for (const part of parts.filter((one) => one.quick || !quick)) {
-    const reason = part.needs?.() ?? null;
-    if (reason !== null) {
-      process.stdout.write(`LEFT OUT ${part.name}: ${reason}\n`);
-      if (ci) failed.push(part.name);
-      continue;
-    }
-    const startedMs = performance.now();
-    const passed = await part.run();
-    process.stdout.write(`\n${passed ? 'ok' : 'FAILED'} ${part.name} (${((performance.now() - startedMs) / 1_000).toFixed(1)} s)\n`);
-    if (!passed) failed.push(part.name);
-  }
+  for (const stage of stages) failed.push(...await runStage(stage.filter((part) => part.quick || !quick)));
   if (failed.length > 0) process.stdout.write(`failed: ${failed.join(', ')}\n`);
   process.stdout.write(`${counts.passed} passed, ${counts.failed} failed\n`);
   return failed.length === 0 ? 0 : 1;

@@ -23,8 +23,8 @@ type FaultKind = (torment: Torment) => Promise<Effect>;
 
 /** Shorter than a third of agent_ttl (5 s): nothing may be noticed. */
 const shortMs = 1_500;
-/** Longer than agent_ttl: machines are lost. */
-const longMs = 9_000;
+/** Longer than agent_ttl and than LostAfter= of the units that stop: machines are lost, fences fall. */
+const longMs = 12_000;
 
 const pick = <T>(random: Random, among: readonly T[]): T => {
   const found = among[Math.floor(random.next() * among.length)];

@@ -13,7 +13,7 @@ const program = `${folderInMachine}/holder`;
 
 /** Units that keep running on a lost machine, and units that stop before they run elsewhere. */
 export function unitText(kind: UnitKind): string {
-  const placement = kind === 'stop' ? 'OnMachineLost=stop\n' : '';
+  const placement = kind === 'stop' ? 'OnMachineLost=stop\nLostAfter=8s\n' : '';
   return `[Unit]\nDescription=holds a lock\n\n[Service]\nExecStart=${program} %n %H\nTimeoutStopSec=2s\nRestart=on-failure\n\n[X-Fleet]\n${placement}`;
 }
 
