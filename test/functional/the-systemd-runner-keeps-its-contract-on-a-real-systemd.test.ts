@@ -1,7 +1,7 @@
 /** The runner's own suite needs systemd as process 1 and breaks things on purpose, so it gets a machine of its own. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { cluster } from './cluster.ts';
@@ -9,11 +9,13 @@ import { cluster } from './cluster.ts';
 /** Devices that some types of units need, as far as this host has them. */
 const devices = ['/dev/autofs'].filter((path) => existsSync(path)).map((path) => [path, path, 'rw'] as const);
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+// In a worktree node_modules may be a link.
+const modules = realpathSync(join(root, 'node_modules'));
 
 test('the systemd runner keeps its contract on a real systemd', async () => {
   const { lab } = await cluster();
   const [machine] = await lab.boot([
-    { name: 'mrun', id: 'f1ee7000000000000000000000000001', address: '10.58.9.99', binds: [[root, '/root/fleet', 'ro'], ...devices] },
+    { name: 'mrun', id: 'f1ee7000000000000000000000000001', address: '10.58.9.99', binds: [[root, '/root/fleet', 'ro'], [modules, modules, 'ro'], ...devices] },
   ]);
   assert.ok(machine);
   const ended = await machine.exec(
