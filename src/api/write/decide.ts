@@ -92,7 +92,7 @@ function together(units: readonly DecidedUnit[]): Decision<readonly AppliedUnit[
       files: new Map(units.flatMap(({ content }) => (content === null ? [] : [[content.hash, content.text] as const]))),
       unchanged: [
         ...new Map(
-          units.flatMap(({ template }) => (template === null ? [] : [[template.key, template] as const])),
+          units.flatMap(({ stays }) => (stays === null ? [] : [[stays.key, stays] as const])),
         ).values(),
       ],
     },
@@ -111,13 +111,14 @@ export function decideDestroy(
   names: readonly UnitName[],
 ): Result<Decision<Destruction>> {
   const destroyed = names.filter((name) => snapshot.units.has(name));
+  const unknown = names.filter((name) => !snapshot.units.has(name));
   return success({
     plan: {
       units: destroyed.map((name) => ({ name, record: null, basis: modRevision(keys.unit(name)) })),
       files: new Map(),
-      unchanged: [],
+      unchanged: unknown.map((name) => ({ key: keys.unit(name), modRevision: modRevision(keys.unit(name)) })),
     },
-    answer: { destroyed, unknown: names.filter((name) => !snapshot.units.has(name)) },
+    answer: { destroyed, unknown },
   });
 }
 
@@ -148,8 +149,8 @@ interface DecidedUnit {
   readonly change: UnitChange | null;
   /** The content its record newly points to; null when that stays. */
   readonly content: Content | null;
-  /** The record of the template whose content it takes. */
-  readonly template: Guard | null;
+  /** A record that has to stay as it is: the template whose content it takes, or its own when that need not change. */
+  readonly stays: Guard | null;
 }
 
 function decideUnit(scene: Scene, wish: Wish): Result<DecidedUnit> {
@@ -191,7 +192,7 @@ function decideNew(scene: Scene, wish: Wish): Result<DecidedUnit> {
     applied: appliedUnit({ name: wish.name, record, before: null, content: 'created' }, checked.value),
     change: { name: wish.name, record, basis: 0 },
     content,
-    template,
+    stays: template,
   });
 }
 
@@ -202,7 +203,10 @@ function releaseOfTemplate({ units }: Basis['snapshot'], name: UnitName): number
 }
 
 /** Where a new unit's content comes from; `template` is set when it comes from a template in the store. */
-type Origin = Pick<DecidedUnit, 'template'> & { readonly content: Content };
+interface Origin {
+  readonly content: Content;
+  readonly template: Guard | null;
+}
 
 /** Its own text, the template of this request, the one in the store, or the template text that came along. */
 function findContent({ basis, read, templates }: Scene, { name, text, templateText }: Wish): Result<Origin> {
@@ -264,11 +268,12 @@ function decideKnown(scene: Scene, wish: Wish, before: UnitRecord): Result<Decid
         adoptOn: wish.adoptOn ?? null,
       }
     : before;
+  const seen = { key: keys.unit(wish.name), modRevision: basis.modRevision(keys.unit(wish.name)) as Revision };
   return success({
     applied: appliedUnit({ name: wish.name, record, before: before.desired, content }, checked.value),
-    change: isChanged ? { name: wish.name, record, basis: basis.modRevision(keys.unit(wish.name)) as Revision } : null,
+    change: isChanged ? { name: wish.name, record, basis: seen.modRevision } : null,
     content: isReplaced ? given.value : null,
-    template: null,
+    stays: isChanged ? null : seen,
   });
 }
 

@@ -45,7 +45,7 @@ export interface Plan {
   readonly pool?: PoolChange;
   /** Texts of the files that the records point to, as far as they may be new or forgotten. */
   readonly files: ReadonlyMap<FileHash, string>;
-  /** Records that only have to be what they were, such as the template of an instance. */
+  /** Records that only have to be what they were: the template of an instance, a unit that is as it is wanted. */
   readonly unchanged: readonly Guard[];
 }
 

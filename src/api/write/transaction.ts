@@ -38,7 +38,10 @@ export async function transact<T>(
       const decided = decide(basisOf(needs));
       if (!decided.ok) return decided;
       const { plan, answer } = decided.value;
-      if (isEmpty(plan)) return success({ revision: needs.mirror.snapshot().revision, answer });
+      if (isEmpty(plan) && plan.unchanged.length === 0) {
+        return success({ revision: needs.mirror.snapshot().revision, answer });
+      }
+      // Also when nothing is to change: the store says whether that is still so, or the mirror lags.
       const commit = commitOf(plan);
       if (!fitsOneCommit(commit)) return await carryOutStored(needs, decide, signal);
       const outcome = await commitInTime(needs, commit, signal);
