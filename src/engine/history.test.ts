@@ -51,6 +51,20 @@ describe('what is remembered of a cluster', () => {
     assert.deepEqual(eventsOf('job.service'), ['placed aaa', 'succeeded aaa', 'moved bbb']);
   });
 
+  test('a oneshot whose file is put back after another one runs again, even if the success of that one was never seen', async () => {
+    const machine = cluster.machine('aaa');
+    machine.start();
+    await cluster.want('job.service', 'launched', oneshot);
+    await cluster.until(() => isFinished('aaa', 'job.service'));
+    machine.units.faults.unavailable = true;
+    await cluster.want('job.service', 'launched', `[Unit]\nDescription=other\n${oneshot}`);
+    await cluster.until(() => !isFinished('aaa', 'job.service'));
+    await cluster.clock.advance(1_000);
+    await cluster.want('job.service', 'launched', oneshot);
+    await cluster.clock.advance(1_000);
+    assert.ok(!isFinished('aaa', 'job.service'));
+  });
+
   test('a oneshot that succeeded while the store was away is not run again by a reboot before the store is back', async () => {
     const machine = cluster.machine('aaa');
     machine.units.behaviours.set('job.service' as UnitName, { oneshot: true, runMs: 5_000 });

@@ -55,7 +55,9 @@ function historyAfter(snapshot: ClusterSnapshot, { decision, before }: Deciding,
       return null; // Its reason and time stand in the assignment.
     case 'update':
       // That a oneshot has done its work was noted when it had.
-      return decision.content.finished && !decision.before.finished ? null : { ...before, events: add(before.events, 'updated') };
+      if (decision.content.finished && !decision.before.finished) return null;
+      // What has succeeded before is asked for anew when it comes back after something else.
+      return { ...before, events: add(before.events, 'updated'), succeeded: decision.content.finished ? before.succeeded : null };
     case 'unassign':
       return { ...before, events: add(withPlacement(snapshot, unit, { machine, events: before.events }), 'removed') };
     case 'move': {
