@@ -35,7 +35,7 @@ export async function withDeadline<T>(deadline: Deadline, work: (signal: AbortSi
     limited.throwIfAborted(); // Node wraps the reason into an AbortError that does not say what took too long.
     throw error;
   } finally {
-    ended.abort();
+    ended.abort(null); // Without a reason Node would make an error with a stack, which costs more than all the rest.
   }
 }
 

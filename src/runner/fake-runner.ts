@@ -176,7 +176,7 @@ async function bellOrDue(needs: FakeRunnerNeeds, bell: Bell, signal: AbortSignal
   try {
     await Promise.race(waits);
   } finally {
-    either.abort();
+    either.abort(null);
     await Promise.allSettled(waits);
   }
 }
