@@ -1,7 +1,8 @@
 /**
- * One fleetd without sockets and disks: mirror, engine, agent and the API's writes, put together and taken apart in the order of
- * src/fleetd/process.ts, over whatever stores, runner, clock and disk it is given.
- * Promises: it adds nothing to what its parts do; each part has a store client of its own, so that it is known who wrote what.
+ * One fleetd without sockets and disks: mirror, engine, agent and the API's writes, put together and taken apart in the
+ * order of src/fleetd/process.ts, over whatever stores, runner, clock and disk it is given.
+ * Promises: it adds nothing to what its parts do; each part has a store client of its own, so that it is known who
+ * wrote what.
  */
 import { runAgent } from '../src/agent/agent.ts';
 import type { AgentNeeds, OnStop } from '../src/agent/agent.ts';
@@ -25,11 +26,15 @@ import type { Store } from '../src/store/store.ts';
 export const fleetdParts = ['mirror', 'engine', 'agent', 'api'] as const;
 export type FleetdPart = (typeof fleetdParts)[number];
 
-export interface FleetdNeeds extends Pick<AgentNeeds, 'runner' | 'facts' | 'memory' | 'probe' | 'ttlMs' | 'stopTimeoutMs'> {
+export interface FleetdNeeds extends Pick<
+  AgentNeeds,
+  'runner' | 'facts' | 'memory' | 'probe' | 'ttlMs' | 'stopTimeoutMs'
+> {
   readonly stores: Readonly<Record<FleetdPart, Store>>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly massLossHoldMs?: number;
 }
 
 export interface Fleetd {
@@ -56,17 +61,42 @@ export function startFleetd(needs: FleetdNeeds): Fleetd {
   let answer: OnStop = 'keep';
   const mirror = createMirror({ store: stores.mirror, clock, random, log });
   const write: WriteNeeds = { mirror, store: stores.api, clock, log, machineId };
+  const hold = needs.massLossHoldMs === undefined ? {} : { massLossHoldMs: needs.massLossHoldMs };
   const engineEnded = runEngine(
-    { store: stores.engine, mirror, machine: machineId, clock, random, log, ttlMs, report: engine }, engineStop.signal);
-  const agentEnded = runAgent({
-    store: stores.agent, runner: needs.runner, facts: needs.facts, clock, random, log, ttlMs, memory: needs.memory, probe: needs.probe,
-    portFacts: noPortFacts, report: agent,
-    refresh, stopTimeoutMs: needs.stopTimeoutMs, onStop: () => Promise.resolve(answer),
-  }, agentStop.signal);
-  const ended = Promise.all([engineEnded, agentEnded, mirror.run(background.signal), runOperations(write, background.signal)])
-    .then(() => undefined);
+    { store: stores.engine, mirror, machine: machineId, clock, random, log, ttlMs, report: engine, ...hold },
+    engineStop.signal,
+  );
+  const agentEnded = runAgent(
+    {
+      store: stores.agent,
+      runner: needs.runner,
+      facts: needs.facts,
+      clock,
+      random,
+      log,
+      ttlMs,
+      memory: needs.memory,
+      probe: needs.probe,
+      portFacts: noPortFacts,
+      report: agent,
+      refresh,
+      stopTimeoutMs: needs.stopTimeoutMs,
+      onStop: () => Promise.resolve(answer),
+    },
+    agentStop.signal,
+  );
+  const ended = Promise.all([
+    engineEnded,
+    agentEnded,
+    mirror.run(background.signal),
+    runOperations(write, background.signal),
+  ]).then(() => undefined);
   return {
-    agent, engine, mirror, write, ended,
+    agent,
+    engine,
+    mirror,
+    write,
+    ended,
     reload: () => refresh.wake(),
     async stop(onStop: OnStop): Promise<void> {
       answer = onStop;

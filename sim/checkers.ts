@@ -1,0 +1,36 @@
+/** Every promise that is watched in a simulated run. To watch another one: write a Checker and add it here. */
+import { massLossHolds, unitsStay } from './checkers/engine.ts';
+import {
+  acknowledgedIsDurable,
+  filesInUseStay,
+  leaderOnly,
+  mirrorsAreTrue,
+  oneMachine,
+  oneWriter,
+} from './checkers/store.ts';
+import {
+  leavingStopsFirst,
+  startsOncePerWish,
+  startsWhatIsAssigned,
+  statusIsObserved,
+  troubleStopsNothing,
+} from './checkers/units.ts';
+import { nothingPilesUp } from './checkers/bounds.ts';
+import type { Checker } from './witness.ts';
+
+export const checkers: readonly Checker[] = [
+  oneWriter,
+  oneMachine,
+  leaderOnly,
+  filesInUseStay,
+  mirrorsAreTrue,
+  acknowledgedIsDurable,
+  startsWhatIsAssigned,
+  troubleStopsNothing,
+  startsOncePerWish,
+  statusIsObserved,
+  leavingStopsFirst,
+  unitsStay,
+  massLossHolds,
+  nothingPilesUp,
+];

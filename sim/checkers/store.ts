@@ -1,0 +1,208 @@
+/** Promises about what stands in the store: who wrote it, under which fence, and that it is what everybody sees. */
+import type { ClusterSnapshot } from '../../src/core/cluster.ts';
+import type { FileHash } from '../../src/core/unit.ts';
+import type { UnitName } from '../../src/core/unit-name.ts';
+import { parseStoredFleetSection } from '../../src/core/fleet-section.ts';
+import { keys } from '../../src/store/keys.ts';
+import type { KeyMeaning } from '../../src/store/keys.ts';
+import { decodeUnitRecord } from '../../src/store/records.ts';
+import type { KeyChange } from '../chronicle.ts';
+import type { FleetdPart } from '../fleetd.ts';
+import type { SimProcess } from '../process.ts';
+import type { Acknowledged, Checker, Court } from '../witness.ts';
+import type { Author } from '../wire.ts';
+
+type Kind = KeyMeaning['kind'];
+/** Whether this part may make this change; the machine a key belongs to is compared for all. */
+type MayWrite = (part: FleetdPart, change: KeyChange) => boolean;
+const only =
+  (...parts: readonly FleetdPart[]): MayWrite =>
+  (part) =>
+    parts.includes(part);
+
+/** Who may write what: design of src/store/keys.ts, said a second time and in another way. */
+const writers: Readonly<Record<Kind, MayWrite>> = {
+  'unit-file': (part, { after }) => part === (after.value === null ? 'engine' : 'api'),
+  unit: only('api', 'engine'), // The engine proceeds with releases.
+  assignment: only('engine'),
+  machine: only('agent'),
+  'machine-override': (part, { after }) => part === 'api' || (part === 'engine' && after.value === null),
+  status: only('agent'),
+  'unit-history': only('engine'),
+  'machine-history': only('engine'),
+  operation: only('api'),
+  'operation-part': only('api'),
+  release: only('api', 'engine'),
+  'roster-entry': only('engine'),
+  hold: only('engine'),
+  'hold-order': only('api'),
+  'store-acceptance': only('api'),
+  'port-pool': only('api'),
+  'port-cursors': only('engine'),
+  'machine-ports': only('agent'),
+  'former-ports': only('engine'),
+  registration: only('agent'),
+  leader: only('engine'),
+  schema: only('engine'),
+};
+
+/** Keys that belong to the machine in their name. */
+const ofMachine: readonly Kind[] = ['machine', 'status', 'machine-ports', 'registration'];
+
+export const oneWriter: Checker = {
+  name: 'one-writer',
+  promise: 'a key is written only by the part that owns it (promise 1)',
+  begin: ({ broken }) => ({
+    moment({ changes, author, revision }): void {
+      for (const change of changes) {
+        const why = author === null ? whyNotByLease(change) : whyNotBy(change, author);
+        if (why !== null) broken(`${change.key} at revision ${String(revision)}: ${why}`);
+      }
+    },
+  }),
+};
+
+function whyNotByLease({ before, after }: KeyChange): string | null {
+  return before.leaseId !== null && after.value === null
+    ? null
+    : 'changed without a commit, and no lease of its own has ended';
+}
+
+function whyNotBy(change: KeyChange, { part, process }: Author): string | null {
+  const { meaning } = change;
+  if (meaning === null) return `written by ${process.name} (${part}), and nobody knows such a key`;
+  if (!writers[meaning.kind](part, change)) return `written by the ${part} of ${process.name}`;
+  const isOther = ofMachine.includes(meaning.kind) && 'machine' in meaning && meaning.machine !== process.machine;
+  return isOther ? `written by another machine, ${process.name}` : null;
+}
+
+export const leaderOnly: Checker = {
+  name: 'leader-only',
+  promise: 'an engine writes only while the leader key is its own (promise 3)',
+  begin: ({ chronicle, broken }) => ({
+    moment({ changes, author, revision }): void {
+      if (author?.part !== 'engine' || changes.every(({ meaning }) => meaning?.kind === 'leader')) return;
+      const leader = chronicle.at(keys.leader, revision - 1);
+      if (leader.value !== null && leader.author?.process === author.process) return;
+      const who = leader.value === null ? 'nobody led' : `${leader.author?.process.name ?? 'somebody'} led`;
+      broken(`${author.process.name} wrote ${changes[0]?.key ?? ''} at revision ${String(revision)} while ${who}`);
+    },
+  }),
+};
+
+export const oneMachine: Checker = {
+  name: 'one-machine',
+  promise: 'a unit that is not global has at most one assignment (promise 2)',
+  begin: ({ broken }) => ({
+    moment({ changes, after, revision }): void {
+      for (const { meaning } of changes) {
+        if (meaning?.kind !== 'assignment') continue;
+        const machines = [...after.assignments]
+          .filter(([, units]) => units.has(meaning.name))
+          .map(([machine]) => machine);
+        if (machines.length > 1 && !isGlobal(after, meaning.name)) {
+          broken(`${meaning.name} is assigned to ${machines.join(' and ')} at revision ${String(revision)}`);
+        }
+      }
+    },
+  }),
+};
+
+/** Whether a unit is global by its record, or by the files of its assignments while an older one still runs. */
+function isGlobal({ units, files, assignments }: ClusterSnapshot, name: UnitName): boolean {
+  const hashes = [units.get(name)?.hash, ...[...assignments.values()].map((ofOne) => ofOne.get(name)?.hash)];
+  return hashes.some((hash) => {
+    const known = hash === undefined ? undefined : files.get(hash);
+    const section = known === undefined ? null : parseStoredFleetSection(name, known.file);
+    return section?.ok === true && section.value.global;
+  });
+}
+
+export const filesInUseStay: Checker = {
+  name: 'files-in-use-stay',
+  promise: 'no unit file that a unit or an assignment names is deleted (promise 10)',
+  begin: ({ broken }) => ({
+    moment({ changes, after }): void {
+      for (const {
+        meaning,
+        after: { value },
+      } of changes) {
+        if (meaning?.kind !== 'unit-file' || value !== null) continue;
+        const user = userOf(after, meaning.hash);
+        if (user !== null) broken(`the file ${meaning.hash.slice(0, 7)} was deleted while ${user} uses it`);
+      }
+    },
+  }),
+};
+
+function userOf({ units, assignments }: ClusterSnapshot, hash: FileHash): string | null {
+  const named = [...units, ...[...assignments.values()].flatMap((ofOne) => [...ofOne])].find(
+    ([, record]) => record.hash === hash,
+  );
+  return named?.[0] ?? null;
+}
+
+export const mirrorsAreTrue: Checker = {
+  name: 'mirrors-are-true',
+  promise: 'a mirror is the store at exactly one revision, whatever breaks its watch',
+  begin(court) {
+    const checked = new Map<SimProcess, number>();
+    const fresh = new Set<SimProcess>();
+    return {
+      heard(process, part): void {
+        if (part === 'mirror') fresh.add(process);
+      },
+      step(): void {
+        for (const process of fresh) {
+          const upTo = court.chronicle.heard(process, '');
+          compareMirror(court, process, { from: checked.get(process) ?? 0, upTo });
+          checked.set(process, upTo);
+        }
+        fresh.clear();
+      },
+    };
+  },
+};
+
+function compareMirror(
+  { machines, chronicle, broken }: Court,
+  process: SimProcess,
+  { from, upTo }: { readonly from: number; readonly upTo: number },
+): void {
+  const running = machines.find(({ id }) => id === process.machine)?.running();
+  if (running?.process !== process) return;
+  for (const key of chronicle.changedKeys(from, upTo)) {
+    const version = chronicle.at(key, upTo);
+    const [known, real] = [running.fleetd.mirror.modRevision(key), version.value === null ? 0 : version.revision];
+    if (known === real) continue;
+    broken(`the mirror of ${process.name} at revision ${upTo} has ${key} of revision ${known}, the store ${real}`);
+  }
+}
+
+export const acknowledgedIsDurable: Checker = {
+  name: 'acknowledged-is-durable',
+  promise:
+    'what a request was answered for stood in the store by then, and only another request changes it (promise 10)',
+  begin: ({ chronicle, broken }) => ({
+    acknowledged({ asked, revision, applied, destroyed }: Acknowledged): void {
+      for (const unit of applied) {
+        const stood = chronicle.between(keys.unit(unit.name as UnitName), asked, revision).some(({ value }) => {
+          const record = value === null ? null : decodeUnitRecord(value);
+          return (
+            record?.ok === true &&
+            record.value.hash === unit.hash &&
+            record.value.desired === unit.desired &&
+            record.value.generation === unit.generation &&
+            record.value.restart === unit.restart
+          );
+        });
+        if (!stood)
+          broken(`${unit.name} was answered ${unit.desired}, generation ${unit.generation}, which the store never had`);
+      }
+      for (const name of destroyed) {
+        const isGone = chronicle.between(keys.unit(name), asked, revision).some(({ value }) => value === null);
+        if (!isGone) broken(`${name} was answered destroyed, and is still there`);
+      }
+    },
+  }),
+};

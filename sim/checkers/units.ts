@@ -1,0 +1,240 @@
+/** Promises about what agents do to units, and say of them. */
+import type { MachineId } from '../../src/core/machine.ts';
+import type { Assignment } from '../../src/core/unit.ts';
+import { notStarted } from '../../src/core/unit.ts';
+import type { UnitName } from '../../src/core/unit-name.ts';
+import type { Observation } from '../../src/runner/runner.ts';
+import { isDown } from '../../src/runner/fake-machine.ts';
+import { keys } from '../../src/store/keys.ts';
+import { decodeAssignment, decodeUnitStatus } from '../../src/store/records.ts';
+import type { Version } from '../chronicle.ts';
+import type { SimulatedMachine } from '../machine.ts';
+import type { SimProcess } from '../process.ts';
+import type { RunnerAct } from '../runner-wire.ts';
+import type { Checker, Court, Witness } from '../witness.ts';
+
+/**
+ * Tells which assignments of a unit an agent may have been looking at when it made the plan that it carries out now.
+ */
+type View = (machine: SimulatedMachine, process: SimProcess, name: UnitName) => readonly (Assignment | null)[];
+
+interface Seeing extends Witness {
+  readonly view: View;
+  /** What an agent may have on its disk of assignments that earlier processes of the machine have heard of. */
+  readonly remembered: View;
+}
+
+const assignmentOf = ({ value }: Version): Assignment | null => {
+  const decoded = value === null ? null : decodeAssignment(value);
+  return decoded?.ok === true ? decoded.value : null;
+};
+
+/** From what the agent had heard when it last looked at its units, to what it has heard by now. */
+function seeing({ chronicle }: Court): Seeing {
+  const lookedAt = new Map<SimProcess, number>();
+  const lastHeard = new Map<string, number>();
+  const heard = (process: SimProcess): number =>
+    chronicle.heard(process, keys.assignmentsOf(process.machine as MachineId));
+  return {
+    heard: (process, part) =>
+      void (
+        part === 'agent' &&
+        lastHeard.set(process.machine, Math.max(heard(process), lastHeard.get(process.machine) ?? 0))
+      ),
+    observed: (_machine, process) => void lookedAt.set(process, heard(process)),
+    view(machine, process, name) {
+      const upTo = heard(process);
+      return upTo === 0
+        ? []
+        : chronicle.between(keys.assignment(machine.id, name), lookedAt.get(process) ?? 0, upTo).map(assignmentOf);
+    },
+    remembered(machine, process, name) {
+      if ((lookedAt.get(process) ?? 0) > 0) return [];
+      // The copy on disk may lack the newest change; what is fenced is not started from it.
+      const upTo = lastHeard.get(machine.id) ?? 0;
+      const known = chronicle.between(keys.assignment(machine.id, name), 0, upTo).slice(-2).map(assignmentOf);
+      return known.filter((assignment) => assignment !== null && assignment.fence === 0);
+    },
+  };
+}
+
+/** What is said of a unit that something is done to. */
+const subject = (name: UnitName, machine: SimulatedMachine, process: SimProcess): string =>
+  `${name} on ${machine.id} by ${process.name}`;
+
+export const startsWhatIsAssigned: Checker = {
+  name: 'starts-what-is-assigned',
+  promise: 'an agent loads and starts only what is assigned to its machine (promise 4)',
+  begin(court) {
+    const { view, remembered, ...witness } = seeing(court);
+    return {
+      ...witness,
+      acting(machine, process, act): void {
+        const wanted = (name: UnitName, fits: (assignment: Assignment) => boolean): void => {
+          const seen = [...view(machine, process, name), ...remembered(machine, process, name)];
+          if (seen.some((one) => one !== null && fits(one))) return;
+          court.broken(`${act.verb} of ${subject(name, machine, process)}, and that was never assigned`);
+        };
+        if (act.verb === 'load') for (const unit of act.units) wanted(unit.name, ({ hash }) => hash === unit.hash);
+        if (act.verb === 'start' || act.verb === 'restart') {
+          for (const { name, restart } of act.requests)
+            wanted(name, (seen) => seen.desired === 'launched' && seen.restart === restart);
+        }
+      },
+    };
+  },
+};
+
+export const troubleStopsNothing: Checker = {
+  name: 'trouble-stops-nothing',
+  promise:
+    'an agent stops or restarts a unit only because a person, a move or leaving the cluster asks for it (promise 6)',
+  begin(court) {
+    const { view, remembered: _, ...witness } = seeing(court);
+    return {
+      ...witness,
+      acting(machine, process, act): void {
+        for (const name of interrupted(machine, act)) {
+          if (process.ending?.how === 'leave' || isAskedFor(act, view(machine, process, name))) continue;
+          court.broken(`${act.verb} of ${subject(name, machine, process)}, which runs, and nobody asked for it`);
+        }
+      },
+    };
+  },
+};
+
+/** Units that run and that the act ends. */
+function interrupted({ units: { units } }: SimulatedMachine, act: RunnerAct): readonly UnitName[] {
+  const names =
+    act.verb === 'stop' || act.verb === 'unload'
+      ? act.names
+      : act.verb === 'restart'
+        ? act.requests.map(({ name }) => name)
+        : [];
+  return names.filter((name) => {
+    const unit = units.get(name);
+    return unit !== undefined && !isDown(unit);
+  });
+}
+
+function isAskedFor(act: RunnerAct, views: readonly (Assignment | null)[]): boolean {
+  if (act.verb !== 'restart') return views.some((seen) => seen?.desired !== 'launched');
+  return views.some((seen) => act.requests.some(({ restart }) => seen?.restart === restart));
+}
+
+export const startsOncePerWish: Checker = {
+  name: 'starts-once-per-wish',
+  promise: 'what a person asked for is carried out once: nothing is started again for the same wish (promise 6)',
+  begin: ({ broken }) => ({
+    acting(machine, process, act): void {
+      if (act.verb !== 'start' && act.verb !== 'restart') return;
+      for (const { name, restart } of act.requests) {
+        const unit = machine.units.units.get(name);
+        if (unit?.restart === restart && restart !== notStarted) {
+          broken(`${act.verb} of ${subject(name, machine, process)}, whose restart ${restart} was carried out before`);
+        }
+      }
+    },
+  }),
+};
+
+/** The part of a status that a runner observes, as one text. */
+function observedText(of: Omit<Observation, 'name' | 'renderedHash' | 'needsReload'>): string {
+  const { load, active, sub, hash, sinceMs, result, exitStatus, succeeded, restarts, mainPid, restart } = of;
+  return JSON.stringify([load, active, sub, hash, sinceMs, result, exitStatus, succeeded, restarts, mainPid, restart]);
+}
+
+const notThere = 'not there';
+
+/** What was observed of a unit on a machine, in order, and how far the store has followed. */
+interface Sightings {
+  readonly texts: string[];
+  reported: number;
+}
+
+export const statusIsObserved: Checker = {
+  name: 'status-is-observed',
+  promise: 'a status in the store was observed on its machine, and none follows a newer one (promise 5)',
+  begin({ broken }) {
+    const sightings = new Map<string, Sightings>();
+    /** Units, by name and file, that have run to their end with success somewhere. */
+    const succeeded = new Set<string>();
+    const of = (machine: string, name: string): Sightings => {
+      const key = `${machine} ${name}`;
+      let found = sightings.get(key);
+      if (found === undefined) sightings.set(key, (found = { texts: [notThere], reported: 0 }));
+      return found;
+    };
+    const see = (machine: string, name: string, text: string): void => {
+      const { texts } = of(machine, name);
+      if (texts.at(-1) !== text) texts.push(text);
+    };
+    return {
+      observed(machine, _process, observations): void {
+        for (const [name, observation] of observations) {
+          see(machine.id, name, observedText(observation));
+          if (observation.succeeded) succeeded.add(`${name} ${observation.hash}`);
+        }
+        for (const key of sightings.keys()) {
+          const [id = '', name = ''] = key.split(' ');
+          if (id === machine.id && !observations.has(name as UnitName)) see(id, name, notThere);
+        }
+      },
+      moment({ changes, revision }): void {
+        for (const {
+          meaning,
+          after: { value },
+        } of changes) {
+          const status = value === null ? null : decodeUnitStatus(value);
+          if (meaning?.kind !== 'status' || status?.ok !== true) continue;
+          const seen = of(meaning.machine, meaning.name);
+          const isAbsent = status.value.load === 'not-found' && status.value.problem !== '';
+          const text = isAbsent ? notThere : observedText(status.value);
+          // A oneshot that has succeeded before a reboot or a move is told to have, and lies there as it was loaded.
+          const asLoaded =
+            succeeded.has(`${meaning.name} ${status.value.hash}`) && status.value.succeeded
+              ? observedText({ ...status.value, succeeded: false, restart: notStarted })
+              : text;
+          const index = seen.texts.findIndex((one, at) => at >= seen.reported && (one === text || one === asLoaded));
+          if (index >= 0) seen.reported = index;
+          else
+            broken(
+              `${meaning.machine} says at revision ${revision}: ${meaning.name} is ${status.value.active}, ${whyNot(seen, text)}`,
+            );
+        }
+      },
+    };
+  },
+};
+
+function whyNot({ texts }: Sightings, text: string): string {
+  return texts.includes(text) ? 'and has said something newer before' : 'and never observed that';
+}
+
+/** What the clock of a machine may be off within a stop timeout. */
+const clockErrorMsMax = 1_000;
+
+export const leavingStopsFirst: Checker = {
+  name: 'leaving-stops-first',
+  promise: 'a machine leaves the cluster only when it is asked to, and after its units have stopped (promise 7)',
+  begin: ({ chronicle, machines, stopTimeoutMs, broken }) => ({
+    moment({ changes, author, atMs }): void {
+      for (const { meaning, before, after } of changes) {
+        if (meaning?.kind !== 'machine' || author !== null || after.value !== null) continue;
+        const ender = chronicle.leases.get(before.leaseId ?? '')?.revokedBy?.process;
+        const machine = machines.find(({ id }) => id === meaning.machine);
+        // A process that finds the lease of the one before it ends that, having put the record under its own.
+        if (ender === undefined || machine === undefined) continue;
+        if (ender.ending?.how !== 'leave') {
+          broken(`${meaning.machine} left the cluster, and nobody asked ${ender.name} for that`);
+          continue;
+        }
+        const up = [...machine.units.units.values()]
+          .filter((unit) => !isDown(unit))
+          .map(({ rendered }) => rendered.name);
+        if (up.length > 0 && atMs - ender.ending.sinceMs < stopTimeoutMs - clockErrorMsMax)
+          broken(`${meaning.machine} left while ${up.join(', ')} had not stopped`);
+      }
+    },
+  }),
+};
