@@ -97,7 +97,7 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
   const book = createCareBook({ memory: needs.memory, bootId: () => needs.facts().bootId, log });
   await book.recall();
   const attendance = createAttendance({ book, probe: needs.probe, clock, random, bell });
-  const portWatch = createPortWatch({ facts: needs.portFacts, clock, log, tell: reporter.updatePorts });
+  const portWatch = createPortWatch({ facts: needs.portFacts, clock, log, tell: reporter.updatePorts, changed: () => bell.wake() });
   const finished = createFinished(needs.memory, log);
   await finished.recall();
   const copy = createLocalCopy({ memory: needs.memory, clock, log, bootId: () => needs.facts().bootId });

@@ -106,8 +106,8 @@ async function onePass(needs: PassNeeds, wishes: Wishes, signal: AbortSignal): P
     await needs.attendance.look({ observations, assignments, texts: needs.files.texts });
     const steps = known === null ? [] : planNow(needs, wishes, { assignments, observations, fences });
     const statuses = await statusesNow(needs, known, observations);
-    needs.reporter.update(statuses);
     if (known !== null) needs.portWatch.update(statuses, assignments);
+    needs.reporter.update(withDoubts(statuses, needs.portWatch));
     if (known !== null && wishes.source() === 'store') needs.copy.keep(assignments, needs.files.texts);
     if (steps.length === 0) return wishes.isOver(observations) ? 'over' : 'idle';
     report.lastPlan = steps;
@@ -150,6 +150,11 @@ async function statusesNow(
 ): Promise<ReadonlyMap<UnitName, UnitStatus>> {
   const statuses = statusesOf({ observations, assignments: assignments ?? new Map(), problems, attendance });
   return assignments === null ? statuses : finished.settle(statuses, assignments);
+}
+
+/** The statuses, with those marked that may have failed because of a port. */
+function withDoubts(statuses: ReadonlyMap<UnitName, UnitStatus>, watch: PortWatch): ReadonlyMap<UnitName, UnitStatus> {
+  return new Map([...statuses].map(([name, status]) => [name, watch.inDoubt(name) ? { ...status, portsInDoubt: true } : status]));
 }
 
 /** What is asked of a unit, to tell one request from the next; nothing is asked of a file but to be there. */

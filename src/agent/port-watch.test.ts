@@ -29,6 +29,7 @@ let ended: Promise<unknown>;
 let listening: number[];
 let lines: LogLine[] | Error;
 let told: MachinePorts | undefined;
+let changes: number;
 
 beforeEach(async () => {
   clock = createManualClock();
@@ -36,13 +37,14 @@ beforeEach(async () => {
   listening = [];
   lines = [];
   told = undefined;
+  changes = 0;
   watch = createPortWatch({
     clock, log: createLog('test', 'error', () => undefined),
     facts: {
       listening: () => Promise.resolve({ listening, ephemeral: { low: 32_768, high: 60_999 } }),
       lastLines: () => (lines instanceof Error ? Promise.reject(lines) : Promise.resolve(lines)),
     },
-    tell: (ports) => { told = ports; },
+    tell: (ports) => { told = ports; }, changed: () => { changes += 1; },
   });
   watch.update(new Map(), new Map());
   ended = watch.run(stop.signal).catch((error: unknown) => error);
@@ -77,7 +79,7 @@ test('a unit that failed while something listens on its port found it in use, un
   await clock.settle();
   assert.deepEqual(conflicts(), []);
   watch.update(statusOf('failed'), withPort(20_001));
-  await clock.advance(300);
+  await clock.advance(500);
   assert.deepEqual(conflicts(), ['app.service 20001: something else listens on it']);
   watch.update(statusOf('active'), withPort(20_001));
   await clock.advance(5_000);
@@ -90,18 +92,18 @@ test('without a listener the log of the unit tells, if it was written for this p
   const complaint = 'bind: Address already in use';
   lines = [{ atMs: clock.nowMs() - 1, text: complaint }];
   watch.update(statusOf('failed'), withPort(20_001));
-  await clock.advance(300);
+  await clock.advance(500);
   assert.deepEqual(conflicts(), [], 'that was written before it had this port');
   lines = [{ atMs: clock.nowMs(), text: complaint }];
   watch.update(statusOf('failed', { sinceMs: 2 }), withPort(20_001));
-  await clock.advance(300);
+  await clock.advance(500);
   assert.deepEqual(conflicts(), [`app.service 20001: ${complaint}`]);
 });
 
 test('a conflict stays told after the unit got another port, for a while, and goes with the unit', async () => {
   listening = [20_001];
   watch.update(statusOf('failed'), withPort(20_001));
-  await clock.advance(300);
+  await clock.advance(500);
   watch.update(statusOf('active'), withPort(20_002));
   await clock.advance(5_000);
   assert.equal(conflicts().length, 1);
@@ -109,13 +111,63 @@ test('a conflict stays told after the unit got another port, for a while, and go
   assert.equal(conflicts().length, 0);
 });
 
+test('a unit that its service manager has started again meanwhile is not taken for somebody else on its port', async () => {
+  watch.update(statusOf('failed'), withPort(20_001));
+  await clock.advance(400);
+  watch.update(statusOf('active'), withPort(20_001));
+  listening = [20_001];
+  await clock.advance(6_000);
+  assert.deepEqual(conflicts(), []);
+});
+
+test('a failure with former ports says nothing about the new ones', async () => {
+  listening = [20_001];
+  watch.update(statusOf('failed'), withPort(20_001));
+  await clock.advance(500);
+  watch.update(statusOf('failed'), withPort(20_002));
+  listening = [20_001, 20_002];
+  await clock.advance(6_000);
+  assert.deepEqual(conflicts(), ['app.service 20001: something else listens on it']);
+});
+
+test('a unit that fails again and again without a pause is told by its log', async () => {
+  watch.update(statusOf('activating'), withPort(20_001));
+  await clock.settle();
+  lines = [{ atMs: clock.nowMs(), text: 'bind: Address already in use' }];
+  watch.update(statusOf('activating', { sub: 'auto-restart', restarts: 1 }), withPort(20_001));
+  await clock.advance(100);
+  watch.update(statusOf('activating', { sub: 'auto-restart', restarts: 2 }), withPort(20_001));
+  await clock.advance(500);
+  assert.deepEqual(conflicts(), ['app.service 20001: bind: Address already in use']);
+});
+
 test('a failure is looked at once, and a log that cannot be read is no conflict', async () => {
   lines = new RunnerUnavailable('journalctl cannot be run');
   watch.update(statusOf('failed'), withPort(20_001));
-  await clock.advance(300);
+  await clock.advance(500);
   assert.deepEqual(conflicts(), []);
   lines = [{ atMs: clock.nowMs(), text: 'address already in use' }];
   watch.update(statusOf('failed'), withPort(20_001));
   await clock.advance(5_000);
   assert.deepEqual(conflicts(), [], 'the same failure again is no news');
+});
+
+test('a failure does not count while it may be a matter of ports, and counts when nothing comes of that', async () => {
+  watch.update(statusOf('failed'), withPort(20_001));
+  assert.ok(watch.inDoubt(app), 'at once');
+  await clock.advance(500);
+  assert.ok(!watch.inDoubt(app), 'its log says nothing of ports');
+  assert.equal(changes, 1);
+  listening = [20_001];
+  watch.update(statusOf('failed', { sinceMs: 1 }), withPort(20_001));
+  await clock.advance(500);
+  assert.ok(watch.inDoubt(app), 'it waits for another port');
+  await clock.advance(15_000);
+  assert.ok(!watch.inDoubt(app), 'no other port came');
+  assert.equal(changes, 2);
+});
+
+test('a unit without ports is never in doubt', () => {
+  watch.update(statusOf('failed'), new Map());
+  assert.ok(!watch.inDoubt(app));
 });

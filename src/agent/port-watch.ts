@@ -20,8 +20,15 @@ const lookMs = 5_000;
 /** Logs are written by somebody else, a moment after the unit has failed. */
 const logDelayMs = 300;
 const logMsMax = 5_000;
+/** What a unit wrote longer ago has nothing to do with its failure. */
+const logAgeMs = 15_000;
+/** How long a unit must go on not running for a listener on its port to be somebody else's: it may be starting again itself. */
+const settleMs = 200;
 /** How long a port that was in use is not given again to anybody here, unless its listener can be seen. */
 const conflictMs = 600_000;
+
+/** How long a unit with a conflict is waited for to be given another port before its failure counts. */
+const doubtMs = 10_000;
 
 /** A line that a unit wrote. */
 export interface LogLine {
@@ -47,11 +54,15 @@ export interface PortWatchNeeds {
   readonly log: Log;
   /** Called with every look; the same record may come again. */
   readonly tell: (ports: MachinePorts) => void;
+  /** Called when a doubt has ended. */
+  readonly changed: () => void;
 }
 
 export interface PortWatch {
   /** What is observed, and what is wanted, now. */
   update(statuses: ReadonlyMap<UnitName, UnitStatus>, assignments: ReadonlyMap<UnitName, Assignment>): void;
+  /** Whether it is being found out if this unit failed because of a port, or it waits to be given another. */
+  inDoubt(unit: UnitName): boolean;
   /** Looks until the signal is aborted. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -83,13 +94,29 @@ export function createPortWatch(needs: PortWatchNeeds): PortWatch {
     update(statuses, assignments): void {
       if (follow(watching, statuses, assignments)) bell.wake();
     },
+    inDoubt: (unit) => isInDoubt(watching, unit),
     async run(signal): Promise<void> {
+      const inDoubt = (): readonly UnitName[] => [...watching.units.keys()].filter((unit) => isInDoubt(watching, unit));
+      let doubted = inDoubt();
       for (;;) {
+        doubted = [...doubted, ...inDoubt()];
         await look(watching, signal);
+        if (doubted.some((unit) => !isInDoubt(watching, unit))) needs.changed();
+        doubted = inDoubt();
         await waitAtMost(bell, { clock: needs.clock, limitMs: lookMs }, signal);
       }
     },
   };
+}
+
+/** Ends, whatever the engine does: then the failure stands. */
+function isInDoubt({ needs, units, conflicts }: Watching, name: UnitName): boolean {
+  const unit = units.get(name);
+  if (unit === undefined || unit.failure === '') return false;
+  return unit.suspect || unit.ports.some((port) => {
+    const conflict = conflicts.get(conflictKey(name, port));
+    return conflict !== undefined && needs.clock.nowMs() - conflict.atMs < doubtMs;
+  });
 }
 
 /** Takes over what is known; answers whether there is reason to look at once. */
@@ -106,11 +133,13 @@ function follow(watching: Watching, statuses: ReadonlyMap<UnitName, UnitStatus>,
       continue;
     }
     let unit = units.get(name);
-    if (unit?.ports.join() !== ports.join()) {
-      units.set(name, unit = { ports, sinceMs: watching.hasBegun ? needs.clock.nowMs() : 0, failure: '', suspect: false });
-    }
     const status = statuses.get(name);
     const failure = status === undefined || assignment.desired !== 'launched' ? '' : failureId(status);
+    if (unit?.ports.join() !== ports.join()) {
+      // A failure with other ports says nothing about these.
+      const known = unit === undefined ? '' : failure;
+      units.set(name, unit = { ports, sinceMs: watching.hasBegun ? needs.clock.nowMs() : 0, failure: known, suspect: false });
+    }
     unit.suspect = failure !== '' && (unit.suspect || failure !== unit.failure);
     unit.failure = failure;
     isNews ||= unit.suspect;
@@ -132,21 +161,38 @@ function failureId(status: UnitStatus): string {
 const conflictKey = (unit: UnitName, port: number): string => `${unit} ${String(port)}`;
 
 async function look(watching: Watching, signal: AbortSignal): Promise<void> {
-  const { needs: { facts, clock, log, tell }, units, conflicts } = watching;
-  const suspects = [...units].filter(([, { suspect }]) => suspect);
+  const { needs: { facts, clock, tell }, units, conflicts } = watching;
+  const suspects = [...units].filter(([, { suspect }]) => suspect).map(([name, unit]) => ({ name, unit, failure: unit.failure }));
   if (suspects.length > 0) await clock.sleep(logDelayMs, signal);
   const { listening, ephemeral } = await facts.listening();
-  for (const [name, unit] of suspects) {
-    unit.suspect = false;
-    const lines = await linesSince(watching, name, { sinceMs: unit.sinceMs, signal });
-    for (const { port, why } of conflictsOf({ ports: unit.ports, listening: new Set(listening), lines })) {
-      log.warning(`${name} could not start, port ${String(port)} is in use: ${why}`);
-      conflicts.set(conflictKey(name, port), { unit: name, port, why, atMs: clock.nowMs() });
-    }
-  }
+  if (suspects.length > 0) await clock.sleep(settleMs, signal);
+  for (const suspect of suspects) await judge(watching, { ...suspect, listening }, signal);
   for (const [key, { atMs }] of conflicts) if (clock.nowMs() - atMs > conflictMs) conflicts.delete(key);
   const foreign = listening.filter((port) => !watching.own.has(port)).slice(0, limits.listeningPortsMax);
   tell({ ephemeral, listening: foreign, conflicts: [...conflicts.values()].map(({ unit, port, why }) => ({ unit, port, why })) });
+}
+
+interface Suspect {
+  readonly name: UnitName;
+  readonly unit: Watched;
+  /** The failure that is looked at. */
+  readonly failure: string;
+  readonly listening: readonly number[];
+}
+
+/** Notes which ports a failed unit found in use. */
+async function judge(watching: Watching, { name, unit, failure, listening }: Suspect, signal: AbortSignal): Promise<void> {
+  const { needs: { clock, log }, units, conflicts } = watching;
+  const sinceMs = Math.max(unit.sinceMs, clock.nowMs() - logAgeMs);
+  const lines = await linesSince(watching, name, { sinceMs, signal });
+  // It has other ports by now, or is gone.
+  if (units.get(name) !== unit) return;
+  const isStillDown = unit.failure === failure;
+  if (isStillDown) unit.suspect = false;
+  for (const { port, why } of conflictsOf({ ports: unit.ports, listening: new Set(isStillDown ? listening : []), lines })) {
+    log.warning(`${name} could not start, port ${String(port)} is in use: ${why}`);
+    conflicts.set(conflictKey(name, port), { unit: name, port, why, atMs: clock.nowMs() });
+  }
 }
 
 /** What a unit wrote since it has its ports; nothing when that cannot be found out. */

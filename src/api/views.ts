@@ -101,7 +101,7 @@ export function describeStatus(snapshot: ClusterSnapshot, machine: MachineId, na
 function statusView(place: Pick<StatusView, 'name' | 'machine' | 'address'>, status: UnitStatus): StatusView {
   const { hash, load, active, sub, sinceMs, result, exitStatus, succeeded, restarts, restart, mainPid, problem } =
     status;
-  const { health, healthWhy, draining, ports } = status;
+  const { health, healthWhy, draining, portsInDoubt, ports } = status;
   return {
     ...place,
     hash,
@@ -119,6 +119,7 @@ function statusView(place: Pick<StatusView, 'name' | 'machine' | 'address'>, sta
     health,
     healthWhy,
     draining,
+    portsInDoubt,
     ports,
   };
 }

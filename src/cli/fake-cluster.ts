@@ -278,6 +278,7 @@ export class FakeCluster {
       health: 'none',
       healthWhy: '',
       draining: false,
+      portsInDoubt: false,
       ports: {},
     };
     inner(this.assignments, name).set(id, assignment);

@@ -73,7 +73,7 @@ function status(name: string, changes: Partial<StatusView> = {}, id: string = ma
     problem: '',
     health: 'none',
     healthWhy: '',
-    draining: false,
+    draining: false, portsInDoubt: false,
     ports: {},
     ...changes,
   };

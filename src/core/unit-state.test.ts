@@ -7,7 +7,7 @@ import { notStarted, outdated } from './unit.ts';
 import type { CurrentState } from './unit.ts';
 
 const status = (active: string, more: Partial<SeenStatus> = {}): SeenStatus => ({
-  hash: 'new', load: 'loaded', active, sub: '', result: 'success', exitStatus: null, succeeded: false, restart: 1, problem: '', ...more,
+  hash: 'new', load: 'loaded', active, sub: '', result: 'success', exitStatus: null, succeeded: false, restart: 1, problem: '', portsInDoubt: false, ...more,
 });
 const launched: SeenAssignment = { hash: 'new', desired: 'launched', restart: 1 };
 const loaded: SeenAssignment = { ...launched, desired: 'loaded' };
@@ -64,6 +64,7 @@ describe('a wish', () => {
     ['start: flapping', start, launched, status('activating', { sub: 'auto-restart', result: 'exit-code' }), 'waiting', /exit-code/],
     ['start: failed', start, launched, status('failed', { result: 'exit-code', exitStatus: 3 }), 'failed', /exit-code, exit status 3/],
     ['start: a oneshot has run', start, launched, status('inactive', { succeeded: true }), 'reached', /^$/],
+    ['start: failed, maybe because of a port', start, launched, status('failed', { portsInDoubt: true }), 'waiting', /port is in use/],
     ['start: has ended', start, launched, status('inactive'), 'failed', /has ended/],
     ['start: refused by the machine', start, launched, status('inactive', { problem: 'name taken' }), 'failed', /name taken/],
     ['start: bad file', start, launched, status('inactive', { load: 'bad-setting', restart: notStarted }), 'failed', /bad-setting/],

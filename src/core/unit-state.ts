@@ -15,6 +15,7 @@ export interface SeenStatus {
   readonly succeeded: boolean;
   readonly restart: number;
   readonly problem: string;
+  readonly portsInDoubt: boolean;
 }
 
 /** What was decided about a unit: the part of Assignment that this file reads. */
@@ -145,6 +146,7 @@ function settledLaunched(wanted: Wanted, status: SeenStatus): Settlement {
     case 'ended':
       return failed(`it was started and has ended with ${failureOf(status)}`);
     case 'failed':
+      if (status.portsInDoubt) return waiting('it failed, maybe because its port is in use: then it is given the next one');
       return failed(`it failed: ${failureOf(status)}`);
   }
 }

@@ -110,6 +110,8 @@ export interface UnitStatus {
   readonly healthWhy: string;
   /** It is about to be stopped and waits for its DrainTime= to pass: nobody is to send it anything new. */
   readonly draining: boolean;
+  /** It failed, and its machine finds out whether a port was in use, or waits for another one: not settled yet. */
+  readonly portsInDoubt: boolean;
   /** The ports it was started with, by name; empty when it does not run, or runs an older rendering of its file. */
   readonly ports: Readonly<Record<string, number>>;
 }
@@ -120,8 +122,8 @@ export const withoutPorts: Pick<Assignment, 'release' | 'ports' | 'portOrigins' 
 };
 
 /** The part of a status that says nothing: of a unit nobody checks, that does not drain, with no ports. */
-export const unchecked: Pick<UnitStatus, 'health' | 'healthWhy' | 'draining' | 'ports' | 'released'> = {
-  health: 'none', healthWhy: '', draining: false, ports: {}, released: 0,
+export const unchecked: Pick<UnitStatus, 'health' | 'healthWhy' | 'draining' | 'ports' | 'portsInDoubt' | 'released'> = {
+  health: 'none', healthWhy: '', draining: false, ports: {}, portsInDoubt: false, released: 0,
 };
 
 /** Where a unit stands for API v1: the word fleet 1.0 calls currentState. */

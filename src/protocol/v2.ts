@@ -159,6 +159,8 @@ export interface StatusView {
   readonly healthWhy: string;
   /** It is about to be stopped and has left the service directory. */
   readonly draining: boolean;
+  /** It failed, and its machine finds out whether a port was in use. */
+  readonly portsInDoubt: boolean;
   /** The ports it runs with, by name. */
   readonly ports: Readonly<Record<string, number>>;
 }

@@ -163,6 +163,7 @@ const unitStatusFields: Fields<UnitStatus> = {
   health: choice(healthWords, 'none'),
   healthWhy: text(''),
   draining: flag(false),
+  portsInDoubt: flag(false),
   ports: mapOf(whole()),
 };
 

@@ -46,6 +46,15 @@ test('a start that finds its port taken leads to the next port, and the reason i
   }
 });
 
+test('start waits for the next port instead of telling the failure of the first', async () => {
+  const made = await cluster();
+  const machine = made.machine('m86');
+  const bind = 'ExecStart=/bin/sh -c \'[ $FLEET_PORT != 22401 ] || { echo "bind: address already in use"; exit 1; }\'';
+  await startUnit(made, 'patient.service',
+    `[Service]\nType=oneshot\nRemainAfterExit=yes\n${bind}\n\n[X-Fleet]\nMachineID=${machine.id}\nPort=http:22401-22410\n`);
+  assert.equal((await portsOf(made)).get('patient.service'), 22_402);
+});
+
 test('a log that says "address already in use" is believed where no listener can be seen, ten times at most', async () => {
   const made = await cluster();
   const machine = made.machine('m86');
