@@ -8,7 +8,9 @@ import { describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { UnitName } from '../../core/unit-name.ts';
-import { notStarted } from '../../core/unit.ts';
+import { renderUnit } from '../../core/reconcile/render.ts';
+import { notStarted, unfenced, withoutPorts } from '../../core/unit.ts';
+import type { FileHash } from '../../core/unit.ts';
 import { buildKeeper } from '../../host/native.ts';
 import { createLog } from '../../lib/log.ts';
 import { seededRandom } from '../../lib/random.ts';
@@ -229,6 +231,23 @@ describe('command lines are run as systemd runs them', () => {
     assert.equal((await bench.ended(name)).exitStatus, 200);
     const forgiven = await bench.start('Type=oneshot\nWorkingDirectory=-/no/such\nExecStart=/bin/true', 'forgiven.service');
     assert.equal((await bench.ended(forgiven)).result, 'success');
+  });
+});
+
+describe('ports', () => {
+  promise('stand in the environment, in commands and in every other setting; another port is another rendering', async (bench) => {
+    const text = '[Service]\nType=oneshot\nExecStart=/bin/echo ${FLEET_PORT_HTTP} $FLEET_PORT\nEnvironment=URL=http://localhost:${FLEET_PORT}/\nExecStart=/bin/sh -c \'echo "$URL"\'\n';
+    const name = 'app.service' as UnitName;
+    const run = async (port: number, restart: number): Promise<void> => {
+      const assignment = { hash: 'a'.repeat(40) as FileHash, desired: 'launched', restart, ...withoutPorts, ports: { http: port }, why: '', assignedAtMs: 0, finished: false, ...unfenced } as const;
+      assert.deepEqual(await bench.supervisor.runner.load([renderUnit(name, assignment, text)], late()), []);
+      assert.deepEqual(await bench.supervisor.runner.start([{ name, restart }], late()), []);
+      assert.equal((await bench.until(name, (seen) => seen.succeeded && seen.restart === restart)).result, 'success');
+    };
+    await run(20_001, 0);
+    assert.deepEqual(await bench.output(name), ['20001 20001', 'http://localhost:20001/']);
+    await run(20_002, 1);
+    assert.deepEqual((await bench.output(name)).slice(2), ['20002 20002', 'http://localhost:20002/']);
   });
 });
 
