@@ -6,6 +6,7 @@ import { access, readFile } from 'node:fs/promises';
 import { runFleetctl } from './cli/run.ts';
 import { createClient } from './client/client.ts';
 import { forwardToSocket } from './fleetctl/forward-socket.ts';
+import { readPieces, writePrivately } from './fleetctl/private-file.ts';
 import { processTerminal, releaseTerminal } from './fleetctl/terminal.ts';
 import { removeFile, replaceFile } from './fleetctl/replace-file.ts';
 import { runShell } from './fleetctl/run-shell.ts';
@@ -36,6 +37,8 @@ const ended = runFleetctl(process.argv.slice(2), {
       () => false,
     ),
   replaceFile,
+  writePrivately,
+  readPieces,
   removeFile,
   runShell,
   connect: createClient,

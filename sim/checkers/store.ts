@@ -37,6 +37,7 @@ const writers: Readonly<Record<Kind, MayWrite>> = {
   hold: only('engine'),
   'hold-order': only('api'),
   'store-acceptance': only('api'),
+  restore: only('api'),
   'port-pool': only('api'),
   'port-cursors': only('engine'),
   'machine-ports': only('agent'),

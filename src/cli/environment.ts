@@ -42,6 +42,10 @@ export interface Environment {
   fileExists(path: string): Promise<boolean>;
   /** Replaces a file's text in one step; mode and owner stay. */
   replaceFile(path: string, text: string): Promise<void>;
+  /** Writes a file that only its owner may read, whole or not at all. Rejects as node:fs or `pieces` do. */
+  writePrivately(path: string, pieces: AsyncIterable<string>): Promise<void>;
+  /** A file's text, piece by piece. */
+  readPieces(path: string): AsyncIterable<string>;
   /** Removes a file, if there is one. */
   removeFile(path: string): Promise<void>;
   /** Runs a line of shell; answers null when it has ended with 0, else how it ended, as one line. */

@@ -10,7 +10,7 @@ import { FakeReleases } from './fake-releases.ts';
 import type { PoolWish } from '../protocol/ports.ts';
 import type { ReleaseOrder, ReleaseRequest } from '../protocol/releases.ts';
 import type { HoldRequest, MachineOrder } from '../protocol/machines.ts';
-import type { ApplyRequest, DestroyRequest, EventView, ScaleRequest } from '../protocol/v2.ts';
+import type { ApplyRequest, DestroyRequest, EventView, RestoreRequest, ScaleRequest } from '../protocol/v2.ts';
 import { FakeCluster, FakeRefusal } from './fake-cluster.ts';
 
 export interface FakeApi {
@@ -108,11 +108,13 @@ async function answer(scene: Scene, request: IncomingMessage, response: ServerRe
       keyPrefix: api.keyPrefix,
       machine: cluster.machines[0]?.id ?? '',
       store: 'etcd',
-      leader: null,
+      leader: cluster.leader,
       revision,
     }),
   };
   if (resource === 'events') return stream(scene, url.searchParams.has('from') || 'from' in body, response);
+  if (resource === 'backup') return send(response, 200, cluster.backup);
+  if (resource === 'restore') return send(response, 200, cluster.restore(name, body as RestoreRequest));
   if (resource === 'history') return send(response, 200, historyOf(cluster, name));
   if (resource === 'port-pools') return send(response, 200, poolsOf(cluster, name, body as Partial<PoolWish>));
   if (resource === 'machines' && name !== '') return send(response, 200, orderMachine(cluster, name, body as MachineOrder));

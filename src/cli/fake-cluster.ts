@@ -21,6 +21,9 @@ import type {
   HistoryEventView,
   MachineView,
   ServiceView,
+  RestoreEntriesRequest,
+  RestoreRequest,
+  RestoreStep,
   StatusReport,
   StatusView,
   UnitView,
@@ -79,6 +82,12 @@ export class FakeCluster {
   readonly units: Map<string, FakeUnit> = new Map();
   readonly assignments: Map<string, Map<string, AssignmentView>> = new Map();
   readonly statuses: Map<string, Map<string, StatusView>> = new Map();
+  /** The text of its backup, and what was restored into it. */
+  backup = '';
+  readonly restores: RestoreRequest[] = [];
+  readonly restored: RestoreEntriesRequest['entries'][number][] = [];
+  refusesEntries = false;
+  leader: string | null = null;
   /** What history tells, and streams that ask for it. */
   readonly history: HistoryEventView[] = [];
   readonly pools: Map<string, PoolView> = new Map();
@@ -105,6 +114,15 @@ export class FakeCluster {
     this.revision += 1;
     this.history.push(event);
     this.#tell({ kind: 'history', name: event.unit, event });
+  }
+
+  /** A step of a restore: "" begins, "entries", "finish". */
+  restore(step: string, body: RestoreRequest | RestoreEntriesRequest): RestoreStep {
+    this.revision += 1;
+    if (step === '') this.restores.push(body as RestoreRequest);
+    if (step === 'entries' && this.refusesEntries) throw new FakeRefusal(503, 'STORE_UNAVAILABLE', 'no etcd');
+    if (step === 'entries') this.restored.push(...(body as RestoreEntriesRequest).entries);
+    return { revision: this.revision };
   }
 
   apply(request: ApplyRequest): ApplyAnswer {

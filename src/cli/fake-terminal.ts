@@ -70,6 +70,17 @@ export function createFakeTerminal(socketPath: string): FakeTerminal {
         replaceFile: async (path, text) => {
           files.set(path, text);
         },
+        writePrivately: async (path, pieces) => {
+          let text = '';
+          for await (const piece of pieces) text += piece;
+          files.set(path, text);
+        },
+        readPieces: async function* (path) {
+          const text = files.get(path);
+          if (text === undefined) throw missing(path);
+          // In pieces that end anywhere, as those of real files do.
+          for (let at = 0; at < text.length; at += 100) yield text.slice(at, at + 100);
+        },
         removeFile: async (path) => {
           files.delete(path);
         },

@@ -182,6 +182,9 @@ export const sshFlags: readonly FlagSpec[] = [
 export const poolFlags: readonly FlagSpec[] = [
   toggle('force', 'Set or unset a pool although ports of it are given out, or its range overlaps another'),
 ];
+export const restoreFlags: readonly FlagSpec[] = [
+  toggle('force', 'Replace the units that are there, and begin an unfinished restore again'),
+];
 export const eventFlags: readonly FlagSpec[] = [
   toggle('follow', 'Go on with new lines as they come', 'f'),
   toggle('full', 'Do not shorten ids and hashes', 'l'),

@@ -14,6 +14,7 @@ import {
   launchFlags,
   renderFlags,
   outputFlags,
+  restoreFlags,
   releaseFlags,
   scaleFlags,
   poolFlags,
@@ -30,6 +31,17 @@ import type { VerbSpec } from './verb-spec.ts';
 const listError = 'Error retrieving list of units from repository: ';
 
 const unitVerbs: readonly VerbSpec[] = [
+  verb({
+    name: 'backup',
+    summary: 'Write everything the cluster keeps to a file',
+    usage: 'FILE',
+    errorPrefix: 'Error making backup: ',
+    description: [
+      'Writes units, their files, where they run, what people changed about machines and what',
+      'is remembered, all of one moment, with a checksum. Only the owner can read the file.',
+    ],
+    load: () => import('./verbs/backup.ts'),
+  }),
   verb({
     name: 'cat',
     summary: 'Print the file of a unit',
@@ -189,6 +201,19 @@ const unitVerbs: readonly VerbSpec[] = [
       'fleetctl release undo apps@.service --generation=3',
     ],
     load: () => import('./verbs/release.ts'),
+  }),
+  verb({
+    name: 'restore',
+    summary: 'Make the cluster what a backup says',
+    usage: '[--force] FILE',
+    flags: restoreFlags,
+    errorPrefix: 'Error restoring backup: ',
+    description: [
+      'Checks the file, then puts what it holds into the cluster, which must have no units;',
+      'with --force its units are replaced by those of the backup. Also from the embedded store',
+      'into etcd: the way from one machine to a cluster (docs/backup.md).',
+    ],
+    load: () => import('./verbs/restore.ts'),
   }),
   verb({
     name: 'restart',

@@ -36,6 +36,8 @@ export interface Call {
   readonly path: string;
   readonly body?: string;
   readonly changes: boolean;
+  /** How long this one may take until its answer begins, when that is longer than for others. */
+  readonly timeoutMs?: number;
 }
 
 /** An answer whose body is still to be read, and the endpoint it came from. */
@@ -150,14 +152,15 @@ function attempt(
           : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(call.body) }),
       },
     });
-    const deadline = AbortSignal.timeout(needs.timeoutMs);
+    const timeoutMs = Math.max(needs.timeoutMs, call.timeoutMs ?? 0);
+    const deadline = AbortSignal.timeout(timeoutMs);
     const stop = (): void => {
       request.destroy();
       if (signal.aborted) reject(signal.reason as Error);
       else
         reject(
           new AttemptFailed(
-            `no answer from ${endpoint.text} within ${needs.timeoutMs / 1_000} s (--request-timeout)`,
+            `no answer from ${endpoint.text} within ${timeoutMs / 1_000} s (--request-timeout)`,
             sent,
           ),
         );

@@ -22,6 +22,10 @@ import type {
   ServiceList,
   ScaleAnswer,
   ScaleRequest,
+  RestoreEntriesRequest,
+  RestoreFinishRequest,
+  RestoreRequest,
+  RestoreStep,
   StatusList,
   StatusReport,
   UnitList,
@@ -103,6 +107,11 @@ export interface FleetClient {
   /** Null when there was no release of that name. */
   releaseDetails(name: string, signal: AbortSignal): Promise<ReleaseDetails | null>;
   scale(request: ScaleRequest, signal: AbortSignal): Promise<ScaleAnswer>;
+  /** A backup, in pieces as they come; only with its last line it is one (core/backup.ts). */
+  backup(signal: AbortSignal): AsyncIterable<string>;
+  beginRestore(request: RestoreRequest, signal: AbortSignal): Promise<RestoreStep>;
+  restoreEntries(request: RestoreEntriesRequest, signal: AbortSignal): Promise<RestoreStep>;
+  finishRestore(request: RestoreFinishRequest, signal: AbortSignal): Promise<RestoreStep>;
   /** Frees what the client holds; its methods must not be called any more. */
   close(): Promise<void>;
 }
@@ -141,6 +150,14 @@ function get(path: string): Call {
 type Body =
   | ApplyRequest | DestroyRequest | ReleaseRequest | ReleaseOrder | ScaleRequest | PoolWish | MachineOrder | HoldRequest;
 
+/** Everything the store holds is listed before the answer to these begins. */
+const wholeStoreMs = 60_000;
+
+/** A step of a restore may be repeated: it ends as if it had been done once. */
+function restoreStep(path: string, body: RestoreRequest | RestoreEntriesRequest | RestoreFinishRequest): Call {
+  return { method: 'POST', path: `/fleet/v2/restore${path}`, body: JSON.stringify(body), changes: true, timeoutMs: wholeStoreMs };
+}
+
 function post(path: string, body: Body): Call {
   return { method: 'POST', path, body: JSON.stringify(body), changes: true };
 }
@@ -161,6 +178,14 @@ function portCalls(caller: Caller): PortCalls {
 export function createClient(options: ClientOptions): FleetClient {
   const caller = createCaller(options);
   const escaped = encodeURIComponent;
+
+  async function* backup(signal: AbortSignal): AsyncGenerator<string> {
+    const call: Call = { ...get('/fleet/v2/backup'), timeoutMs: wholeStoreMs };
+    const answer = await caller.open(call, signal);
+    if (answer.message.statusCode !== 200) throw await readError(answer, call, signal);
+    const decoder = new TextDecoder();
+    for await (const chunk of readChunks(answer, wholeStoreMs, signal)) yield decoder.decode(chunk, { stream: true });
+  }
 
   async function* journal(query: JournalQuery, signal: AbortSignal): AsyncGenerator<string> {
     const parameters = new URLSearchParams({
@@ -225,6 +250,10 @@ export function createClient(options: ClientOptions): FleetClient {
         null,
       ),
     scale: (request, signal) => caller.json<ScaleAnswer>(post('/fleet/v2/scale', request), signal),
+    backup,
+    beginRestore: (request, signal) => caller.json<RestoreStep>(restoreStep('', request), signal),
+    restoreEntries: (request, signal) => caller.json<RestoreStep>(restoreStep('/entries', request), signal),
+    finishRestore: (request, signal) => caller.json<RestoreStep>(restoreStep('/finish', request), signal),
     close: async () => undefined,
   };
 }

@@ -41,6 +41,19 @@ export interface StoreAcceptance {
   readonly by: string;
 }
 
+/**
+ * A backup is being restored (store key `restore`, written by the API): until it is done nothing is decided and nobody else changes
+ * anything. One that is interrupted stays and is begun again by running it again.
+ */
+export interface Restore {
+  readonly atMs: number;
+  readonly by: string;
+  /** The cluster had no units and no assignments as it began: what ran where is restored, too. */
+  readonly fresh: boolean;
+  /** What fencing tokens grow by from then on ({@link StoreAcceptance.atMs}). */
+  readonly tokenBase: number;
+}
+
 /** A stored value that could not be understood (written by a newer version, or by hand). Kept so that people see it. */
 export interface Unreadable {
   readonly key: string;
@@ -81,6 +94,8 @@ export interface ClusterSnapshot {
   readonly holdOrder: HoldOrder | null;
   readonly schema: Schema | null;
   readonly storeAcceptance: StoreAcceptance | null;
+  /** null: no backup is being restored. */
+  readonly restore: Restore | null;
 }
 
 /** A cluster of which nothing is known. */
@@ -88,5 +103,5 @@ export const emptySnapshot: ClusterSnapshot = {
   revision: 0, files: new Map(), units: new Map(), machines: new Map(), assignments: new Map(), statuses: new Map(),
   unitHistories: new Map(), machineHistories: new Map(), releases: new Map(), portPools: new Map(),
   portCursors: new Map(), machinePorts: new Map(), formerPorts: new Map(), leader: null, unreadable: new Map(),
-  roster: new Map(), overrides: new Map(), hold: null, holdOrder: null, schema: null, storeAcceptance: null,
+  roster: new Map(), overrides: new Map(), hold: null, holdOrder: null, schema: null, storeAcceptance: null, restore: null,
 };

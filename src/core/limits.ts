@@ -54,6 +54,8 @@ export const limits = {
   explainMachinesMax: 1_000,
   /** Events kept of one unit, and of one machine. */
   historyEventsMax: 32,
+  /** Entries of a backup one request may bring back. */
+  restoreEntriesMax: 1_000,
   /** Events one request may ask for. */
   historyLinesMax: 10_000,
   /** Histories kept of units that do not exist any more. */

@@ -101,6 +101,11 @@ async function vacancy(
     const isCurrent = mirror.freshness().current;
     if (isCurrent) {
       const seen = mirror.modRevision(keys.leader);
+      // Nobody leads while a backup is being restored.
+      if (mirror.snapshot().restore !== null) {
+        await bell.wait(signal);
+        continue;
+      }
       if (seen === 0 || (mayInherit && mirror.snapshot().leader?.machine === machine)) return seen;
       mayInherit = false;
       await bell.wait(signal);

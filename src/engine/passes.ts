@@ -83,6 +83,8 @@ export async function decideUntilOver(needs: EngineNeeds, leading: Leading, sign
   for (;;) {
     // What is still to wait for is counted from before the pass: what ends while it runs has had no effect on it.
     const lookedMs = clock.uptimeMs();
+    // What is half restored is nothing to decide on; whoever leads afterwards begins with what is there then.
+    if (mirror.snapshot().restore !== null) return;
     const isDoubtful = term.inDoubt || mirror.modRevision(keys.leader) !== term.revision;
     const end = isDoubtful ? await fenceOff(needs, term, signal) : await onePass(needs, remembered, signal);
     if (end === 'over') return;

@@ -21,6 +21,9 @@
  * POST /scale            ScaleRequest   -> ScaleAnswer    instances are started, or destroyed, highest number first
  * /releases                              see protocol/releases.ts
  * /ports, /port-pools                    see protocol/ports.ts
+ * GET  /backup          -> application/x-ndjson, the backup that docs/design/backup.md describes
+ * POST /restore            RestoreRequest -> RestoreStep   begins; then /restore/entries, RestoreEntriesRequest, and /restore/finish,
+ *                          RestoreFinishRequest, with the revision that the first answer names
  * GET  /info             -> InfoView      who answers, and for which cluster
  *
  * All paths begin with /fleet/v2. Errors: {"error":{"code":404,"reason":"UNIT_NOT_FOUND","message":"…"}} with the HTTP
@@ -218,6 +221,32 @@ export interface StatusReport {
     readonly exitStatus: number;
     readonly text: string;
   }[];
+}
+
+/** Begins a restore. Revision and token base are those of the backup's first line. */
+export interface RestoreRequest {
+  readonly revision: number;
+  readonly tokenBase: number;
+  /** Replace what is there. */
+  readonly force?: boolean;
+  readonly by?: string;
+}
+
+/** Some entries of the backup, in any order, as often as one likes. */
+export interface RestoreEntriesRequest {
+  /** The revision that the answer to RestoreRequest named. */
+  readonly restore: number;
+  readonly entries: readonly { readonly key: string; readonly value: string }[];
+}
+
+/** All entries have been sent: what the backup does not have goes, and the cluster works again. */
+export interface RestoreFinishRequest {
+  readonly restore: number;
+}
+
+/** A step of a restore is durable at this revision. */
+export interface RestoreStep {
+  readonly revision: number;
 }
 
 /** Something that happened to a unit or a machine, or the same thing `count` times in a row, then the last time at `atMs`. */

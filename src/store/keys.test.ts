@@ -23,6 +23,7 @@ const meanings: readonly { key: string; meaning: KeyMeaning }[] = [
   { key: keys.rosterEntry(machine), meaning: { kind: 'roster-entry', machine } },
   { key: keys.hold, meaning: { kind: 'hold' } },
   { key: keys.holdOrder, meaning: { kind: 'hold-order' } },
+  { key: keys.restore, meaning: { kind: 'restore' } },
   { key: keys.storeAcceptance, meaning: { kind: 'store-acceptance' } },
   { key: keys.portPool('apps.war'), meaning: { kind: 'port-pool', name: 'apps.war' } },
   { key: keys.portCursors(machine), meaning: { kind: 'port-cursors', scope: machine } },

@@ -29,6 +29,7 @@ export const keys = {
   hold: 'holds/mass-loss', // written by: engine leader
   holdOrder: 'hold-order', // written by: api
   storeAcceptance: 'store-acceptance', // written by: api
+  restore: 'restore', // written by: api, while a backup is being restored
   portPool: (name: string): string => `port-pools/${name}`, // written by: api
   portCursors: (scope: CursorScope): string => `port-cursors/${scope}`, // written by: engine leader
   machinePorts: (id: MachineId): string => `machine-ports/${id}`, // written by: that machine, under its lease
@@ -54,6 +55,7 @@ export type KeyMeaning =
   | { readonly kind: 'hold' }
   | { readonly kind: 'hold-order' }
   | { readonly kind: 'store-acceptance' }
+  | { readonly kind: 'restore' }
   | { readonly kind: 'port-pool'; readonly name: string }
   | { readonly kind: 'port-cursors'; readonly scope: CursorScope }
   | { readonly kind: 'machine-ports'; readonly machine: MachineId }
@@ -86,6 +88,7 @@ const singleKinds: Readonly<Record<string, KeyMeaning>> = {
   [keys.hold]: { kind: 'hold' },
   [keys.holdOrder]: { kind: 'hold-order' },
   [keys.storeAcceptance]: { kind: 'store-acceptance' },
+  [keys.restore]: { kind: 'restore' },
 };
 
 /** Reads a key back; only keys made by {@link keys} are understood. */

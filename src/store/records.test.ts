@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Leader, Schema, StoreAcceptance } from '../core/cluster.ts';
+import type { Leader, Restore, Schema, StoreAcceptance } from '../core/cluster.ts';
 import type { Result } from '../core/failure.ts';
 import type { HistoryEvent, MachineHistory, UnitHistory } from '../core/history.ts';
 import type {
@@ -14,7 +14,7 @@ import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.
 import type { UnitName } from '../core/unit-name.ts';
 import {
   decodeAssignment, decodeFormerPorts, decodeHold, decodeHoldOrder, decodeLeader, decodeMachineHistory, decodeMachineOverride,
-  decodeMachinePorts, decodeMachineRecord, decodePortCursors, decodePortPool, decodeReleaseRecord, decodeRosterEntry, decodeSchema, decodeStoreAcceptance, decodeUnitHistory, decodeUnitRecord, decodeUnitStatus, encodeRecord,
+  decodeMachinePorts, decodeMachineRecord, decodePortCursors, decodePortPool, decodeReleaseRecord, decodeRestore, decodeRosterEntry, decodeSchema, decodeStoreAcceptance, decodeUnitHistory, decodeUnitRecord, decodeUnitStatus, encodeRecord,
 } from './records.ts';
 
 const word = fc.string({ unit: 'grapheme', maxLength: 20 });
@@ -70,6 +70,7 @@ const holdOrder: fc.Arbitrary<HoldOrder> = fc.record({
   action: fc.constantFrom('hold', 'release'), atMs: count, untilMs: fc.option(count), of: fc.option(count), reason: word, by: word,
 }, plain);
 const schema: fc.Arbitrary<Schema> = fc.record({ version: count, cluster: word, createdAtMs: count }, plain);
+const restore: fc.Arbitrary<Restore> = fc.record({ atMs: count, by: word, fresh: fc.boolean(), tokenBase: count }, plain);
 const storeAcceptance: fc.Arbitrary<StoreAcceptance> = fc.record({ atMs: count, by: word }, plain);
 const portPool: fc.Arbitrary<PortPool> = fc.record({ ...range, changedAtMs: count, changedBy: word }, plain);
 const portCursors: fc.Arbitrary<PortCursors> = fc.record({ last: ports }, plain);
@@ -118,6 +119,7 @@ const kinds: readonly Kind<AnyRecord>[] = [
   { name: 'hold', records: hold, decode: decodeHold, least: { sinceMs: 1 } },
   { name: 'hold order', records: holdOrder, decode: decodeHoldOrder, least: { action: 'hold' } },
   { name: 'schema', records: schema, decode: decodeSchema, least: { version: 1 } },
+  { name: 'restore', records: restore, decode: decodeRestore, least: {} },
   { name: 'store acceptance', records: storeAcceptance, decode: decodeStoreAcceptance, least: { atMs: 1 } },
   { name: 'port pool', records: portPool, decode: decodePortPool, least: { low: 1, high: 2 } },
   { name: 'port cursors', records: portCursors, decode: decodePortCursors, least: {} },

@@ -4,7 +4,7 @@
  * one version up or down can share a store. A field without which the record means nothing, or of another type than it
  * should have, makes the record unreadable: guessing would run the wrong thing.
  */
-import type { Leader, Schema, StoreAcceptance } from '../core/cluster.ts';
+import type { Leader, Restore, Schema, StoreAcceptance } from '../core/cluster.ts';
 import { failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
 import type { HistoryEvent, MachineHistory, Success, UnitHistory, Unrest } from '../core/history.ts';
@@ -28,7 +28,7 @@ import { releaseRecordFields } from './release-fields.ts';
 /** Everything that is stored as JSON. */
 export type StoredRecord =
   | UnitRecord | Assignment | UnitStatus | MachineRecord | MachineOverride | UnitHistory | MachineHistory
-  | ReleaseRecord | Leader | RosterEntry | Hold | HoldOrder | Schema | StoreAcceptance
+  | ReleaseRecord | Leader | RosterEntry | Hold | HoldOrder | Schema | StoreAcceptance | Restore
   | PortPool | PortCursors | MachinePorts | FormerPorts;
 
 /** The text that is stored for a record. */
@@ -235,6 +235,12 @@ const schemaFields: Fields<Schema> = {
   cluster: text(''),
   createdAtMs: whole(0),
 };
+
+export function decodeRestore(json: string): Result<Restore> {
+  return decode(json, restoreFields);
+}
+
+const restoreFields: Fields<Restore> = { atMs: whole(0), by: text(''), fresh: flag(false), tokenBase: whole(0) };
 
 const storeAcceptanceFields: Fields<StoreAcceptance> = {
   atMs: whole(),

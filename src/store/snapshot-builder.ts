@@ -21,7 +21,7 @@ import type { KeyMeaning } from './keys.ts';
 import {
   decodeAssignment, decodeFormerPorts, decodeHold, decodeHoldOrder, decodeLeader, decodeMachineHistory,
   decodeMachineOverride, decodeMachinePorts, decodeMachineRecord, decodePortCursors, decodePortPool,
-  decodeReleaseRecord, decodeRosterEntry, decodeSchema, decodeStoreAcceptance, decodeUnitHistory, decodeUnitRecord,
+  decodeReleaseRecord, decodeRestore, decodeRosterEntry, decodeSchema, decodeStoreAcceptance, decodeUnitHistory, decodeUnitRecord,
   decodeUnitStatus,
 } from './records.ts';
 import type { Revision, StoreChange } from './store.ts';
@@ -141,7 +141,7 @@ interface Parts {
   single: Single;
 }
 
-type Single = Pick<ClusterSnapshot, 'leader' | 'hold' | 'holdOrder' | 'schema' | 'storeAcceptance'>;
+type Single = Pick<ClusterSnapshot, 'leader' | 'hold' | 'holdOrder' | 'schema' | 'storeAcceptance' | 'restore'>;
 
 function createParts(): Parts {
   return {
@@ -161,7 +161,7 @@ function createParts(): Parts {
     machinePorts: createSharedMap(),
     formerPorts: createSharedMap(),
     unreadable: createSharedMap(),
-    single: { leader: null, hold: null, holdOrder: null, schema: null, storeAcceptance: null },
+    single: { leader: null, hold: null, holdOrder: null, schema: null, storeAcceptance: null, restore: null },
   };
 }
 
@@ -220,6 +220,8 @@ function putValue(parts: Parts, meaning: KeyMeaning, value: string | null): stri
       return take(decodeSchema, (schema) => putSingle(parts, { schema }));
     case 'store-acceptance':
       return take(decodeStoreAcceptance, (storeAcceptance) => putSingle(parts, { storeAcceptance }));
+    case 'restore':
+      return take(decodeRestore, (restore) => putSingle(parts, { restore }));
     case 'operation':
     case 'operation-part':
     case 'registration':

@@ -10,11 +10,19 @@ import { getPool, listPools, listPorts, poolSchema, postPool } from '../ports/ha
 import { getRelease, listReleases, postOrder, postRelease, postScale } from '../releases/handlers.ts';
 import { orderSchema, releaseSchema, scaleSchema } from '../releases/schemas.ts';
 import { getEvents, postEvents } from './event-handlers.ts';
+import { getBackup, postRestore, postRestoreEntries, postRestoreFinish } from './backup-handlers.ts';
 import { listHistory } from './history-handlers.ts';
 import { explainUnit, getInfo, getUnit, getUnitFile, listStatuses, listUnits } from './read-handlers.ts';
 import { holdSchema, listMachines, machineOrderSchema, postHold, postMachine } from './machine-handlers.ts';
 import type { Scene, SceneHandler } from './scene.ts';
-import { applySchema, destroySchema, eventsSchema } from './schemas.ts';
+import {
+  applySchema,
+  destroySchema,
+  eventsSchema,
+  restoreEntriesSchema,
+  restoreFinishSchema,
+  restoreSchema,
+} from './schemas.ts';
 import { getPrometheusTargets, getService, listServices } from './service-handlers.ts';
 import { getJournal, getStatus } from './unit-text.ts';
 import { apply, destroy } from './write-handlers.ts';
@@ -52,6 +60,10 @@ export function addV2Routes(app: FastifyInstance, scene: Scene): void {
   add('/port-pools', { GET: get(listPools) });
   add('/port-pools/:name', { GET: get(getPool), POST: post(postPool, poolSchema) });
   add('/events', { GET: get(getEvents), POST: post(postEvents, eventsSchema) });
+  add('/backup', { GET: get(getBackup) });
+  add('/restore', { POST: post(postRestore, restoreSchema) });
+  add('/restore/entries', { POST: post(postRestoreEntries, restoreEntriesSchema) });
+  add('/restore/finish', { POST: post(postRestoreFinish, restoreFinishSchema) });
   add('/history', { GET: get(listHistory) });
   add('/history/:name', { GET: get(listHistory) });
   add('/info', { GET: get((_, __, reply) => sendJson(reply, 200, getInfo(scene))) });

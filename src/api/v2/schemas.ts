@@ -65,6 +65,47 @@ export const eventsSchema: object = {
   },
 };
 
+export const restoreSchema: object = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['revision', 'tokenBase'],
+  properties: {
+    revision,
+    tokenBase: revision,
+    force: { type: 'boolean' },
+    by: { type: 'string', maxLength: byCharactersMax },
+  },
+};
+
+/** Keys are plain ASCII without control characters (store.ts). */
+const entryKey = { type: 'string', minLength: 1, maxLength: 1_024, pattern: '^[\\x21-\\x7e]+$' } as const;
+
+export const restoreEntriesSchema: object = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['restore', 'entries'],
+  properties: {
+    restore: revision,
+    entries: {
+      type: 'array',
+      maxItems: limits.restoreEntriesMax,
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['key', 'value'],
+        properties: { key: entryKey, value: { type: 'string' } },
+      },
+    },
+  },
+};
+
+export const restoreFinishSchema: object = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['restore'],
+  properties: { restore: revision },
+};
+
 /** What is wrong with a body, from the first thing the schema found. `data` is what stood at its place. */
 export function describeViolation([first]: readonly (FastifySchemaValidationError & {
   readonly data?: unknown;

@@ -55,6 +55,17 @@ export function storeLostBy(error: Error): typeof storeLost {
   return failure('STORE_UNAVAILABLE', `${storeLost.failure.message}: ${oneLine(error.message)}`);
 }
 
+/** Nothing is changed by others while a backup is being restored; null when none is. */
+export function whyRestoring({ restore }: ClusterSnapshot): typeof storeLost | null {
+  if (restore === null) return null;
+  const by = restore.by === '' ? '' : ` by ${restore.by}`;
+  return failure(
+    'RESTORE_RUNNING',
+    `a backup is being restored since ${new Date(restore.atMs).toISOString()}${by}: try again, or, if that was ` +
+      'interrupted, run "fleetctl restore --force" again',
+  );
+}
+
 export function basisOf({ mirror, clock }: WriteNeeds): Basis {
   return { snapshot: mirror.snapshot(), modRevision: (key) => mirror.modRevision(key), nowMs: clock.nowMs() };
 }

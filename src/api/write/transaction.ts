@@ -14,6 +14,7 @@ import {
   seeRefusal,
   storeLost,
   storeLostBy,
+  whyRestoring,
   type Decide,
   type Outcome,
   type WriteNeeds,
@@ -33,6 +34,8 @@ export async function transact<T>(
   signal: AbortSignal,
 ): Promise<Result<Outcome<T>>> {
   if (!needs.mirror.freshness().current) return storeLost;
+  const restoring = whyRestoring(needs.mirror.snapshot());
+  if (restoring !== null) return restoring;
   try {
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       const decided = decide(basisOf(needs));

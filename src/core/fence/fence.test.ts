@@ -13,7 +13,7 @@ import type { UnitFile } from '../unit-file.ts';
 import type { UnitName } from '../unit-name.ts';
 import { fenceDropIn } from './drop-in.ts';
 import { holdFenced } from './hold-fenced.ts';
-import { fenceAfterUpdate, fenceOf, goneInMs } from './placement.ts';
+import { fenceAfterUpdate, fenceOf, goneInMs, tokenAt } from './placement.ts';
 import { stopMs, whyNotFenceable } from './stop-time.ts';
 
 const unit = 'db.service' as UnitName;
@@ -64,7 +64,7 @@ describe('a unit cannot have OnMachineLost=stop', () => {
 
 describe('the fence of a placement', () => {
   const file = fileOf('TimeoutStopSec=10s');
-  const placing = { section: { ...noOptions, onMachineLost: 'stop' as const }, file, machine: { ttlMs: 30_000 }, revision: 7, fences: [] };
+  const placing = { section: { ...noOptions, onMachineLost: 'stop' as const }, file, machine: { ttlMs: 30_000 }, token: 7, fences: [] };
 
   test('is none for a unit that is kept', () => {
     assert.deepEqual(fenceOf({ ...placing, section: noOptions }), unfenced);
@@ -87,7 +87,7 @@ describe('the fence of a placement', () => {
 
   test('keeps its token and the longer wait when the file changes', () => {
     const before = assignmentOf({ ...fenceOf({ ...placing, section: { ...placing.section, lostAfterMs: 99_000 } }) });
-    const after = fenceAfterUpdate(before, fenceOf({ ...placing, revision: 80 }));
+    const after = fenceAfterUpdate(before, fenceOf({ ...placing, token: 80 }));
     assert.deepEqual(after, { fence: 7, lostAfterMs: 30_000, goneAfterMs: before.goneAfterMs, leaving: false });
   });
 
@@ -135,7 +135,7 @@ describe('a unit of a machine that is gone', () => {
     fc.assert(fc.property(fc.tuple(ms, ms, ms, ms), ([ttlMs, lostAfterMs, timeoutMs, lateMs]) => {
       const file = fileOf(`TimeoutStopSec=${String(timeoutMs + 1)}ms`);
       const fence = fenceOf({
-        section: { ...noOptions, onMachineLost: 'stop', lostAfterMs }, file, machine: { ttlMs: ttlMs + 1 }, revision: 1, fences: [],
+        section: { ...noOptions, onMachineLost: 'stop', lostAfterMs }, file, machine: { ttlMs: ttlMs + 1 }, token: 1, fences: [],
       });
       // The last renewal was sent at 0; the store drops the lease no sooner than a ttl later, and the engine hears of it later still.
       const sinceMs = ttlMs + 1 + lateMs;
@@ -179,4 +179,11 @@ describe('decisions about a fenced unit', () => {
     ['destroyed on a lost machine that has stopped it by now', unassign, { present: false, leaving: true, nowMs: 13_800 }, 'unassign null'],
   ];
   for (const [what, decision, scene, expected] of table) test(what, () => assert.equal(held(decision, scene), expected));
+});
+
+test('tokens go on growing in a store that counts its revisions from an earlier one, once a person has said that it is right', () => {
+  const before = tokenAt({ ...emptySnapshot, revision: 5_000_000 });
+  const restored = tokenAt({ ...emptySnapshot, revision: 3, storeAcceptance: { atMs: 1_700_000_000_000, by: '' } });
+  const again = tokenAt({ ...emptySnapshot, revision: 1, storeAcceptance: { atMs: 1_700_000_100_000, by: '' } });
+  assert.ok(before < restored && restored < again);
 });

@@ -3,6 +3,7 @@
  * Promises: pure; a token is greater than every one this assignment had; what the engine waits covers what the machine needs, and never
  * gets shorter while a unit stays where it is.
  */
+import type { ClusterSnapshot } from '../cluster.ts';
 import type { FleetSection } from '../fleet-section.ts';
 import type { Machine, MachineId } from '../machine.ts';
 import { unfenced } from '../unit.ts';
@@ -21,19 +22,28 @@ export interface Placing {
   readonly section: FleetSection;
   readonly file: UnitFile;
   readonly machine: Pick<Machine, 'ttlMs'>;
-  /** The revision of the snapshot this is decided on. */
-  readonly revision: number;
+  /** What tells this decision from all before: {@link tokenAt} of the snapshot it is decided on. */
+  readonly token: number;
   /** The fences of all assignments the unit has. */
   readonly fences: readonly number[];
 }
 
+/**
+ * A number that grows with every change of the store: its revision; and, after a person has said that a store put back, wiped or
+ * restored is right, the moment of that on top, because such a store counts its revisions from an earlier one. Revisions grow
+ * slower than milliseconds pass, so the number never shrinks.
+ */
+export function tokenAt({ revision, storeAcceptance }: Pick<ClusterSnapshot, 'revision' | 'storeAcceptance'>): number {
+  return revision + (storeAcceptance?.atMs ?? 0);
+}
+
 /** The fence of a unit that comes to a machine. */
-export function fenceOf({ section, file, machine, revision, fences }: Placing): PlacementFence {
+export function fenceOf({ section, file, machine, token, fences }: Placing): PlacementFence {
   if (section.onMachineLost === 'keep') return unfenced;
   const lostAfterMs = Math.max(section.lostAfterMs ?? 0, machine.ttlMs);
   const neededMs = lostAfterMs + stopMs(file);
   return {
-    fence: Math.max(revision, ...fences.map((fence) => fence + 1)), lostAfterMs,
+    fence: Math.max(token, ...fences.map((fence) => fence + 1)), lostAfterMs,
     goneAfterMs: Math.ceil(neededMs + marginMs + neededMs * marginPart), leaving: false,
   };
 }

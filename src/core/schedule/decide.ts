@@ -3,7 +3,7 @@
  * Promises: units leave before others come; a unit that changes its machine does so in one decision.
  */
 import { isReleased } from '../fence/hold-fenced.ts';
-import { canFence, fenceAfterUpdate, fenceOf } from '../fence/placement.ts';
+import { canFence, fenceAfterUpdate, fenceOf, tokenAt } from '../fence/placement.ts';
 import type { PlacementFence } from '../fence/placement.ts';
 import type { MachineId } from '../machine.ts';
 import { shortMachineId } from '../machine.ts';
@@ -160,7 +160,7 @@ function fenceAt(pass: Pass, name: UnitName, machine: MachineId): PlacementFence
   const file = pass.snapshot.files.get(pass.snapshot.units.get(name)?.hash ?? '' as FileHash)?.file;
   if (section === undefined || at === undefined || file === undefined) return unfenced;
   const fences = (pass.held.get(name) ?? []).map(({ assignment }) => assignment.fence);
-  return fenceOf({ section, file, machine: at.machine, revision: pass.snapshot.revision, fences });
+  return fenceOf({ section, file, machine: at.machine, token: tokenAt(pass.snapshot), fences });
 }
 
 /** The fence of a unit that stays: another only when its file asks for it, so that no other change restarts it. */
