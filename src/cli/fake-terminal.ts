@@ -27,14 +27,47 @@ export interface FakeTerminal {
   run(argv: readonly string[], changes?: Partial<Environment>): Promise<Ran>;
 }
 
+type FileCalls = Pick<
+  Environment, 'readFile' | 'fileExists' | 'replaceFile' | 'writePrivately' | 'readPieces' | 'removeFile'
+>;
+
+/** The files of the test, in the place of a disk. */
+function filesIn(files: Map<string, string>): FileCalls {
+  const read = (path: string): string => {
+    const text = files.get(path);
+    if (text === undefined) {
+      throw Object.assign(new Error(`ENOENT: no such file or directory, open '${path}'`), { code: 'ENOENT' });
+    }
+    return text;
+  };
+  return {
+    readFile: async (path) => new TextEncoder().encode(read(path)),
+    fileExists: async (path) => files.has(path),
+    replaceFile: async (path, text) => {
+      files.set(path, text);
+    },
+    writePrivately: async (path, pieces) => {
+      let text = '';
+      for await (const piece of pieces) text += piece;
+      files.set(path, text);
+    },
+    readPieces: async function* (path) {
+      const text = read(path);
+      // In pieces that end anywhere, as those of real files do.
+      for (let at = 0; at < text.length; at += 100) yield text.slice(at, at + 100);
+    },
+    removeFile: async (path) => {
+      files.delete(path);
+    },
+  };
+}
+
 /** A terminal whose fleetd listens on `socketPath`. */
 export function createFakeTerminal(socketPath: string): FakeTerminal {
   const files = new Map<string, string>();
   const env: Record<string, string> = { FLEETCTL_ENDPOINT: `unix://${socketPath}`, USER: 'core' };
   const clock = createManualClock();
   const commands: string[] = [];
-  const missing = (path: string): Error =>
-    Object.assign(new Error(`ENOENT: no such file or directory, open '${path}'`), { code: 'ENOENT' });
   return {
     files,
     env,
@@ -61,29 +94,7 @@ export function createFakeTerminal(socketPath: string): FakeTerminal {
             stderr += text;
           },
         },
-        readFile: async (path) => {
-          const text = files.get(path);
-          if (text === undefined) throw missing(path);
-          return new TextEncoder().encode(text);
-        },
-        fileExists: async (path) => files.has(path),
-        replaceFile: async (path, text) => {
-          files.set(path, text);
-        },
-        writePrivately: async (path, pieces) => {
-          let text = '';
-          for await (const piece of pieces) text += piece;
-          files.set(path, text);
-        },
-        readPieces: async function* (path) {
-          const text = files.get(path);
-          if (text === undefined) throw missing(path);
-          // In pieces that end anywhere, as those of real files do.
-          for (let at = 0; at < text.length; at += 100) yield text.slice(at, at + 100);
-        },
-        removeFile: async (path) => {
-          files.delete(path);
-        },
+        ...filesIn(files),
         runShell: async (command) => {
           commands.push(command);
           return command === 'false' ? '"false" ended with exit status 1' : null;

@@ -22,10 +22,6 @@ import type {
   ServiceList,
   ScaleAnswer,
   ScaleRequest,
-  RestoreEntriesRequest,
-  RestoreFinishRequest,
-  RestoreRequest,
-  RestoreStep,
   StatusList,
   StatusReport,
   UnitList,
@@ -38,6 +34,8 @@ import type {
   ReleaseOrder,
   ReleaseRequest,
 } from '../protocol/releases.ts';
+import { backupCalls } from './backup-calls.ts';
+import type { BackupCalls } from './backup-calls.ts';
 import { createCaller, readChunks, readError } from './call.ts';
 import type { Call, Caller, TlsTexts } from './call.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -65,7 +63,7 @@ export interface HistoryQuery {
 }
 
 /** What fleetctl needs of a cluster, through an API or directly from its store. */
-export interface FleetClient {
+export interface FleetClient extends BackupCalls {
   info(signal: AbortSignal): Promise<InfoView>;
   apply(request: ApplyRequest, signal: AbortSignal): Promise<ApplyAnswer>;
   destroy(request: DestroyRequest, signal: AbortSignal): Promise<DestroyAnswer>;
@@ -107,11 +105,6 @@ export interface FleetClient {
   /** Null when there was no release of that name. */
   releaseDetails(name: string, signal: AbortSignal): Promise<ReleaseDetails | null>;
   scale(request: ScaleRequest, signal: AbortSignal): Promise<ScaleAnswer>;
-  /** A backup, in pieces as they come; only with its last line it is one (core/backup.ts). */
-  backup(signal: AbortSignal): AsyncIterable<string>;
-  beginRestore(request: RestoreRequest, signal: AbortSignal): Promise<RestoreStep>;
-  restoreEntries(request: RestoreEntriesRequest, signal: AbortSignal): Promise<RestoreStep>;
-  finishRestore(request: RestoreFinishRequest, signal: AbortSignal): Promise<RestoreStep>;
   /** Frees what the client holds; its methods must not be called any more. */
   close(): Promise<void>;
 }
@@ -142,6 +135,10 @@ function orNull<T>(answer: Promise<T>): Promise<T | null> {
   return unlessRefused(answer, 'UNIT_NOT_FOUND', null);
 }
 
+function historyPath({ subject, lines }: HistoryQuery): string {
+  return `/fleet/v2/history${subject === undefined ? '' : `/${encodeURIComponent(subject)}`}?lines=${lines}`;
+}
+
 function get(path: string): Call {
   return { method: 'GET', path, changes: false };
 }
@@ -149,14 +146,6 @@ function get(path: string): Call {
 /** What is sent with a POST. */
 type Body =
   | ApplyRequest | DestroyRequest | ReleaseRequest | ReleaseOrder | ScaleRequest | PoolWish | MachineOrder | HoldRequest;
-
-/** Everything the store holds is listed before the answer to these begins. */
-const wholeStoreMs = 60_000;
-
-/** A step of a restore may be repeated: it ends as if it had been done once. */
-function restoreStep(path: string, body: RestoreRequest | RestoreEntriesRequest | RestoreFinishRequest): Call {
-  return { method: 'POST', path: `/fleet/v2/restore${path}`, body: JSON.stringify(body), changes: true, timeoutMs: wholeStoreMs };
-}
 
 function post(path: string, body: Body): Call {
   return { method: 'POST', path, body: JSON.stringify(body), changes: true };
@@ -178,14 +167,6 @@ function portCalls(caller: Caller): PortCalls {
 export function createClient(options: ClientOptions): FleetClient {
   const caller = createCaller(options);
   const escaped = encodeURIComponent;
-
-  async function* backup(signal: AbortSignal): AsyncGenerator<string> {
-    const call: Call = { ...get('/fleet/v2/backup'), timeoutMs: wholeStoreMs };
-    const answer = await caller.open(call, signal);
-    if (answer.message.statusCode !== 200) throw await readError(answer, call, signal);
-    const decoder = new TextDecoder();
-    for await (const chunk of readChunks(answer, wholeStoreMs, signal)) yield decoder.decode(chunk, { stream: true });
-  }
 
   async function* journal(query: JournalQuery, signal: AbortSignal): AsyncGenerator<string> {
     const parameters = new URLSearchParams({
@@ -218,13 +199,7 @@ export function createClient(options: ClientOptions): FleetClient {
     orderMachine: (id, order, signal) => caller.json<MachineAnswer>(post(`/fleet/v2/machines/${escaped(id)}`, order), signal),
     hold: (request, signal) => caller.json<HoldAnswer>(post('/fleet/v2/hold', request), signal),
     explain: (name, signal) => orNull(caller.json<Explanation>(get(`/fleet/v2/explain/${escaped(name)}`), signal)),
-    history: ({ subject, lines }, signal) =>
-      orNull(
-        caller.json<HistoryList>(
-          get(`/fleet/v2/history${subject === undefined ? '' : `/${escaped(subject)}`}?lines=${lines}`),
-          signal,
-        ),
-      ),
+    history: (query, signal) => orNull(caller.json<HistoryList>(get(historyPath(query)), signal)),
     status: (name, signal) =>
       orNull(
         unlessRefused(caller.json<StatusReport>(get(`/fleet/v2/status/${escaped(name)}`), signal), 'UNIT_NOT_LOADED', {
@@ -250,10 +225,7 @@ export function createClient(options: ClientOptions): FleetClient {
         null,
       ),
     scale: (request, signal) => caller.json<ScaleAnswer>(post('/fleet/v2/scale', request), signal),
-    backup,
-    beginRestore: (request, signal) => caller.json<RestoreStep>(restoreStep('', request), signal),
-    restoreEntries: (request, signal) => caller.json<RestoreStep>(restoreStep('/entries', request), signal),
-    finishRestore: (request, signal) => caller.json<RestoreStep>(restoreStep('/finish', request), signal),
+    ...backupCalls(caller),
     close: async () => undefined,
   };
 }
