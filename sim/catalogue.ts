@@ -31,8 +31,11 @@ const unit = (name: string, { fleet = [], service = runsForEver, ...behaviour }:
 
 /** Instances of one template that avoid each other. */
 const web = [1, 2, 3, 4].map((index) =>
-  unit(`web@${String(index)}.service`, { fleet: ['Conflicts=web@*.service'], startMs: 500 }),
+  unit(`web@${index}.service`, { fleet: ['Conflicts=web@*.service'], startMs: 500 }),
 );
+/** Instances that draw ports from one range, which is too small for all of them on one machine. */
+const ported = [1, 2, 3].map((index) => unit(`ported@${index}.service`, { fleet: ['Port=http:8000-8001'] }));
+const [stops, runs] = ['TimeoutStopSec=10s', 'ExecStart=/bin/sleep infinity'];
 
 export const catalogue: readonly CatalogueUnit[] = [
   unit('plain-1.service'),
@@ -43,13 +46,27 @@ export const catalogue: readonly CatalogueUnit[] = [
   unit('plain-fails.service', { runMs: 2_000, exitStatus: 3 }),
   unit('plain-flaps.service', { runMs: 20_000, exitStatus: 1, restartAfterMs: 5_000 }),
   unit('plain-once.service', { service: ['Type=oneshot', 'ExecStart=/bin/sleep 5'], oneshot: true, runMs: 5_000 }),
+  // Delays vary by a quarter: it never takes longer to stop than its manager lets it.
+  unit('fenced-1.service', { fleet: ['OnMachineLost=stop'], service: [stops, runs], stopMs: 8_000, startMs: 1_000 }),
+  unit('fenced-2.service', { fleet: ['OnMachineLost=stop', 'LostAfter=45s'], service: [stops, runs], stopMs: 500 }),
+  unit('fenced-3.service', { fleet: ['OnMachineLost=stop', 'Port=main:9000-9001'], service: [stops, runs] }),
   unit('database.service', { fleet: ['MachineMetadata=role=db'], stopMs: 5_000 }),
   unit('main.service', { stopMs: 1_000 }),
   unit('side.service', { fleet: ['MachineOf=main.service'] }),
   unit('old.service', { fleet: ['Conflicts=never-*.service'] }),
   unit('new.service', { fleet: ['Replaces=old.service'] }),
   unit('everywhere.service', { fleet: ['Global=true'] }),
+  unit('drains.service', { fleet: ['DrainTime=10s', 'HealthCheck=tcp:127.0.0.1:80', 'HealthInterval=2s'] }),
+  unit('sole.service', { fleet: ['Port=http:8000-8003', 'PortScope=cluster'] }),
   ...web,
+  ...ported,
+];
+
+/** What releases and scaling are about: templates, and a unit that is no instance of one. */
+export const released: readonly CatalogueUnit[] = [
+  unit('web@.service', { fleet: ['Conflicts=web@*.service'] }),
+  unit('ported@.service', { fleet: ['Port=http:8000-8001'] }),
+  unit('drains.service', { fleet: ['DrainTime=10s', 'HealthCheck=tcp:127.0.0.1:80', 'HealthInterval=2s'] }),
 ];
 
 /** The text of a unit in one of its versions. */

@@ -16,6 +16,7 @@ import {
   troubleStopsNothing,
 } from './checkers/units.ts';
 import { nothingPilesUp } from './checkers/bounds.ts';
+import { fencedRunOnce, fenceTokensGrow, portsAreUnique } from './checkers/placements.ts';
 import type { Checker } from './witness.ts';
 
 export const checkers: readonly Checker[] = [
@@ -32,5 +33,8 @@ export const checkers: readonly Checker[] = [
   leavingStopsFirst,
   unitsStay,
   massLossHolds,
+  fencedRunOnce,
+  fenceTokensGrow,
+  portsAreUnique,
   nothingPilesUp,
 ];

@@ -3,7 +3,7 @@
  * Promises: a fault ends by itself, or when faults stop; none is worse than what the store's and the runner's contracts
  * allow.
  */
-import { keys } from '../src/store/keys.ts';
+import { keys, parseKey } from '../src/store/keys.ts';
 import type { Weather } from './fate.ts';
 import type { SimulatedMachine } from './machine.ts';
 import { seconds } from './machine.ts';
@@ -135,6 +135,10 @@ const leaseExpiry: EventKind = {
   weight: 1,
   begin({ server, chronicle, machines }, [whose]): string | null {
     const key = pick([keys.leader, ...machines.map(({ id }) => keys.machine(id))], whose);
+    // What is fenced counts on the store keeping a lease for its whole time.
+    const meaning = parseKey(key);
+    const assigned = meaning?.kind === 'machine' ? chronicle.snapshot().assignments.get(meaning.machine) : undefined;
+    if ([...(assigned?.values() ?? [])].some(({ fence }) => fence > 0)) return null;
     const { leaseId } = chronicle.at(key, chronicle.revision());
     if (leaseId === null) return null;
     server.data.expireLease(leaseId);
@@ -161,9 +165,9 @@ const runnerTrouble = toMachine(2, (world, { trouble }, [, when, how]) => {
 const storm: EventKind = {
   weight: 1.5,
   begin({ fates, during }, [failing, slow, when]): string {
-    const before = fates.weather();
     const weather: Weather = { latencyMs: [1, 200], failing: failing * 0.3, slow: slow * 0.2, slowMs: 20_000 };
     const forMs = scaled(when, [1_000, 60_000]);
+    const before = fates.weather();
     fates.become(weather);
     during(forMs, () => fates.become(before));
     const percent = (share: number): string => `${(share * 100).toFixed(0)} %`;

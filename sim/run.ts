@@ -93,9 +93,9 @@ export function createRun(scenario: Scenario, { single, write }: RunOptions): Ru
     breach: () => breach,
     break: breakPromise,
     endFaults(): void {
+      stage.undoAll();
       fates.become(calm);
       fates.pardon();
-      stage.undoAll();
       for (const machine of machines) machine.boot();
       for (const machine of machines) machine.start();
     },

@@ -7,7 +7,7 @@ import type { Random } from '../src/lib/random.ts';
 import { seededRandom } from '../src/lib/random.ts';
 import type { Weather } from './fate.ts';
 import { faults } from './faults.ts';
-import { requests } from './operator.ts';
+import { requests } from './requests.ts';
 import type { ClockError } from './process.ts';
 import type { Dice, EventKind } from './world.ts';
 

@@ -31,6 +31,8 @@ function unsettledMachine({ chronicle }: Cluster, machine: SimulatedMachine): re
   const { agent, mirror } = running.fleetd;
   const found: string[] = [];
   if (agent.presence.state !== 'present') found.push(`${machine.id} is ${agent.presence.state}: ${agent.presence.why}`);
+  const trouble = chronicle.snapshot().machines.get(machine.id)?.trouble ?? '';
+  if (trouble !== '') found.push(`${machine.id} can take no units: ${trouble}`);
   if (!chronicle.snapshot().machines.has(machine.id)) found.push(`${machine.id} is not in the store`);
   if (!mirror.freshness().current) found.push(`the mirror of ${machine.id} is not current: ${mirror.freshness().why}`);
   if (mirror.snapshot().revision < chronicle.revision()) found.push(`the mirror of ${machine.id} is behind the store`);
@@ -87,18 +89,21 @@ function unsettledEngine({ chronicle, machines }: Cluster): readonly string[] {
 }
 
 function unsettledStore({ chronicle }: Cluster): readonly string[] {
-  const { units, files, unreadable, assignments } = chronicle.snapshot();
-  const used = new Set(
-    [...units.values(), ...[...assignments.values()].flatMap((ofOne) => [...ofOne.values()])].map(({ hash }) => hash),
-  );
+  const { units, files, unreadable, assignments, releases } = chronicle.snapshot();
+  const placed = [...assignments.values()].flatMap((ofOne) => [...ofOne.values()]);
+  const used = new Set([...units.values(), ...placed].map(({ hash }) => hash));
+  const kept = new Set([...releases.values()].flatMap(({ generations }) => generations.map(({ hash }) => hash)));
   return [
     ...[...used]
       .filter((hash) => !files.has(hash))
       .map((hash) => `the file ${hash.slice(0, 7)} is used and not in the store`),
     ...[...files.keys()]
-      .filter((hash) => !used.has(hash))
+      .filter((hash) => !used.has(hash) && !kept.has(hash))
       .map((hash) => `the file ${hash.slice(0, 7)} is not used and still in the store`),
     ...[...unreadable.keys()].map((key) => `${key} cannot be read`),
+    ...[...releases].flatMap(([name, { state, paused }]) =>
+      state === 'rolling' && !paused ? [`the release of ${name} is still under way`] : [],
+    ),
     ...(chronicle.at(keys.operation, Infinity).value === null ? [] : ['a large request is not finished']),
   ];
 }

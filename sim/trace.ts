@@ -18,17 +18,15 @@ export function createTrace(write: (line: string) => void, nowMs: () => number):
     acting: (machine, process, act) => line(`${machine.id} does ${sayAct(act)} for ${process.name}`),
     turned: ({ machine, name, before, after }) =>
       line(`${machine.id} ${name}: ${sayFacts(before)} -> ${sayFacts(after)}`),
-    acknowledged: ({ process, revision, applied, destroyed }) =>
-      line(`** ${process.name} answers done at revision ${revision}: ${sayAnswer(applied, destroyed)}`),
+    acknowledged: ({ process, revision, claims }) =>
+      line(`** ${process.name} answers done at revision ${revision}: ${sayClaims(claims)}`),
     bug: (process, error) =>
       line(`** a part of ${process.name} failed: ${error instanceof Error ? error.stack : String(error)}`),
   };
 }
 
-const sayAnswer = (applied: Acknowledged['applied'], destroyed: Acknowledged['destroyed']): string =>
-  [...applied.map(({ name, desired }) => `${name} ${desired}`), ...destroyed.map((name) => `${name} destroyed`)].join(
-    ', ',
-  );
+const sayClaims = (claims: Acknowledged['claims']): string =>
+  claims.map(({ key, says }) => `${key} ${says}`).join(', ');
 
 function sayMoment({ revision, author, changes }: Moment): string {
   const who = author === null ? 'end of a lease' : `${author.part} of ${author.process.name}`;

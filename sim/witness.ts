@@ -3,7 +3,6 @@
  * Promises: a witness changes nothing; it is told things in the order in which they happen.
  */
 import type { UnitName } from '../src/core/unit-name.ts';
-import type { UnitRecord } from '../src/core/unit.ts';
 import type { Observation } from '../src/runner/runner.ts';
 import type { Commit } from '../src/store/store.ts';
 import type { Chronicle, Moment } from './chronicle.ts';
@@ -29,6 +28,15 @@ export interface UnitTurn {
   readonly after: UnitFacts | null;
 }
 
+/** What an answer says of one key of the store. */
+export interface Claim {
+  readonly key: string;
+  /** In words. */
+  readonly says: string;
+  /** Whether a value of the key, null when it does not exist, is as claimed. */
+  holds(value: string | null): boolean;
+}
+
 /** An answer of the API that says: done. */
 export interface Acknowledged {
   readonly process: SimProcess;
@@ -36,12 +44,7 @@ export interface Acknowledged {
   readonly asked: number;
   /** The revision at which all of it is in the store. */
   readonly revision: number;
-  /** Units as they were answered to be. */
-  readonly applied: readonly (Pick<UnitRecord, 'desired' | 'generation' | 'restart'> & {
-    readonly name: string;
-    readonly hash: string;
-  })[];
-  readonly destroyed: readonly UnitName[];
+  readonly claims: readonly Claim[];
 }
 
 export interface Witness {

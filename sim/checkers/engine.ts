@@ -32,7 +32,7 @@ export const unitsStay: Checker = {
         const record = moment.before.units.get(name);
         if (record === undefined || record.desired === 'inactive' || isTemplate(name)) continue;
         const moves = isGiven(moment.changes, name);
-        const away = !moment.before.machines.has(machine);
+        const away = !moment.before.machines.has(machine) || moment.before.overrides.get(machine)?.drain != null;
         const isPlain = moment.before.files.get(record.hash)?.text.includes('[X-Fleet]') === false;
         if (isPlain && !away)
           broken(`${name} was taken from ${machine}, which is there, at revision ${String(moment.revision)}`);

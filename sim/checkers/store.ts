@@ -5,11 +5,10 @@ import type { UnitName } from '../../src/core/unit-name.ts';
 import { parseStoredFleetSection } from '../../src/core/fleet-section.ts';
 import { keys } from '../../src/store/keys.ts';
 import type { KeyMeaning } from '../../src/store/keys.ts';
-import { decodeUnitRecord } from '../../src/store/records.ts';
 import type { KeyChange } from '../chronicle.ts';
 import type { FleetdPart } from '../fleetd.ts';
 import type { SimProcess } from '../process.ts';
-import type { Acknowledged, Checker, Court } from '../witness.ts';
+import type { Checker, Court } from '../witness.ts';
 import type { Author } from '../wire.ts';
 
 type Kind = KeyMeaning['kind'];
@@ -185,24 +184,10 @@ export const acknowledgedIsDurable: Checker = {
   promise:
     'what a request was answered for stood in the store by then, and only another request changes it (promise 10)',
   begin: ({ chronicle, broken }) => ({
-    acknowledged({ asked, revision, applied, destroyed }: Acknowledged): void {
-      for (const unit of applied) {
-        const stood = chronicle.between(keys.unit(unit.name as UnitName), asked, revision).some(({ value }) => {
-          const record = value === null ? null : decodeUnitRecord(value);
-          return (
-            record?.ok === true &&
-            record.value.hash === unit.hash &&
-            record.value.desired === unit.desired &&
-            record.value.generation === unit.generation &&
-            record.value.restart === unit.restart
-          );
-        });
-        if (!stood)
-          broken(`${unit.name} was answered ${unit.desired}, generation ${unit.generation}, which the store never had`);
-      }
-      for (const name of destroyed) {
-        const isGone = chronicle.between(keys.unit(name), asked, revision).some(({ value }) => value === null);
-        if (!isGone) broken(`${name} was answered destroyed, and is still there`);
+    acknowledged({ process, asked, revision, claims }): void {
+      for (const { key, says, holds } of claims) {
+        if (chronicle.between(key, asked, revision).some(({ value }) => holds(value))) continue;
+        broken(`${process.name} answered that ${key} is ${says}, which it was not in the store then`);
       }
     },
   }),

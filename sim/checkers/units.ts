@@ -50,10 +50,9 @@ function seeing({ chronicle }: Court): Seeing {
     },
     remembered(machine, process, name) {
       if ((lookedAt.get(process) ?? 0) > 0) return [];
-      // The copy on disk may lack the newest change; what is fenced is not started from it.
+      // The copy on disk may lack all that was heard just before an end.
       const upTo = lastHeard.get(machine.id) ?? 0;
-      const known = chronicle.between(keys.assignment(machine.id, name), 0, upTo).slice(-2).map(assignmentOf);
-      return known.filter((assignment) => assignment !== null && assignment.fence === 0);
+      return chronicle.between(keys.assignment(machine.id, name), 0, upTo).map(assignmentOf);
     },
   };
 }
@@ -77,13 +76,19 @@ export const startsWhatIsAssigned: Checker = {
         };
         if (act.verb === 'load') for (const unit of act.units) wanted(unit.name, ({ hash }) => hash === unit.hash);
         if (act.verb === 'start' || act.verb === 'restart') {
-          for (const { name, restart } of act.requests)
-            wanted(name, (seen) => seen.desired === 'launched' && seen.restart === restart);
+          for (const { name, restart } of act.requests) {
+            // What is fenced waits for the store: nobody else may say that it is not elsewhere by now.
+            const isKnown = view(machine, process, name).length > 0;
+            wanted(name, (seen) => isStartOf(seen, restart) && (isKnown || seen.fence === 0));
+          }
         }
       },
     };
   },
 };
+
+const isStartOf = ({ desired, restart }: Assignment, wanted: number): boolean =>
+  desired === 'launched' && restart === wanted;
 
 export const troubleStopsNothing: Checker = {
   name: 'trouble-stops-nothing',
@@ -95,7 +100,9 @@ export const troubleStopsNothing: Checker = {
       ...witness,
       acting(machine, process, act): void {
         for (const name of interrupted(machine, act)) {
-          if (process.ending?.how === 'leave' || isAskedFor(act, view(machine, process, name))) continue;
+          const views = view(machine, process, name);
+          if (process.ending?.how === 'leave' || views.some((seen) => isAskedFor(machine, { act, name }, seen)))
+            continue;
           court.broken(`${act.verb} of ${subject(name, machine, process)}, which runs, and nobody asked for it`);
         }
       },
@@ -117,9 +124,17 @@ function interrupted({ units: { units } }: SimulatedMachine, act: RunnerAct): re
   });
 }
 
-function isAskedFor(act: RunnerAct, views: readonly (Assignment | null)[]): boolean {
-  if (act.verb !== 'restart') return views.some((seen) => seen?.desired !== 'launched');
-  return views.some((seen) => act.requests.some(({ restart }) => seen?.restart === restart));
+interface Ending {
+  readonly act: RunnerAct;
+  readonly name: UnitName;
+}
+
+/** Whether this assignment, null for none, is a reason to end a run of a unit. */
+function isAskedFor(machine: SimulatedMachine, { act, name }: Ending, seen: Assignment | null): boolean {
+  if (act.verb === 'restart') return act.requests.some((one) => one.name === name && one.restart === seen?.restart);
+  if (seen === null || seen.desired !== 'launched' || seen.leaving) return true;
+  // Its fence has fallen, so it is being stopped already.
+  return seen.fence > 0 && !machine.units.fences.has(seen.lostAfterMs);
 }
 
 export const startsOncePerWish: Checker = {
@@ -188,7 +203,8 @@ export const statusIsObserved: Checker = {
           const status = value === null ? null : decodeUnitStatus(value);
           if (meaning?.kind !== 'status' || status?.ok !== true) continue;
           const seen = of(meaning.machine, meaning.name);
-          const isAbsent = status.value.load === 'not-found' && status.value.problem !== '';
+          const { load, problem, released } = status.value;
+          const isAbsent = load === 'not-found' && (problem !== '' || released > 0);
           const text = isAbsent ? notThere : observedText(status.value);
           // A oneshot that has succeeded before a reboot or a move is told to have, and lies there as it was loaded.
           const asLoaded =
