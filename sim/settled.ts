@@ -13,16 +13,20 @@ import type { FakeUnit } from '../src/runner/fake-machine.ts';
 import { keys } from '../src/store/keys.ts';
 import type { Chronicle } from './chronicle.ts';
 import type { SimulatedMachine } from './machine.ts';
+import type { World } from './world.ts';
 
 interface Cluster {
   readonly chronicle: Chronicle;
   readonly machines: readonly SimulatedMachine[];
+  readonly world: Pick<World, 'asked'>;
 }
 
 /** What is not yet as it should be. */
 export function unsettled(cluster: Cluster): readonly string[] {
   const machines = cluster.machines.flatMap((machine) => unsettledMachine(cluster, machine));
-  return [...machines, ...unsettledEngine(cluster), ...unsettledStore(cluster)];
+  const asked = [...cluster.world.asked].filter(({ process }) => process.state() !== 'dead');
+  const unanswered = asked.map(({ process }) => `${process.name} has not answered a request`);
+  return [...machines, ...unanswered, ...unsettledEngine(cluster), ...unsettledStore(cluster)];
 }
 
 function unsettledMachine({ chronicle }: Cluster, machine: SimulatedMachine): readonly string[] {
@@ -102,7 +106,7 @@ function unsettledStore({ chronicle }: Cluster): readonly string[] {
       .map((hash) => `the file ${hash.slice(0, 7)} is not used and still in the store`),
     ...[...unreadable.keys()].map((key) => `${key} cannot be read`),
     ...[...releases].flatMap(([name, { state, paused }]) =>
-      state === 'rolling' && !paused ? [`the release of ${name} is still under way`] : [],
+      (state === 'rolling' || state === 'rolling-back') && !paused ? [`the release of ${name} is still under way`] : [],
     ),
     ...(chronicle.at(keys.operation, Infinity).value === null ? [] : ['a large request is not finished']),
   ];

@@ -14,10 +14,12 @@ import { unsettled } from './settled.ts';
  * retries.
  */
 const restMsMax = 600_000;
+/** How long something that was sent in bad weather may still be on its way when faults have stopped. */
+const onTheWayMsMax = 25_000;
 /** How often it is looked whether it has come to rest. */
 const lookEveryMs = 500;
 /** For how long it must then stay as it is. */
-const quietMs = 65_000;
+const quietMs = 61_000;
 
 export interface RunResult {
   readonly breach: Breach | null;
@@ -86,28 +88,26 @@ async function happen(run: Run, { events, troubleMs }: Scenario): Promise<void> 
 
 /** Ends all faults, waits until everything is as it should be, and that it stays so. */
 async function comeToRest(run: Run): Promise<void> {
-  const { chronicle, machines, clock, world } = run;
+  const { chronicle, clock } = run;
   run.endFaults();
   run.tell.event('faults have stopped');
-  let nextLookMs = 0;
+  let nextLookMs = clock.uptimeMs() + onTheWayMsMax;
   const isSettled = await moveUntil(
     run,
     () => {
       if (clock.uptimeMs() < nextLookMs) return false;
       nextLookMs = clock.uptimeMs() + lookEveryMs;
-      return unsettled({ chronicle, machines }).length === 0;
+      return unsettled(run).length === 0;
     },
     restMsMax,
   );
   if (run.breach() !== null) return;
   if (!isSettled) {
-    run.break(
-      'comes-to-rest',
-      `${String(restMsMax / 1_000)} s after the last fault: ${unsettled({ chronicle, machines }).slice(0, 5).join('; ')}`,
-    );
+    const left = unsettled(run).slice(0, 5).join('; ');
+    run.break('comes-to-rest', `${restMsMax / 1_000} s after the last fault: ${left}`);
     return;
   }
-  const before = world.chronicle.snapshot().assignments;
+  const before = chronicle.snapshot().assignments;
   await moveUntil(run, () => chronicle.snapshot().assignments !== before, quietMs);
   if (chronicle.snapshot().assignments !== before)
     run.break('comes-to-rest', 'something is decided although nothing happens');

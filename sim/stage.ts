@@ -70,6 +70,7 @@ export function createStage(needs: StageNeeds): Stage {
       ttlMs: scenario.ttlMs,
       during,
       failed,
+      asked: new Set(),
       tell: tell.event,
       acknowledged: (answer) => void answers.push(answer),
     },

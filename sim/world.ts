@@ -20,6 +20,8 @@ export interface World {
   acknowledged(answer: Acknowledged): void;
   /** A part of a fleetd failed by a bug. */
   failed(process: SimProcess, error: unknown): void;
+  /** Processes with a request that they have not answered yet, once for each. */
+  readonly asked: Set<{ readonly process: SimProcess }>;
   /** For the trace. */
   tell(text: string): void;
 }

@@ -22,7 +22,11 @@ export function sendTo(world: World, die: number, handle: (running: Running) => 
   const running = pick(answering, die);
   // As a request over a socket: a frozen process takes it up when it is thawed, a dead one never.
   const handled = running.process.receive(Promise.resolve()).then(() => handle(running));
-  handled.catch((error: unknown) => world.failed(running.process, error));
+  const request = { process: running.process };
+  world.asked.add(request);
+  handled
+    .finally(() => world.asked.delete(request))
+    .catch((error: unknown) => world.failed(running.process, error));
   return running.process.name;
 }
 

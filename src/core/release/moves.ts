@@ -98,6 +98,10 @@ export function changedRecord(scene: Scene, before: UnitRecord): UnitRecord {
 /** Not healthy: waits on, up to the limit. */
 function wait(scene: Scene, move: ReleaseMove, why: string): Advance {
   const { strategy } = scene.record;
+  if (move.beganAtMs > scene.nowMs) {
+    // The clock of the leader before was ahead, or was put back: nothing waits for it to come there again.
+    return { ...still({ ...move, beganAtMs: scene.nowMs }), why: `${moveLabel(move)} is waited for from now on: it began in the future` };
+  }
   const leftMs = move.beganAtMs + strategy.healthTimeoutMs + (move.old === null ? drainMs(scene, move.unit) : 0) - scene.nowMs;
   if (leftMs <= 0) return fail(scene, move, `not healthy within ${String(strategy.healthTimeoutMs / 1_000)} s: ${why}`);
   if (move.healthySinceMs === null) return still(move, leftMs);
