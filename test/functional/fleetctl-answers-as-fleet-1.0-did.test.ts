@@ -17,12 +17,22 @@ const path = join(import.meta.dirname, 'testdata/fleet-1.0.txt');
 const marked = (mark: string, text: string): readonly string[] =>
   text === '' ? [] : text.replace(/\n$/, '').split('\n').map((line) => `${mark}> ${line}`);
 
+/** Units are told in the order in which their machine reports them, which differs from run to run: neighbouring ones are put in order. */
+function inOrder(lines: readonly string[]): readonly string[] {
+  const isReport = (line = ''): boolean => / (launched|loaded) on /.test(line);
+  const start = lines.findIndex(isReport);
+  if (start === -1) return lines;
+  const length = lines.slice(start).findIndex((line) => !isReport(line));
+  const end = length === -1 ? lines.length : start + length;
+  return [...lines.slice(0, start), ...lines.slice(start, end).sort(), ...inOrder(lines.slice(end))];
+}
+
 /** Answers without what differs from run to run: machines report a stop or a start a moment after it has been asked for. */
 async function answerTo(shared: Cluster, line: string): Promise<readonly string[]> {
   if (/ list-/.test(line)) await settled(shared);
   const words = [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '').slice(2);
   const { code, stdout, stderr } = await shared.fleetctl(...words);
-  return [...marked('1', stdout), ...marked('2', stderr), `rc=${code}`];
+  return [...inOrder(marked('1', stdout)), ...marked('2', stderr), `rc=${code}`];
 }
 
 /** Until list-units says of every unit what was asked for last. */
