@@ -2,14 +2,11 @@
  * The cluster the functional tests share: four real systemd machines as in the user's document, one real etcd, the built executables.
  * Promises: booted once for all files of a run, taken down at its end; every test begins with all machines in the cluster and no unit.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { after } from 'node:test';
 import { makeSharedFolder, sharedFolder } from './holder.ts';
-import { run, until, type CommandResult } from './lab/command.ts';
+import { until, type CommandResult } from './lab/command.ts';
+import { startEtcd, type Etcd } from './lab/etcd.ts';
 import { bootMachines } from './lab/fleet-machines.ts';
 import { labCache, openLab, type Lab } from './lab/lab.ts';
 import type { Machine } from './lab/machine.ts';
@@ -21,16 +18,6 @@ export const members = [
   { name: 'm86', id: '93499a83f33431a60235662254573164', address: '10.58.9.86' },
   { name: 'm82', id: 'e3583575125c30bdf50d4473544f7eba', address: '10.58.9.82' },
 ] as const;
-
-/** The store of the cluster, with the troubles it can have. */
-export interface Etcd {
-  /** It neither answers nor refuses, until resume(). */
-  pause(): void;
-  resume(): void;
-  /** Ends it as a crash does; start() brings it back with its data. */
-  crash(): Promise<void>;
-  start(): Promise<void>;
-}
 
 export interface Cluster {
   readonly lab: Lab;
@@ -72,7 +59,7 @@ async function bootCluster(): Promise<Cluster> {
   takeDown = async () => {
     await etcd.crash();
     await lab.close();
-    await rm(etcd.directory, { recursive: true, force: true });
+    await etcd.remove();
     await rm(folder, { recursive: true, force: true });
   };
   const machines = await bootMachines(lab, members.map((member) => ({
@@ -98,31 +85,6 @@ async function bootCluster(): Promise<Cluster> {
 async function allPresent(made: Cluster): Promise<void> {
   await until(async () => (await made.fleetctl('list-machines', '--no-legend')).stdout.trim().split('\n').length === members.length,
     async () => `all machines are in the cluster: ${await made.sh('fleetctl list-machines; journalctl -u fleet -n 50 --no-pager')}`, 60_000);
-}
-
-async function startEtcd(lab: Lab): Promise<Etcd & { readonly directory: string }> {
-  const directory = await mkdtemp(join(tmpdir(), 'fleet-etcd-'));
-  const [program = '', ...args] = [...lab.inHub, 'etcd', '--data-dir', directory, '--listen-client-urls', 'http://10.58.0.1:2379',
-    '--advertise-client-urls', 'http://10.58.0.1:2379', '--listen-peer-urls', 'http://127.0.0.1:2380', '--log-level', 'error'];
-  let child: ChildProcess | null = null;
-  const etcd = {
-    directory,
-    pause: () => void child?.kill('SIGSTOP'),
-    resume: () => void child?.kill('SIGCONT'),
-    async crash() {
-      if (child === null) return;
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await gone;
-      child = null;
-    },
-    async start() {
-      child = spawn(program, args, { stdio: 'ignore' });
-      await until(async () => (await run([...lab.inHub, 'curl', '-sf', 'http://10.58.0.1:2379/health'])).stdout.includes('true'), 'etcd is healthy');
-    },
-  };
-  await etcd.start();
-  return etcd;
 }
 
 async function empty(made: Cluster): Promise<void> {

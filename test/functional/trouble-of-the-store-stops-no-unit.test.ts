@@ -1,8 +1,9 @@
 /** etcd may hang or crash for longer than agent_ttl: no unit stops or moves, and everything goes on afterwards. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cluster, type Etcd } from './cluster.ts';
+import { cluster } from './cluster.ts';
 import { until } from './lab/command.ts';
+import type { Etcd } from './lab/etcd.ts';
 import { journalCursor, logged, mainPids, placesOf, sleeper, startOneOnEachMachine, startUnit } from './units.ts';
 
 const troubles: readonly { readonly name: string; begin(etcd: Etcd): unknown; end(etcd: Etcd): unknown }[] = [

@@ -1,0 +1,53 @@
+/**
+ * One real etcd beside the machines of a lab, on the lab's gateway, with the troubles it can have.
+ * Promises: it keeps its data over a crash; remove() leaves nothing behind.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run, until } from './command.ts';
+import type { Lab } from './lab.ts';
+
+/** The store of a cluster. */
+export interface Etcd {
+  /** Where it listens, as machines of the lab reach it. */
+  readonly endpoint: string;
+  /** It neither answers nor refuses, until resume(). */
+  pause(): void;
+  resume(): void;
+  /** Ends it as a crash does; start() brings it back with its data. */
+  crash(): Promise<void>;
+  start(): Promise<void>;
+  /** Takes its data away; to be called when it does not run. */
+  remove(): Promise<void>;
+}
+
+/** Starts an etcd with an empty database; it is healthy when this returns. */
+export async function startEtcd(lab: Lab): Promise<Etcd> {
+  const directory = await mkdtemp(join(tmpdir(), 'fleet-etcd-'));
+  const endpoint = `http://${lab.gateway}:2379`;
+  const [program = '', ...args] = [...lab.inHub, 'etcd', '--data-dir', directory, '--listen-client-urls', endpoint,
+    '--advertise-client-urls', endpoint, '--listen-peer-urls', 'http://127.0.0.1:2380', '--log-level', 'error'];
+  let child: ChildProcess | null = null;
+  const etcd: Etcd = {
+    endpoint,
+    pause: () => void child?.kill('SIGSTOP'),
+    resume: () => void child?.kill('SIGCONT'),
+    async crash() {
+      if (child === null) return;
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
+      await gone;
+      child = null;
+    },
+    async start() {
+      child = spawn(program, args, { stdio: 'ignore' });
+      await until(async () => (await run([...lab.inHub, 'curl', '-sf', `${endpoint}/health`])).stdout.includes('true'), 'etcd is healthy');
+    },
+    remove: () => rm(directory, { recursive: true, force: true }),
+  };
+  await etcd.start();
+  return etcd;
+}
