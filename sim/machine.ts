@@ -125,6 +125,8 @@ export function createMachine(needs: MachineNeeds): SimulatedMachine {
       life.startsAgain = false;
     },
     stop(onStop): void {
+      // The last order holds: it takes the place of one that was given before, also of a restart.
+      life.startsAgain = false;
       if (life.running !== null) end(needs, life.running, onStop);
     },
     powerOff(): void {
@@ -220,7 +222,8 @@ function begin(
 }
 
 function end(needs: MachineNeeds, running: Running, onStop: OnStop): void {
-  running.process.ending ??= { how: onStop, sinceMs: needs.truth.uptimeMs() };
+  const sinceMs = running.process.ending?.sinceMs ?? needs.truth.uptimeMs();
+  running.process.ending = { how: onStop, sinceMs };
   // As a signal: a frozen process hears it when it is thawed.
   running.process
     .receive(Promise.resolve())

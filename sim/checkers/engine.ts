@@ -2,6 +2,7 @@
 import type { MachineId } from '../../src/core/machine.ts';
 import type { UnitName } from '../../src/core/unit-name.ts';
 import { isTemplate } from '../../src/core/unit-name.ts';
+import { isForgotten } from '../../src/core/roster.ts';
 import { keys } from '../../src/store/keys.ts';
 import { decodeMachineRecord } from '../../src/store/records.ts';
 import type { Chronicle, KeyChange, Moment } from '../chronicle.ts';
@@ -86,8 +87,9 @@ export const massLossHolds: Checker = {
         const mass = author === null ? null : (sights.get(author.process)?.mass ?? null);
         if (author === null || mass === null || author.basis < mass.revision || !isMajority(mass.missing.size, mass.of))
           return;
+        // A person who has a machine forgotten says that it is not to be waited for.
         const moved = lossesOf(changes).find(
-          ({ name, machine }) => mass.missing.has(machine) && isGiven(changes, name),
+          ({ name, machine }) => mass.missing.has(machine) && !isForgotten(before, machine) && isGiven(changes, name),
         );
         if (moved === undefined || author.sentAtMs - mass.sinceMs >= court.massLossHoldMs - clockErrorMsMax) return;
         court.broken(

@@ -3,6 +3,7 @@
  * Promises: one pass at a time; nothing is decided on a snapshot that lacks what this term has committed; a commit that got no
  * answer is fenced off before the next pass, so it cannot take effect after something newer.
  */
+import type { ClusterSnapshot } from '../core/cluster.ts';
 import { holdFenced } from '../core/fence/hold-fenced.ts';
 import type { SchedulePlan } from '../core/schedule/decision.ts';
 import { historiesAfter } from '../core/schedule/decision-history.ts';
@@ -37,6 +38,8 @@ const longestRetryMs = 2_000;
 const lookAgainMs = 500;
 /** The longest a leader sleeps without a pass; costs no request. */
 const idleMs = 60_000;
+/** How often the leader looks at once whether what it keeps is still as it should be: machines may come and go all the time. */
+const keepRoundsMax = 5;
 
 export interface EngineNeeds extends TermNeeds {
   /** Follows the store; run by whoever made it. */
@@ -125,11 +128,10 @@ async function onePass(needs: EngineNeeds, remembered: Remembered, signal: Abort
   const { term, sections, unused, massLoss, absences } = remembered;
   // Whether the lease has expired is for the store to say; until it answers, nothing is written.
   if (!mirror.freshness().current || !mayWrite(term, clock)) return 'again';
-  const kept = await keepOrder(needs, { term, massLoss }, signal);
-  if (kept !== 'done') return kept;
+  const snapshot = await keepOrder(needs, { term, massLoss }, signal);
+  if (snapshot === null) return 'again';
   const startedMs = clock.uptimeMs();
   const nowMs = clock.nowMs();
-  const snapshot = mirror.snapshot();
   const awaited = awaitedNow(snapshot, massLoss, nowOf(needs));
   const plan = schedule(snapshot, { sections, nowMs, awaited });
   report.passes += 1;
@@ -168,17 +170,25 @@ async function stepReleases(
   return 'done';
 }
 
-/** Writes what a leader keeps beside assignments, before anything is decided: a hold is in the store before it has an effect. */
+/**
+ * Writes what a leader keeps beside assignments, before anything is decided: a hold is in the store before it has an effect. Answers with the
+ * snapshot that lacks nothing of it, which is the one to decide on: a machine that vanishes while this is written may make a hold of it.
+ * null when that was not brought about.
+ */
 async function keepOrder(
   needs: EngineNeeds, { term, massLoss }: Pick<Remembered, 'term' | 'massLoss'>, signal: AbortSignal,
-): Promise<PassEnd> {
+): Promise<ClusterSnapshot | null> {
   const { mirror, random, log } = needs;
-  const { parts, say } = keepHouse({
-    snapshot: mirror.snapshot(), revisionOf: mirror.modRevision, massLoss, now: nowOf(needs), newName: () => randomName(random),
-  });
-  const end = await commitAll(needs, { term, commits: packCommits(parts, leaderGuard(term)) }, signal);
-  if (end === 'done') say(log);
-  return end;
+  for (let round = 0; round < keepRoundsMax; round += 1) {
+    const snapshot = mirror.snapshot();
+    const { parts, say } = keepHouse({
+      snapshot, revisionOf: mirror.modRevision, massLoss, now: nowOf(needs), newName: () => randomName(random),
+    });
+    if (parts.length === 0) return snapshot;
+    if (await commitAll(needs, { term, commits: packCommits(parts, leaderGuard(term)) }, signal) !== 'done') return null;
+    say(log);
+  }
+  return null;
 }
 
 /** Commits one after the other, and waits until the mirror knows them all. */
