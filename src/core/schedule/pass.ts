@@ -193,14 +193,16 @@ function enterHeld(pass: Pass, sections: SectionReader): void {
 }
 
 /** Enters who has which ports: units that stay as they are first, because nothing can be taken from them. */
-function enterPorts({ ledger, held }: Pass): void {
+function enterPorts({ ledger, held, wanted, untouched, fileless }: Pass): void {
   const standing: StandingUnit[] = [];
   for (const [name, ofUnit] of held) {
+    // What nobody wants any more is about to lose its assignments, on machines that are gone, too.
+    const goes = !wanted.has(name) && !untouched.has(name) && !fileless.has(name);
     for (const { machine, assignment } of ofUnit) {
       const at = ledger.places.get(machine);
       const unit = at?.units.get(name);
       if (unit !== undefined && !unit.fixed) standing.push({ unit, machine, assignment });
-      else if (at === undefined || unit !== undefined) holdAsTheyAre(ledger.ports, { unit: name, machine }, assignment);
+      else if (!goes && (at === undefined || unit !== undefined)) holdAsTheyAre(ledger.ports, { unit: name, machine }, assignment);
     }
   }
   keepPorts(ledger.ports, standing);

@@ -90,15 +90,12 @@ export function hold(book: PortBook, holder: PortHolder, port: number): void {
 /** Takes all that was given to a unit on a machine back. */
 export function release(book: PortBook, { unit, machine }: Omit<PortHolder, 'scope'>): void {
   const given = book.given.get(machine)?.get(unit);
-  if (given === undefined) return;
-  book.given.get(machine)?.delete(unit);
-  for (const port of Object.values(given.ports)) {
-    const ofMachine = book.held.get(machine);
-    const holder = ofMachine?.get(port);
-    if (holder?.unit !== unit) continue;
-    ofMachine?.delete(port);
-    leave(book, holder, port);
+  if (given === undefined) {
+    leaveGone(book, { unit, machine }); // It stood there with ports about which nothing was decided.
+    return;
   }
+  book.given.get(machine)?.delete(unit);
+  for (const port of Object.values(given.ports)) letGo(book, { unit, machine }, port);
   for (const { scope, source, before, after } of given.cursorMoves.toReversed()) {
     const cursors = cursorsOf(book, scope);
     if (cursors.get(source) !== after) continue;
@@ -107,15 +104,20 @@ export function release(book: PortBook, { unit, machine }: Omit<PortHolder, 'sco
   }
 }
 
+/** Notes that a unit does not have a port any more; nothing when it is another's. */
+export function letGo(book: PortBook, { unit, machine }: Placement, port: number): void {
+  const ofMachine = book.held.get(machine);
+  const holder = ofMachine?.get(port);
+  if (holder?.unit !== unit) return;
+  ofMachine?.delete(port);
+  leave(book, holder, port);
+}
+
 /** A unit that runs elsewhere now no longer has the ports of a machine that is gone. Answers whether that freed any. */
 export function leaveGone(book: PortBook, { unit, machine }: Placement): boolean {
-  const ofMachine = book.held.get(machine);
-  const freed = [...ofMachine ?? []].filter(([, holder]) => holder.unit === unit);
-  for (const [port, holder] of freed) {
-    ofMachine?.delete(port);
-    leave(book, holder, port);
-  }
-  return freed.length > 0;
+  const held = [...book.held.get(machine) ?? []].filter(([, holder]) => holder.unit === unit);
+  for (const [port] of held) letGo(book, { unit, machine }, port);
+  return held.length > 0;
 }
 
 /** Why somebody cannot have a port; null when it is to be had. */

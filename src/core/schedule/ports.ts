@@ -12,7 +12,7 @@ import { recordInTurn } from '../release/turns.ts';
 import type { Assignment, Placement, UnitRecord } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import type { PlannedUnit } from './ledger.ts';
-import { cursorOf, fromCursor, hold, moveCursor, rangeOf, takenBy } from './port-book.ts';
+import { cursorOf, fromCursor, hold, letGo, moveCursor, rangeOf, takenBy } from './port-book.ts';
 import type { CursorMove, GivenPorts, PortBook, PortSeeker } from './port-book.ts';
 
 /** A request that no port was found for: its range; null when its pool does not exist. */
@@ -75,13 +75,19 @@ export interface StandingUnit {
   readonly assignment: Assignment;
 }
 
-/** Enters the ports of units that stand on their machines: first all that stay, so that nobody is given a port of another. */
+/**
+ * Enters the ports of units that stand on their machines: first all that they have, so that nobody is given a port of another. What
+ * one gives up may be what another one lacks: who found nothing looks again for as long as others give something up.
+ */
 export function keepPorts(book: PortBook, standing: readonly StandingUnit[]): void {
   const owning = standing.map((each): OwningUnit => ({ ...each, owned: ownedBy(book, each) }));
-  for (const { unit, machine, owned: { kept } } of owning) {
-    for (const { port } of kept) hold(book, seekerOf(unit, machine), port);
+  for (const { unit, machine, assignment } of owning) holdAsTheyAre(book, { unit: unit.name, machine }, assignment);
+  let lacking: readonly OwningUnit[] = owning;
+  for (let before = Infinity; lacking.length < before;) {
+    before = lacking.length;
+    lacking = lacking.filter((each) => !completePorts(book, each));
   }
-  for (const each of owning) completePorts(book, each);
+  for (const each of lacking) settleForOwn(book, each);
 }
 
 /** Enters the ports of a unit that keeps them whatever it asks for: its machine is gone, or something about it cannot be read. */
@@ -125,15 +131,31 @@ function busyPorts(book: PortBook, { unit, machine }: Placement): ReadonlyMap<nu
   return new Map(conflicts.filter((conflict) => conflict.unit === unit).map(({ port, why }) => [port, why]));
 }
 
-/** Finds what a standing unit lacks. A unit for which there is nothing better keeps what it has. */
-function completePorts(book: PortBook, { unit, machine, assignment, owned }: OwningUnit): void {
+/** Finds what a standing unit lacks, and gives up what it is to have no more; false when something is not to be found. */
+function completePorts(book: PortBook, standing: OwningUnit): boolean {
+  const { unit, machine, assignment, owned } = standing;
   const seeker = seekerOf(unit, machine);
-  const record = recordOf(book, seeker);
-  const isAnew = record?.release !== assignment.release || record.restart !== assignment.restart;
-  const moves = isAnew ? 0 : assignment.portMoves;
   const found = findPorts(book, seeker, { requests: unit.section.ports, owned });
-  if (found.ok) give(book, seeker, { picks: found.picks, moves: owned.why.size > 0 ? moves + 1 : moves });
-  else if (owned.all.length === unit.section.ports.length) give(book, seeker, { picks: owned.all, moves });
+  if (!found.ok) return false;
+  const moves = movesOf(book, standing);
+  // All of them: one that it keeps may have another scope now.
+  for (const port of Object.values(assignment.ports)) letGo(book, seeker, port);
+  give(book, seeker, { picks: found.picks, moves: owned.why.size > 0 ? moves + 1 : moves });
+  return true;
+}
+
+/** A unit for which there is nothing better keeps what it has. */
+function settleForOwn(book: PortBook, standing: OwningUnit): void {
+  const { unit, machine, owned } = standing;
+  if (owned.all.length < unit.section.ports.length) return;
+  give(book, seekerOf(unit, machine), { picks: owned.all, moves: movesOf(book, standing) });
+}
+
+/** How often the ports of a unit were changed because they were in use; counted anew once it is released or started again. */
+function movesOf(book: PortBook, { unit, machine, assignment }: OwningUnit): number {
+  const record = recordOf(book, seekerOf(unit, machine));
+  const isAnew = record?.release !== assignment.release || record.restart !== assignment.restart;
+  return isAnew ? 0 : assignment.portMoves;
 }
 
 /** The record of a unit as it holds on a machine: a global unit under release changes machine by machine. */
