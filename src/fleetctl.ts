@@ -1,15 +1,11 @@
 /**
  * The program fleetctl: gives the process around it to runFleetctl.
- * Promises: nothing but wiring; the exit code is runFleetctl's.
+ * Promises: nothing but wiring; the exit code is runFleetctl's; what only some commands need is loaded when one of them
+ * asks for it, Node's own modules too: loading HTTP and TLS takes longer than all of `fleetctl version`.
  */
-import { access, readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { runFleetctl } from './cli/run.ts';
-import { createClient } from './client/client.ts';
-import { forwardToSocket } from './fleetctl/forward-socket.ts';
-import { readPieces, writePrivately } from './fleetctl/private-file.ts';
 import { processTerminal, releaseTerminal } from './fleetctl/terminal.ts';
-import { removeFile, replaceFile } from './fleetctl/replace-file.ts';
-import { runShell } from './fleetctl/run-shell.ts';
 import { systemClock } from './lib/system-clock.ts';
 import { version } from './lib/version.ts';
 
@@ -30,24 +26,22 @@ const ended = runFleetctl(process.argv.slice(2), {
   clock: systemClock,
   random: { next: Math.random },
   interrupted: interruption.signal,
-  readFile: (path) => readFile(path),
-  fileExists: (path) =>
-    access(path).then(
-      () => true,
-      () => false,
-    ),
-  replaceFile,
-  writePrivately,
-  readPieces,
-  removeFile,
-  runShell,
-  connect: createClient,
+  readFile: async (path) => (await import('node:fs/promises')).readFile(path),
+  fileExists: async (path) => existsSync(path),
+  replaceFile: async (path, text) => (await import('./fleetctl/replace-file.ts')).replaceFile(path, text),
+  writePrivately: async (path, pieces) => (await import('./fleetctl/private-file.ts')).writePrivately(path, pieces),
+  async *readPieces(path) {
+    yield* (await import('./fleetctl/private-file.ts')).readPieces(path);
+  },
+  removeFile: async (path) => (await import('./fleetctl/replace-file.ts')).removeFile(path),
+  runShell: async (command, signal) => (await import('./fleetctl/run-shell.ts')).runShell(command, signal),
+  connect: async (options) => (await import('./client/client.ts')).createClient(options),
   openSsh: async (destination, options, signal) => {
     const needs = { clock: systemClock, terminal: processTerminal, agent: process.env['SSH_AUTH_SOCK'] ?? '' };
     return (await import('./ssh/open.ts')).createOpenSsh(needs)(destination, options, signal);
   },
-  forwardToSocket: (path, signal) => forwardToSocket(path, process, signal),
-  // Loaded only when asked for: gRPC and the API double the time fleetctl takes to start.
+  forwardToSocket: async (path, signal) =>
+    (await import('./fleetctl/forward-socket.ts')).forwardToSocket(path, process, signal),
   openEtcdDriver: async (options, signal) =>
     (await import('./fleetctl/etcd-driver.ts')).openEtcdDriver(options, signal),
 });

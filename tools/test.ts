@@ -87,7 +87,7 @@ const stages: readonly (readonly Part[])[] = [
   [
     { name: 'import table', quick: true,
       run: (output) => node({ args: [bin('depcruise'), '--config', 'tools/imports.config.mjs', '--output-type', 'err', 'src', 'sim'] }, output) },
-    { name: 'tidy', quick: true, run: (output) => nodeTests({ args: ['tools/tidy.test.ts'] }, output) },
+    { name: 'tidy', quick: true, run: (output) => nodeTests({ args: ['tools/*.test.ts'] }, output) },
   ],
   [{ name: 'unit and contract tests', quick: true, needs: missing('cc', 'make'),
     run: async (output) => nodeTests({

@@ -52,7 +52,7 @@ async function openApi(environment: Environment, how: How, signal: AbortSignal):
   const log = createLog('fleetctl', flags.isOn('debug') ? 'debug' : 'warning', (line) =>
     environment.stderr.write(`${line}\n`),
   );
-  const client = environment.connect({ ...options, clock: environment.clock, random: environment.random, log });
+  const client = await environment.connect({ ...options, clock: environment.clock, random: environment.random, log });
   if (!flags.given('etcd-key-prefix')) return success(client);
 
   const answer = await keyPrefixOf(client, signal);

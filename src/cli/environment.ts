@@ -55,7 +55,7 @@ export interface Environment {
   /** Passes standard input to a unix socket and its answer to standard output, until the socket's side ends. */
   forwardToSocket(path: string, signal: AbortSignal): Promise<void>;
   /** Makes a client of the HTTP API; nothing is dialled yet. */
-  connect(options: ClientOptions): FleetClient;
+  connect(options: ClientOptions): Promise<FleetClient>;
   /**
    * Makes a client that works on etcd without any fleetd; absent where that driver is not built in. Rejects, when etcd
    * does not answer, with an Error whose message is one line for people.

@@ -99,7 +99,7 @@ export function createFakeTerminal(socketPath: string): FakeTerminal {
           commands.push(command);
           return command === 'false' ? '"false" ended with exit status 1' : null;
         },
-        connect: createClient,
+        connect: async (options) => createClient(options),
         openSsh: () => Promise.reject(new SshFailure('this test has no SSH')),
         forwardToSocket: () => Promise.reject(new Error('this test has no such socket')),
         ...changes,

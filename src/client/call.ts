@@ -6,7 +6,6 @@
  */
 import { request as requestClear } from 'node:http';
 import type { IncomingMessage } from 'node:http';
-import { request as requestSecure } from 'node:https';
 import { isIP } from 'node:net';
 import type { Log } from '../lib/log.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -127,16 +126,17 @@ function serverName({ host }: Endpoint): string {
 }
 
 /** Sends a call to one endpoint and waits for the head of its answer. */
-function attempt(
+async function attempt(
   needs: CallerNeeds,
   to: { readonly call: Call; readonly endpoint: Endpoint },
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   const { call, endpoint } = to;
+  // TLS is loaded for those who use it: it takes longer to load than a list takes to come over a socket.
+  const send = endpoint.secure ? (await import('node:https')).request : requestClear;
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     let sent = false;
-    const send = endpoint.secure ? requestSecure : requestClear;
     const request = send({
       ...(endpoint.socketPath === null
         ? { host: endpoint.host, port: endpoint.port, ...needs.tls }

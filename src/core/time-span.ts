@@ -15,7 +15,7 @@ const spanUnitOf: ReadonlyMap<string, number> = new Map(
 /** A time span in microseconds, Infinity for "infinity"; a number without unit is seconds. */
 export function timeSpanMicroseconds(text: string): number | null {
   if (text.trim() === 'infinity') return Number.POSITIVE_INFINITY;
-  const pattern = /\s*(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-zµμ]*)\s*/y;
+  const pattern = /\s*(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z\u00b5\u03bc]*)\s*/y;
   let microseconds = 0;
   let at = 0;
   while (at < text.length) {
