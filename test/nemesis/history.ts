@@ -1,10 +1,8 @@
 /**
- * What happened in a run, as data: lives of processes, requests of people, faults. The verdict is a function of it.
+ * What happened in a run, as data: lives of processes, requests of people, faults, and how the cluster stands in the end. The verdict is a
+ * function of it.
  * Promises: all times are those of one host's clock, ms since the epoch.
  */
-
-/** Whether a unit may go on running on a machine the cluster has lost (keep) or stops by itself before it starts elsewhere (stop). */
-export type UnitKind = 'keep' | 'stop';
 
 /** One process of a unit, from its first to its last heartbeat. */
 export interface Life {
@@ -13,17 +11,27 @@ export interface Life {
   readonly pid: number;
   readonly fromMs: number;
   readonly untilMs: number;
+  /** Which release its file is of; 0 for the first one, and where nothing is released. */
+  readonly version: number;
 }
 
-/** What a person can ask of a unit here. */
-export type Verb = 'start' | 'stop' | 'restart' | 'destroy';
+/** What a person can ask of a unit here, of a template, and of a machine. */
+export type UnitVerb = 'start' | 'stop' | 'restart' | 'destroy';
+export type TemplateVerb = 'scale' | 'release';
+export type MachineVerb = 'drain' | 'undrain' | 'cordon' | 'uncordon';
+export type Verb = UnitVerb | TemplateVerb | MachineVerb;
 
 /** One request, and whether fleetctl said that it was accepted. */
 export interface Request {
-  readonly unit: string;
+  /** A unit, a template or a machine. */
+  readonly subject: string;
   readonly verb: Verb;
+  /** How many instances a scale asks for, which version a release brings; 0 for everything else. */
+  readonly amount: number;
   readonly atMs: number;
   readonly accepted: boolean;
+  /** Of a release: when it was seen to be over; null before. Others take effect at once, or not at all. */
+  readonly overMs: number | null;
 }
 
 /** A fault that took effect. */
@@ -40,18 +48,34 @@ export interface Fault {
   readonly evidence: string;
 }
 
-/** Seen by the kernel: a process found its unit's lock held by another. */
-export interface Overlap {
+/** Seen by the kernel: a process found its unit's lock held, or its port in use on its machine. */
+export interface Collision {
   readonly unit: string;
   readonly machine: string;
   readonly atMs: number;
+}
+
+/** How a release stands, as fleetctl says. */
+export interface ReleaseEnd {
+  readonly template: string;
+  readonly state: 'rolling' | 'rolling-back' | 'held' | 'done' | 'rolled-back';
+  readonly why: string;
+}
+
+/** How a machine stands, as fleetctl says. */
+export interface MachineEnd {
+  readonly machine: string;
+  readonly state: 'up' | 'cordoned' | 'draining' | 'drained' | 'lost' | 'left';
 }
 
 export interface History {
   readonly lives: readonly Life[];
   readonly requests: readonly Request[];
   readonly faults: readonly Fault[];
-  readonly overlaps: readonly Overlap[];
+  readonly overlaps: readonly Collision[];
+  readonly portClashes: readonly Collision[];
+  readonly releases: readonly ReleaseEnd[];
+  readonly machines: readonly MachineEnd[];
   /** When the lives were read: a life whose last heartbeat is close to it goes on. */
   readonly readAtMs: number;
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runNemesis } from './run.ts';
 
-test('two minutes of faults of every kind break no promise, while people start, stop, restart and destroy units', async (context) => {
+test('two minutes of faults of every kind break no promise, while people start, scale, release, drain and destroy', async (context) => {
   const result = await runNemesis({
     seed: 20, minutes: 2, lab: process.env['FLEET_TEST_LAB'] ?? 'nem', log: (line) => context.diagnostic(line),
   });

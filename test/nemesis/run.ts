@@ -5,9 +5,10 @@
  */
 import { seededRandom, type Random } from '../../src/lib/random.ts';
 import { createDriver } from './driver.ts';
-import { faultKinds, type Torment } from './faults.ts';
+import { faultKinds } from './faults.ts';
 import type { Fault, History } from './history.ts';
-import { readLives, readOverlaps } from './holder.ts';
+import { readCollisions, readLives } from './holder.ts';
+import type { Torment } from './torment.ts';
 import { clock, violations } from './verdict.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -40,7 +41,7 @@ export async function runNemesis(options: NemesisOptions): Promise<NemesisResult
     const working = driver.run(stop.signal);
     const faults: Fault[] = [];
     try {
-      await inflictAll({ world, random, hold: pause }, { faults, endMs: Date.now() + options.minutes * 60_000, log: options.log });
+      await inflictAll({ world, random, hold: pause, driver }, { faults, endMs: Date.now() + options.minutes * 60_000, log: options.log });
     } finally {
       stop.abort();
       await working;
@@ -48,7 +49,8 @@ export async function runNemesis(options: NemesisOptions): Promise<NemesisResult
     await world.whole();
     await driver.settle();
     const history = await settled(world, async () => ({
-      faults, requests: driver.requests, lives: await readLives(world.folder), overlaps: await readOverlaps(world.folder), readAtMs: Date.now(),
+      faults, ...await driver.look(), requests: driver.requests, lives: await readLives(world.folder),
+      overlaps: await readCollisions(world.folder, 'overlaps'), portClashes: await readCollisions(world.folder, 'clashes'), readAtMs: Date.now(),
     }), pause);
     return { violations: violations(history), summary: summaryOf(options, history) };
   } finally {
@@ -97,14 +99,17 @@ function shuffled(names: readonly string[], random: Random): readonly string[] {
 }
 
 function summaryOf({ seed, minutes }: NemesisOptions, history: History): readonly string[] {
-  const { faults, requests, lives, overlaps } = history;
+  const { faults, requests, lives, overlaps, releases } = history;
   const counts = Object.keys(faultKinds).map((kind) => `  ${String(faults.filter((fault) => fault.kind === kind).length).padStart(4)}  ${kind}`);
-  const accepted = requests.filter((request) => request.accepted).length;
+  const accepted = requests.filter((request) => request.accepted);
+  const byVerb = [...new Set(requests.map(({ verb }) => verb))].sort()
+    .map((verb) => `${accepted.filter((request) => request.verb === verb).length} ${verb}`);
   const durationS = Math.round((history.readAtMs - (faults[0]?.fromMs ?? history.readAtMs)) / 1_000);
   return [
     `seed ${seed}, ${minutes} minutes asked for, ${durationS} s with the return to peace`,
     `${faults.length} faults:`, ...counts,
-    `${requests.length} requests, ${accepted} accepted; ${lives.length} processes`,
+    `${requests.length} requests, ${accepted.length} accepted (${byVerb.join(', ')}); ${lives.length} processes`,
+    `releases in the end: ${releases.map(({ template, state }) => `${template} ${state}`).join(', ')}`,
     `${overlaps.length} processes began while another of their unit still ran, as units may that go on on lost machines`,
   ];
 }

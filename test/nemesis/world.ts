@@ -4,15 +4,15 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { must, until, type CommandResult } from '../functional/lab/command.ts';
 import { bootMachines } from '../functional/lab/fleet-machines.ts';
 import { labCache, openLab, type Lab } from '../functional/lab/lab.ts';
 import type { Machine } from '../functional/lab/machine.ts';
-import type { UnitKind } from './history.ts';
-import { folderInMachine, holderScript, makeFolders, unitText } from './holder.ts';
+import { makeFolders } from './holder.ts';
+import { firstFiles, folderInMachine } from './templates.ts';
 
 const members = [
   { name: 'n1', id: '10000000000000000000000000000001', address: '10.58.7.1' },
@@ -68,12 +68,11 @@ const fakeClock = [
 export async function openWorld(name: string): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'fleet-nemesis-'));
   await makeFolders(folder);
-  await writeFile(join(folder, 'holder'), holderScript, { mode: 0o755 });
   const lab = await openLab({ name, gateway: etcdAddresses[0], cacheDirectory: labCache(process.env) });
   for (const address of etcdAddresses.slice(1)) await must([...lab.inHub, 'ip', 'addr', 'add', `${address}/16`, 'dev', 'fleet0']);
   const etcd = etcdAddresses.map((address, index) => etcdMember(lab, { address, index, directory: join(folder, `etcd-${index}`) }));
   for (const member of etcd) member.start();
-  const units = (['keep', 'stop'] satisfies readonly UnitKind[]).map((kind) => [`root/${kind}@.service`, unitText(kind)] as const);
+  const units = [...firstFiles].map(([name, text]) => [`root/${name}`, text] as const);
   const machines = await bootMachines(lab, members.map((member) => ({
     ...member, conf: configuration(member.address), binds: [[folder, folderInMachine, 'rw'], [fakeClockFolder, '/opt/faketime', 'ro']],
     files: { 'etc/systemd/system/fleet.service.d/clock.conf': fakeClock, ...Object.fromEntries(units) },
@@ -117,7 +116,7 @@ function etcdMember(lab: Lab, { address, index, directory }: { address: string; 
     pause: () => void child?.kill('SIGSTOP'),
     resume: () => void child?.kill('SIGCONT'),
     async kill() {
-      if (child === null) return;
+      if (child === null || child.exitCode !== null || child.signalCode !== null) return;
       const gone = once(child, 'exit');
       child.kill('SIGKILL');
       await gone;

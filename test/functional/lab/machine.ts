@@ -43,6 +43,8 @@ export interface Machine extends MachinePlan {
   /** Orderly power-off, waits for its end; the disk stays. */
   powerOff(): Promise<void>;
   running(): Promise<boolean>;
+  /** Stops its pid 1 alone (SIGSTOP) while `work` runs: systemd hangs, everything else goes on. Returns the state the kernel said pid 1 was in. */
+  freeze(work: () => Promise<unknown>): Promise<string>;
   /** Pulls the network cable, and plugs it in again. */
   cut(): Promise<void>;
   join(): Promise<void>;
@@ -106,6 +108,10 @@ export async function createMachine(plan: MachinePlan, place: LabPlace): Promise
       await ended();
     },
     running: async () => init !== null && processIsAlive(init),
+    async freeze(work) {
+      if (init === null) throw new Error(`machine ${plan.name} is not running`);
+      return frozen(init, work);
+    },
     cut: async () => void (await must([...inHub, 'ip', 'link', 'set', cable, 'down'])),
     join: async () => void (await must([...inHub, 'ip', 'link', 'set', cable, 'up'])),
     async destroy() {
@@ -173,6 +179,18 @@ async function findInit(nspawn: number): Promise<number | null> {
     }
   }
   return null;
+}
+
+/** Stops a process while `work` runs; returns the state the kernel said it was in. */
+async function frozen(pid: number, work: () => Promise<unknown>): Promise<string> {
+  process.kill(pid, 'SIGSTOP');
+  try {
+    const state = await until(async () => /^State:\s*(T .*)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1], `process ${pid} is stopped`);
+    await work();
+    return state;
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
 }
 
 async function processIsAlive(pid: number): Promise<boolean> {
