@@ -221,3 +221,35 @@ test('a call made while there is no connection gives up after a bounded time, sa
   ending.abort();
   await running;
 });
+
+test('a peer that hangs is found out while nobody asks anything of it, and one that is at work on a call is not', () =>
+  withPeer({}, async (peer, clock) => {
+    let doubts = 0;
+    const link = createBusLink([{ path: peer.path, direct: true }], {
+      clock, random: seededRandom(1), log: createLog('runner', 'error', () => undefined), onSignal: () => undefined,
+      onDoubt: () => {
+        doubts += 1;
+      },
+    });
+    const ending = new AbortController();
+    const running = link.run(ending.signal);
+    const long = link.call({ ...call('Reload'), waitMsMax: 60_000 }, signal);
+    await peer.received(1);
+    await clock.advance(30_000);
+    assert.equal(peer.calls.length, 1, 'nothing was asked meanwhile');
+    peer.answer(first(peer), 'done');
+    assert.deepEqual(await long, ['done']);
+
+    await clock.advance(10_000);
+    await peer.received(2);
+    const ping = peer.calls[1] ?? first(peer);
+    peer.answer(ping, 'here');
+    await clock.runUntil(() => clock.sleepers() > 0, 1);
+    await clock.advance(10_000);
+    await peer.received(3);
+    assert.equal(doubts, 1, 'connected all the time');
+    await clock.advance(10_000);
+    assert.equal(doubts, 2, 'the connection has ended');
+    ending.abort();
+    await running;
+  }));

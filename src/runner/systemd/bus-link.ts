@@ -1,19 +1,24 @@
 /**
  * A connection to systemd that comes back: run() keeps one open, trying its addresses in order, and tells when it is new.
  * Promises: at most one connection at a time; a call made while there is none waits a bounded time for one; onDoubt() is called
- * when a connection is lost and when there is a new one: nothing heard before is sure any more.
+ * when a connection is lost and when there is a new one: nothing heard before is sure any more. A peer that hangs while nobody
+ * asks anything of it is found out, too: its connection ends.
  */
 import { createBackoff } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import { RunnerUnavailable } from '../runner.ts';
-import { connectBus } from './bus-connection.ts';
+import { BusError, connectBus } from './bus-connection.ts';
 import type { BusAddress, BusCall, BusConnection } from './bus-connection.ts';
 import type { BusFrame } from './bus-frames.ts';
 
 /** Delays between attempts to connect. systemd is away for some 50 ms when it re-executes itself. */
 const RECONNECT_MS = { firstMs: 50, maxMs: 5_000 } as const;
+/** How often a peer is asked whether it is there, when nothing else is asked of it: a systemd that hangs sends no signal that says so. */
+const PING_EVERY_MS = 10_000;
+/** How long it may take to say so. A systemd that reads all its unit files again answers nobody meanwhile. */
+const PING_MS_MAX = 10_000;
 /** How long a call waits for a connection before it gives up. */
 const CONNECTION_WAIT_MS_MAX = 5_000;
 
@@ -35,6 +40,7 @@ export interface BusLink {
 export function createBusLink(addresses: readonly BusAddress[], needs: BusLinkNeeds): BusLink {
   let current: BusConnection | null = null;
   let lastFailure = 'not connected yet';
+  const underWay = { calls: 0 };
   const waiters = new Set<(connection: BusConnection) => void>();
 
   /** Opens the first address that answers. Throws RunnerUnavailable naming all of them. */
@@ -57,10 +63,14 @@ export function createBusLink(addresses: readonly BusAddress[], needs: BusLinkNe
     current = connection;
     needs.onDoubt();
     for (const waiter of waiters) waiter(connection);
+    const over = new AbortController();
+    const pinging = keepPinging(connection, { clock: needs.clock, underWay }, over.signal);
     try {
       if (signal.aborted) close();
       lastFailure = (await connection.ended).message;
     } finally {
+      over.abort();
+      await pinging;
       signal.removeEventListener('abort', close);
       current = null;
       needs.onDoubt();
@@ -71,7 +81,7 @@ export function createBusLink(addresses: readonly BusAddress[], needs: BusLinkNe
     async call(call, signal) {
       const connection = current ?? await nextConnection(waiters, needs.clock, signal);
       if (connection === null) throw new RunnerUnavailable(`systemd: ${lastFailure}`);
-      return connection.call(call, signal);
+      return counted(underWay, () => connection.call(call, signal));
     },
     async run(signal) {
       const backoff = createBackoff(RECONNECT_MS, needs.random);
@@ -113,6 +123,40 @@ async function nextConnection(
   }
   signal.throwIfAborted();
   return connection;
+}
+
+/** How many calls wait for their answers. */
+interface UnderWay {
+  calls: number;
+}
+
+async function counted<T>(underWay: UnderWay, work: () => Promise<T>): Promise<T> {
+  underWay.calls += 1;
+  try {
+    return await work();
+  } finally {
+    underWay.calls -= 1;
+  }
+}
+
+/**
+ * Asks the peer now and then whether it is there; a missed answer ends the connection. Resolves when the signal is aborted. While a call is
+ * under way nothing is asked: it has a deadline of its own, and a systemd that is at work on it answers only afterwards.
+ */
+async function keepPinging(
+  connection: BusConnection, { clock, underWay }: { readonly clock: Clock; readonly underWay: UnderWay }, signal: AbortSignal,
+): Promise<void> {
+  const ping = { ...systemd, interface: 'org.freedesktop.DBus.Peer', member: 'Ping', waitMsMax: PING_MS_MAX };
+  while (!signal.aborted) {
+    await clock.sleep(PING_EVERY_MS, signal).catch(() => undefined);
+    if (signal.aborted || underWay.calls > 0) continue;
+    try {
+      await connection.call(ping, signal);
+    } catch (error) {
+      // Whoever refuses to answer is there; everything else means that the connection is over.
+      if (!(error instanceof BusError)) return;
+    }
+  }
 }
 
 const bus = {
