@@ -54,13 +54,13 @@ export async function lossyLink({ world, random, hold }: Torment): Promise<Effec
   return { takes: [machine.name], fences: false, evidence: `${machine.name}: ${dropped} packets lost, ${delayed} times held back` };
 }
 
-/** Packets that leave a machine wait in a queue that is never empty: ping fills it, and tells how late they are. */
+/** Packets that leave a machine wait in a queue that is never empty: ping alone is more than it lets through, and tells how late they are. */
 export async function slowLink({ world, random }: Torment): Promise<Effect> {
   const machine = pick(random, world.machines);
   const inside = networkOf(world, machine);
   let told = '';
   try {
-    await must([...inside, 'tc', 'qdisc', 'add', 'dev', 'host0', 'root', 'tbf', 'rate', '128kbit', 'burst', '2kb', 'latency', '1500ms']);
+    await must([...inside, 'tc', 'qdisc', 'add', 'dev', 'host0', 'root', 'tbf', 'rate', '100kbit', 'burst', '2kb', 'latency', '1500ms']);
     told = (await machine.exec(['ping', '-q', '-i', '0.1', '-s', '1400', '-w', String(longMs / 2_000), world.lab.gateway])).stdout;
   } finally {
     await run([...inside, 'tc', 'qdisc', 'del', 'dev', 'host0', 'root']);
