@@ -67,5 +67,6 @@ export async function slowLink({ world, random }: Torment): Promise<Effect> {
   }
   const [, averageMs = 0, mostMs = 0] = /rtt min\/avg\/max\/mdev = ([\d.]+)\/([\d.]+)\/([\d.]+)\//.exec(told)?.slice(1).map(Number) ?? [];
   if (averageMs < 200) throw new Error(`${machine.name}: packets were not late: ${told}`);
-  return { takes: [machine.name], fences: false, evidence: `${machine.name}: packets came back after ${Math.round(averageMs)} ms, ${Math.round(mostMs)} at most` };
+  const late = `packets came back after ${Math.round(averageMs)} ms, ${Math.round(mostMs)} at most`;
+  return { takes: [machine.name], fences: false, evidence: `${machine.name}: ${late}` };
 }

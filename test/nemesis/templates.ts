@@ -21,7 +21,9 @@ const templates: Readonly<Record<string, { readonly kind: UnitKind; readonly sec
 };
 
 /** Templates whose instances people start and stop one by one, and those they scale and release. */
-export const singleUnits: readonly string[] = [...[1, 2, 3, 4, 5, 6].map((number) => `keep@${number}.service`), ...[1, 2, 3].map((number) => `stop@${number}.service`)];
+export const singleUnits: readonly string[] = [
+  ...[1, 2, 3, 4, 5, 6].map((number) => `keep@${number}.service`), ...[1, 2, 3].map((number) => `stop@${number}.service`),
+];
 export const releasedTemplates: readonly string[] = ['surge@.service', 'place@.service'];
 
 /** "surge@.service" for "surge@4.service". */
