@@ -7,7 +7,7 @@ import { calm } from './fate.ts';
 import type { Single } from './fate.ts';
 import type { Scenario, SimEvent } from './scenario.ts';
 import { simulate } from './simulate.ts';
-import type { Breach } from './run.ts';
+import type { RunResult } from './simulate.ts';
 
 /**
  * A story of two machines: units come, change, move with a machine that leaves, and go. Dice choose units of the
@@ -38,24 +38,15 @@ const story: Scenario = {
 /** How a call may go wrong. */
 export const singleKinds: readonly Single['kind'][] = ['fails before', 'fails after', 'dies before', 'dies after'];
 
-export interface EveryCall {
-  readonly calls: number;
-  readonly runs: number;
-  readonly breaches: readonly (Single & { readonly breach: Breach })[];
+/** Tells the story, with one call that goes wrong or none. */
+export function tellStory(single: Single | null, write?: (line: string) => void): Promise<RunResult> {
+  return simulate(story, { ...(single === null ? {} : { single }), ...(write === undefined ? {} : { write }) });
 }
 
-/** Tells the story once for every call, each time with the next way to fail, or with all four of them. */
-export async function everyCall(allKinds: boolean): Promise<EveryCall> {
-  const breaches: (Single & { readonly breach: Breach })[] = [];
-  const calls = (await simulate(story)).callsInTrouble;
-  let runs = 0;
-  for (let number = 1; number <= calls; number += 1) {
+/** Every call of a story with so many of them, each with the next way to go wrong, or with all four. */
+export function singlesOf(calls: number, allKinds: boolean): readonly Single[] {
+  return Array.from({ length: calls }, (_, index) => index + 1).flatMap((number) => {
     const turn = number % singleKinds.length;
-    for (const kind of allKinds ? singleKinds : singleKinds.slice(turn, turn + 1)) {
-      const { breach } = await simulate(story, { single: { number, kind } });
-      runs += 1;
-      if (breach !== null) breaches.push({ number, kind, breach });
-    }
-  }
-  return { calls, runs, breaches };
+    return (allKinds ? singleKinds : singleKinds.slice(turn, turn + 1)).map((kind) => ({ number, kind }));
+  });
 }

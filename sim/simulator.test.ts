@@ -5,28 +5,29 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { everyCall } from './every-call.ts';
+import { runTasks } from '../tools/simulation/threads.ts';
+import { singlesOf, tellStory } from './every-call.ts';
 import { scenarioOf } from './scenario.ts';
-import { cutScenario, replayArguments, shorten, wholeRun } from './shorten.ts';
+import { cutScenario, shorten } from './shorten.ts';
 import { simulate } from './simulate.ts';
+import { replayOf } from './task.ts';
+import type { SimTask } from './task.ts';
 
 /** Seeds that run with every test. */
 const seedsMax = 200;
 
-/** What has to be said of a seed; empty when it kept every promise. */
-async function complaint(seed: number): Promise<readonly string[]> {
-  const { breach } = await simulate(scenarioOf(seed));
-  if (breach === null) return [];
-  return [
-    `seed ${String(seed)} broke ${breach.checker}: ${breach.what}; replay: npm run sim -- ${replayArguments(seed, wholeRun)}`,
-  ];
-}
-
-async function complaints(seeds: Iterable<number>): Promise<readonly string[]> {
+/** Runs all of them; what has to be said of those that broke a promise. */
+async function complaints(tasks: readonly SimTask[]): Promise<readonly string[]> {
   const found: string[] = [];
-  for (const seed of seeds) found.push(...(await complaint(seed)));
+  await runTasks(tasks, {
+    onRun(task, { breach }) {
+      if (breach !== null) found.push(`broke ${breach.checker}: ${breach.what}; replay: ${replayOf(task)}`);
+    },
+  });
   return found;
 }
+
+const seedsOf = (numbers: readonly number[]): readonly SimTask[] => numbers.map((seed) => ({ seed }));
 
 describe('a simulated cluster', () => {
   test('is the same, byte for byte, when it is run again', async () => {
@@ -48,17 +49,18 @@ describe('a simulated cluster', () => {
     const lines = readFileSync(new URL('seeds.txt', import.meta.url), 'utf8')
       .split('\n')
       .filter((line) => /^\d/.test(line));
-    assert.deepEqual(await complaints(lines.map((line) => Number.parseInt(line, 10))), []);
+    assert.deepEqual(await complaints(seedsOf(lines.map((line) => Number.parseInt(line, 10)))), []);
   });
 
   test(`keeps every promise with ${String(seedsMax)} seeds`, async () => {
-    assert.deepEqual(await complaints(Array.from({ length: seedsMax }, (_, index) => index + 1)), []);
+    assert.deepEqual(await complaints(seedsOf(Array.from({ length: seedsMax }, (_, index) => index + 1))), []);
   });
 
   test('keeps every promise when any single call to the store or to a runner fails, or is the last of its process', async () => {
-    const { calls, breaches } = await everyCall(false);
-    assert.deepEqual(breaches, []);
-    assert.ok(calls > 150, `the story makes ${String(calls)} calls`);
+    const { breach, callsInTrouble } = await tellStory(null);
+    assert.equal(breach, null);
+    assert.ok(callsInTrouble > 150, `the story makes ${String(callsInTrouble)} calls`);
+    assert.deepEqual(await complaints(singlesOf(callsInTrouble, false).map((single) => ({ single }))), []);
   });
 
   test('does not fail for a reason that shortening loses', async () => {

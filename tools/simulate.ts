@@ -5,47 +5,70 @@
  *   npm run sim -- --seeds 1..500                                 many
  *   npm run sim -- --hours 24 [--from 1]                          seeds until so many hours have been simulated
  *   npm run sim -- --every-call                                   each call of a story fails once, in four ways
+ *   npm run sim -- --call 17 --how 'dies after' [--trace]         the same story, with one call that goes wrong
  * Promises: exits non-zero when a promise was broken; a failing seed is made short before it is shown.
  */
 import { parseArgs } from 'node:util';
-import { everyCall } from '../sim/every-call.ts';
+import { singleKinds, singlesOf, tellStory } from '../sim/every-call.ts';
+import type { Breach } from '../sim/run.ts';
 import { scenarioOf } from '../sim/scenario.ts';
 import { cutScenario, replayArguments, shorten, wholeRun } from '../sim/shorten.ts';
 import type { Cut } from '../sim/shorten.ts';
 import { simulate } from '../sim/simulate.ts';
-import type { Breach } from '../sim/run.ts';
+import type { RunResult } from '../sim/simulate.ts';
+import { replayOf } from '../sim/task.ts';
+import type { SimTask } from '../sim/task.ts';
+import { runTasks } from './simulation/threads.ts';
 
 /** Lines of a failing run that are printed without --trace. */
 const traceLinesMax = 120;
 const hourMs = 3_600_000;
-
-const { values: options } = parseArgs({
-  options: {
-    seed: { type: 'string' },
-    seeds: { type: 'string' },
-    hours: { type: 'string' },
-    from: { type: 'string', default: '1' },
-    events: { type: 'string' },
-    calm: { type: 'boolean', default: false },
-    trace: { type: 'boolean', default: false },
-    'every-call': { type: 'boolean', default: false },
-  },
-});
+/** Runs between two lines that say how far it has come. */
+const progressRuns = 100;
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+/** What is wrong with the command line, in one line. */
+class UsageError extends Error {}
+
+const { values: options } = parseOptions();
+
+function parseOptions(): { readonly values: Readonly<Record<string, string | boolean | undefined>> } {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
+  const known = {
+    seed: text, seeds: text, hours: text, from: text, events: text, call: text, how: text, calm: flag, trace: flag, 'every-call': flag,
+  };
+  try {
+    return parseArgs({ options: known });
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    process.exit(2);
+  }
+}
+
+/** A whole number that is at least 1. */
+function numberOf(name: string, text: unknown): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 1) throw new UsageError(`--${name}: "${String(text)}" is not a whole number from 1 on`);
+  return number;
+}
 
 function say({ checker, what, atMs }: Breach): string {
   return `BROKEN ${checker} at ${(atMs / 1_000).toFixed(3)}s: ${what}`;
 }
 
-/** Runs one seed; answers how long it was, and whether all promises were kept. */
-async function runSeed(seed: number, cut: Cut): Promise<{ readonly lengthMs: number; readonly kept: boolean }> {
+/** Runs one seed; answers whether all promises were kept. */
+async function runSeed(seed: number, cut: Cut): Promise<boolean> {
   const scenario = cutScenario(scenarioOf(seed), cut);
-  const result = await simulate(scenario, options.trace ? { write: print } : {});
-  if (result.breach === null) return { lengthMs: result.lengthMs, kept: true };
-  print(`seed ${String(seed)}: ${say(result.breach)}`);
-  if (!options.trace) await show(seed, cut.events === null ? await shorten(scenario, result.breach) : cut);
-  return { lengthMs: result.lengthMs, kept: false };
+  const { breach, lengthMs } = await simulate(scenario, options['trace'] === true ? { write: print } : {});
+  if (breach === null) {
+    print(`seed ${String(seed)}: every promise was kept for ${(lengthMs / 60_000).toFixed(1)} simulated minutes`);
+    return true;
+  }
+  print(`seed ${String(seed)}: ${say(breach)}`);
+  if (options['trace'] !== true) await show(seed, cut.events === null ? await shorten(scenario, breach) : cut);
+  return false;
 }
 
 /** Prints the end of a failing run, and how to see all of it. */
@@ -57,49 +80,72 @@ async function show(seed: number, cut: Cut): Promise<void> {
   print(`replay: npm run sim -- ${replayArguments(seed, cut)} --trace`);
 }
 
-/** Seeds of a range, or from one on until the time has been simulated. */
-async function runMany(first: number, isEnough: (seed: number, lengthMs: number) => boolean): Promise<boolean> {
+/** Runs many tasks on all processors and says how it went; answers whether all promises were kept. */
+async function runMany(tasks: (lengthMs: () => number) => Iterable<SimTask>): Promise<boolean> {
   const startedMs = performance.now();
-  let [seed, lengthMs, broken] = [first, 0, 0];
-  for (; !isEnough(seed, lengthMs); seed += 1) {
-    const run = await runSeed(seed, wholeRun);
-    lengthMs += run.lengthMs;
-    if (!run.kept) broken += 1;
-    if ((seed - first + 1) % 100 === 0)
-      print(`${String(seed - first + 1)} seeds, ${(lengthMs / hourMs).toFixed(1)} simulated hours`);
-  }
+  const broken: { readonly task: SimTask; readonly breach: Breach }[] = [];
+  let [runs, lengthMs] = [0, 0];
+  const onRun = (task: SimTask, result: RunResult): void => {
+    runs += 1;
+    lengthMs += result.lengthMs;
+    if (result.breach !== null) {
+      broken.push({ task, breach: result.breach });
+      print(`${'seed' in task ? `seed ${String(task.seed)}: ` : ''}${say(result.breach)}; replay: ${replayOf(task)}`);
+    }
+    if (runs % progressRuns === 0) print(`${String(runs)} runs, ${(lengthMs / hourMs).toFixed(1)} simulated hours`);
+  };
+  await runTasks(tasks(() => lengthMs), { onRun });
   const minutes = (performance.now() - startedMs) / 60_000;
   const hours = lengthMs / hourMs;
   print(
-    `${String(seed - first)} seeds, ${hours.toFixed(1)} simulated hours in ${minutes.toFixed(1)} minutes ` +
-      `(${(hours / minutes).toFixed(0)} hours per minute), ${String(broken)} seeds broke a promise`,
+    `${String(runs)} runs, ${hours.toFixed(1)} simulated hours in ${minutes.toFixed(1)} minutes ` +
+      `(${(hours / minutes).toFixed(0)} hours per minute), ${String(broken.length)} broke a promise`,
   );
-  return broken === 0;
+  const first = broken.find(({ task }) => 'seed' in task);
+  if (first !== undefined && 'seed' in first.task) await runSeed(first.task.seed, wholeRun);
+  return broken.length === 0;
+}
+
+function* seedsFrom(first: number, goesOn: (seed: number) => boolean): Generator<SimTask> {
+  for (let seed = first; goesOn(seed); seed += 1) yield { seed };
 }
 
 async function runEveryCall(): Promise<boolean> {
-  const { breaches, runs, calls } = await everyCall(true);
-  for (const { number, kind, breach } of breaches) print(`call ${String(number)} ${kind}: ${say(breach)}`);
-  print(`${String(calls)} calls, ${String(runs)} runs, ${String(breaches.length)} broke a promise`);
-  return breaches.length === 0;
+  const { callsInTrouble } = await tellStory(null);
+  return runMany(() => singlesOf(callsInTrouble, true).map((single): SimTask => ({ single })));
+}
+
+async function runCall(): Promise<boolean> {
+  const kind = singleKinds.find((one) => one === options['how']);
+  if (kind === undefined) throw new UsageError(`--how: "${String(options['how'])}" is none of ${singleKinds.join(', ')}`);
+  const { breach } = await tellStory({ number: numberOf('call', options['call']), kind }, options['trace'] === true ? print : undefined);
+  print(breach === null ? 'every promise was kept' : say(breach));
+  return breach === null;
 }
 
 async function main(): Promise<boolean> {
-  if (options['every-call']) return runEveryCall();
-  if (options.seeds !== undefined) {
-    const [first = 1, last = first] = options.seeds.split('..').map(Number);
-    return runMany(first, (seed) => seed > last);
+  if (options['every-call'] === true) return runEveryCall();
+  if (options['call'] !== undefined) return runCall();
+  const first = numberOf('from', options['from'] ?? 1);
+  if (options['seeds'] !== undefined) {
+    const range = /^(\d+)\.\.(\d+)$/.exec(String(options['seeds']));
+    if (range === null) throw new UsageError(`--seeds: "${String(options['seeds'])}" is not of the form FIRST..LAST`);
+    const [from, to] = [numberOf('seeds', range[1]), numberOf('seeds', range[2])];
+    return runMany(() => seedsFrom(from, (seed) => seed <= to));
   }
-  if (options.hours !== undefined) {
-    const wantedMs = Number(options.hours) * hourMs;
-    return runMany(Number(options.from), (_seed, lengthMs) => lengthMs >= wantedMs);
+  if (options['hours'] !== undefined) {
+    const wantedMs = Number(options['hours']) * hourMs;
+    if (!(wantedMs > 0)) throw new UsageError(`--hours: "${String(options['hours'])}" is not a number of hours`);
+    return runMany((lengthMs) => seedsFrom(first, () => lengthMs() < wantedMs));
   }
-  const seed = Number(options.seed ?? options.from);
-  const events = options.events?.split(',').map(Number) ?? null;
-  const { kept, lengthMs } = await runSeed(seed, { events, calm: options.calm });
-  if (kept)
-    print(`seed ${String(seed)}: every promise was kept for ${(lengthMs / 60_000).toFixed(1)} simulated minutes`);
-  return kept;
+  const events = options['events'] === undefined ? null : String(options['events']).split(',').map((text) => numberOf('events', text));
+  return runSeed(numberOf('seed', options['seed'] ?? first), { events, calm: options['calm'] === true });
 }
 
-process.exitCode = (await main()) ? 0 : 1;
+try {
+  process.exitCode = (await main()) ? 0 : 1;
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 2;
+}
