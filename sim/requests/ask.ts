@@ -49,7 +49,7 @@ export function ask<T>(
 export function askSmall(
   world: World,
   die: number,
-  { decide, claims }: { readonly decide: (basis: Basis) => Result<Commit | null>; readonly claims: readonly Claim[] },
+  { decide, claims }: { readonly decide: (basis: Basis) => Result<Commit>; readonly claims: readonly Claim[] },
 ): string | null {
   const asked = world.chronicle.revision();
   return sendTo(world, die, async ({ process, fleetd }) => {

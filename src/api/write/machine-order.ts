@@ -1,6 +1,7 @@
 /**
  * What people order about machines and holds, as pure decisions on one moment of the cluster.
- * Promises: an order that is in force already changes nothing; a machine that nobody knows, and forgetting one that is here, are refused.
+ * Promises: an order that is in force already changes nothing, which the guards of its commit have the store confirm; a machine that nobody
+ * knows, and forgetting one that is here, are refused.
  */
 import { failure, success, type Result } from '../../core/failure.ts';
 import type { HoldOrder } from '../../core/hold.ts';
@@ -12,8 +13,8 @@ import { encodeRecord, type StoredRecord } from '../../store/records.ts';
 import type { Commit } from '../../store/store.ts';
 import type { Basis } from './decision.ts';
 
-/** Decides an order about one machine; null when everything is so already. */
-export function decideMachineOrder(basis: Basis, id: MachineId, order: MachineOrder): Result<Commit | null> {
+/** Decides an order about one machine; the commit changes nothing when everything is so already. */
+export function decideMachineOrder(basis: Basis, id: MachineId, order: MachineOrder): Result<Commit> {
   const { machines, roster, overrides, unreadable } = basis.snapshot;
   if (!machines.has(id) && !roster.has(id)) return failure('MACHINE_NOT_FOUND', `the cluster knows no machine ${id}`);
   const key = keys.machineOverride(id);
@@ -50,8 +51,8 @@ function changed(before: MachineOverride, order: MachineOrder, nowMs: number): M
   }
 }
 
-/** Decides an order about holds; null when there is nothing to change. */
-export function decideHold(basis: Basis, { action, forMs, reason = '', by = '' }: HoldRequest): Result<Commit | null> {
+/** Decides an order about holds. */
+export function decideHold(basis: Basis, { action, forMs, reason = '', by = '' }: HoldRequest): Result<Commit> {
   const { snapshot, nowMs } = basis;
   if (action === 'release' && snapshot.hold === null && orderInForce(snapshot, nowMs) === null) {
     return failure('HOLD_NOT_FOUND', 'nothing is held');
@@ -66,8 +67,8 @@ function commitOf(
   { modRevision }: Basis,
   key: string,
   { before, after }: { readonly before: StoredRecord | null; readonly after: StoredRecord },
-): Commit | null {
+): Commit {
   const value = encodeRecord(after);
-  if (before !== null && encodeRecord(before) === value) return null;
-  return { guards: [{ key, modRevision: modRevision(key) }], changes: [{ kind: 'put', key, value }] };
+  const isSo = before !== null && encodeRecord(before) === value;
+  return { guards: [{ key, modRevision: modRevision(key) }], changes: isSo ? [] : [{ kind: 'put', key, value }] };
 }

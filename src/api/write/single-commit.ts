@@ -17,24 +17,26 @@ export interface Change {
   readonly changed: boolean;
 }
 
-/** Carries a decision out; null decides that nothing is to be changed. Fails as `decide` does, and as a lost store does. */
+/**
+ * Carries a decision out. A commit without changes says that all is as wanted already: the store confirms by its guards that this is still
+ * so, or the mirror lags. Fails as `decide` does, and as a lost store does.
+ */
 export async function commitDecision(
   needs: WriteNeeds,
-  decide: (basis: Basis) => Result<Commit | null>,
+  decide: (basis: Basis) => Result<Commit>,
   signal: AbortSignal,
 ): Promise<Result<Change>> {
   if (!needs.mirror.freshness().current) return storeLost;
   try {
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
-      const basis = basisOf(needs);
-      const decided = decide(basis);
+      const decided = decide(basisOf(needs));
       if (!decided.ok) return decided;
       const commit = decided.value;
-      if (commit === null) return success({ revision: basis.snapshot.revision, changed: false });
       const { committed, revision } = await commitInTime(needs, commit, signal);
       if (committed) {
-        await catchUp(needs, revision, signal);
-        return success({ revision, changed: true });
+        const changed = commit.changes.length > 0;
+        if (changed) await catchUp(needs, revision, signal);
+        return success({ revision, changed });
       }
       if (!(await seeRefusal(needs, commit.guards, signal))) return storeLost;
     }

@@ -1,6 +1,9 @@
 /** Requests that several APIs serve at once, one of them with a mirror that lags. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { MachineId } from '../../core/machine.ts';
+import type { MachineOrder } from '../../protocol/machines.ts';
+import { fakeMachine, putMachine } from '../fake-fleetd.ts';
 import type { DesiredState } from '../../core/unit.ts';
 import type { UnitName } from '../../core/unit-name.ts';
 import { createLog } from '../../lib/log.ts';
@@ -11,9 +14,12 @@ import { createMirror } from '../../store/mirror.ts';
 import type { Result } from '../../core/failure.ts';
 import type { Decide, Outcome, WriteNeeds } from './decision.ts';
 import { decideApply, decideDestroy } from './decide.ts';
+import { decideMachineOrder } from './machine-order.ts';
+import { commitDecision, type Change } from './single-commit.ts';
 import { transact } from './transaction.ts';
 
 const name = 'app.service' as UnitName;
+const machine = '1'.repeat(32) as MachineId;
 const never = new AbortController().signal;
 
 /** An API over a client of the store. */
@@ -30,32 +36,47 @@ const wanting = (desired: DesiredState): Decide<unknown> => (basis) => decideApp
 });
 const destroying: Decide<unknown> = (basis) => decideDestroy(basis, [name]);
 
+type Api = 'prompt' | 'lagging';
+
 interface Scene {
   readonly store: MemoryStore;
-  ask(api: 'prompt' | 'lagging', decide: Decide<unknown>): Promise<Result<Outcome<unknown>>>;
+  ask(api: Api, decide: Decide<unknown>): Promise<Result<Outcome<unknown>>>;
+  order(api: Api, order: MachineOrder): Promise<Result<Change>>;
 }
 
 async function scene(story: (scene: Scene) => Promise<void>): Promise<void> {
   const clock = createManualClock();
   const store = createMemoryStore({ clock });
+  await store.commit({ guards: [], changes: [putMachine(fakeMachine(machine))] }, never);
   const apis = {
     prompt: apiOf(clock, store.client()),
     lagging: apiOf(clock, store.client(({ verb }) => (verb === 'batch' ? { delayMs: 2_000 } : {}))),
   };
   await clock.advance(10_000);
+  const answered = async <T>(answer: Promise<T>): Promise<T> => {
+    let isAnswered = false;
+    void answer.then(() => { isAnswered = true; });
+    await clock.runUntil(() => isAnswered, 60_000);
+    return answer;
+  };
   await story({
     store,
-    async ask(api, decide) {
-      const answer = transact(apis[api].needs, decide, never);
-      let isAnswered = false;
-      void answer.then(() => { isAnswered = true; });
-      await clock.runUntil(() => isAnswered, 60_000);
-      return answer;
-    },
+    ask: (api, decide) => answered(transact(apis[api].needs, decide, never)),
+    order: (api, order) => answered(commitDecision(apis[api].needs, (basis) => decideMachineOrder(basis, machine, order), never)),
   });
   for (const { stop } of Object.values(apis)) stop();
   store.close();
 }
+
+test('a machine that a lagging mirror does not show cordoned yet is uncordoned, not answered to be so', async () => {
+  await scene(async ({ order }) => {
+    assert.equal(changed(await order('prompt', { action: 'cordon' })), true);
+    assert.equal(changed(await order('lagging', { action: 'uncordon' })), true);
+    assert.equal(changed(await order('lagging', { action: 'uncordon' })), false);
+  });
+});
+
+const changed = (answer: Result<Change>): boolean | null => (answer.ok ? answer.value.changed : null);
 
 const stored = async (store: MemoryStore): Promise<number> => (await store.list('units/', never)).entries.length;
 
