@@ -47,7 +47,7 @@ function clusterOf(unitCount: number, machineCount: number): ClusterSnapshot {
     if (hash === undefined) continue;
     const instance = name === 'web' || name === 'log' ? Math.floor(index / templates.length) : index;
     units.set(`${name}@${instance}.service` as UnitName, {
-      hash, desired: 'launched', generation: 1, restart: 0, release: 0, changedAtMs: 0, changedBy: '', adoptOn: null,
+      hash, desired: 'launched', generation: 1, restart: 0, reset: 0, release: 0, changedAtMs: 0, changedBy: '', adoptOn: null,
     });
   }
   return { ...emptySnapshot, revision: 1, machines, files, units, leader: { machine: '0'.repeat(32) as MachineId, sinceMs: 0 } };

@@ -72,6 +72,7 @@ export interface SimCluster {
   /** Submits a unit, or changes what is wanted of it; without text it keeps its file. */
   want(name: string, desired: DesiredState, text?: string): Promise<void>;
   restart(name: string): Promise<void>;
+  resetFailed(name: string): Promise<void>;
   destroy(name: string): Promise<void>;
   snapshot(): ClusterSnapshot;
   /** Machines a unit is assigned to. */
@@ -142,14 +143,14 @@ interface World {
 }
 
 /** What a person does, straight in the store. */
-function createOperator({ store, clock }: World, mirror: Mirror): Pick<SimCluster, 'want' | 'restart' | 'destroy'> {
+function createOperator({ store, clock }: World, mirror: Mirror): Pick<SimCluster, 'want' | 'restart' | 'resetFailed' | 'destroy'> {
   const change = async (name: UnitName, make: (before: UnitRecord | undefined) => readonly CommitChange[]): Promise<void> => {
     await store.commit({ guards: [], changes: make(mirror.snapshot().units.get(name)) }, never);
     await clock.settle();
   };
   const put = (name: UnitName, before: UnitRecord | undefined, wish: Partial<UnitRecord>): CommitChange => ({
     kind: 'put', key: keys.unit(name), value: encodeRecord({
-      hash: '' as FileHash, desired: 'inactive', restart: 0, release: 0, ...before, ...wish, generation: (before?.generation ?? 0) + 1,
+      hash: '' as FileHash, desired: 'inactive', restart: 0, reset: 0, release: 0, ...before, ...wish, generation: (before?.generation ?? 0) + 1,
       changedAtMs: clock.nowMs(), changedBy: 'operator', adoptOn: null,
     }),
   });
@@ -167,6 +168,7 @@ function createOperator({ store, clock }: World, mirror: Mirror): Pick<SimCluste
       const restart = (before?.restart ?? 0) + 1;
       return [put(name as UnitName, before, { restart })];
     }),
+    resetFailed: (name) => change(name as UnitName, (before) => [put(name as UnitName, before, { reset: (before?.reset ?? 0) + 1 })]),
     destroy: (name) => change(name as UnitName, () => [{ kind: 'delete', key: keys.unit(name as UnitName) }]),
   };
 }

@@ -6,7 +6,7 @@
 import type { UnitName } from '../src/core/unit-name.ts';
 import type { Clock } from '../src/lib/clock.ts';
 import { RunnerUnavailable } from '../src/runner/runner.ts';
-import type { Observation, RenderedUnit, StartRequest, UnitRunner } from '../src/runner/runner.ts';
+import type { Observation, RenderedUnit, ResetRequest, StartRequest, UnitRunner } from '../src/runner/runner.ts';
 import type { Fates } from './fate.ts';
 import type { SimProcess } from './process.ts';
 import { unlessAborted } from './wire.ts';
@@ -15,6 +15,7 @@ import { unlessAborted } from './wire.ts';
 export type RunnerAct =
   | { readonly verb: 'load'; readonly units: readonly RenderedUnit[] }
   | { readonly verb: 'start' | 'restart'; readonly requests: readonly StartRequest[] }
+  | { readonly verb: 'reset'; readonly requests: readonly ResetRequest[] }
   | { readonly verb: 'stop' | 'unload'; readonly names: readonly UnitName[] }
   | { readonly verb: 'reload' };
 
@@ -58,6 +59,7 @@ export function createRunnerWire(needs: RunnerWireNeeds): UnitRunner {
     reload: (signal) => does({ verb: 'reload' }, signal, () => inner.reload(never)),
     start: (requests, signal) => does({ verb: 'start', requests }, signal, () => inner.start(requests, never)),
     restart: (requests, signal) => does({ verb: 'restart', requests }, signal, () => inner.restart(requests, never)),
+    resetFailed: (requests, signal) => does({ verb: 'reset', requests }, signal, () => inner.resetFailed(requests, never)),
     stop: (names, signal) => does({ verb: 'stop', names }, signal, () => inner.stop(names, never)),
     trouble: (signal) => ask(needs, { verb: 'trouble', signal }, () => inner.trouble(never)),
     fence: {

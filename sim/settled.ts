@@ -65,7 +65,8 @@ function unsettledUnits(chronicle: Chronicle, machine: SimulatedMachine): readon
   });
 }
 
-function whyNotAsWanted({ hash, desired, restart, finished }: Assignment, unit: FakeUnit): readonly string[] {
+function whyNotAsWanted({ hash, desired, restart, reset, finished }: Assignment, unit: FakeUnit): readonly string[] {
+  if (unit.reset !== reset) return [`has carried out reset ${String(unit.reset)}, not ${String(reset)}`];
   if (unit.rendered.hash !== hash) return ['has another file than assigned'];
   if (desired === 'loaded')
     return isDown(unit) && unit.restart === notStarted ? [] : [`is ${unit.active}, it is wanted loaded`];

@@ -66,6 +66,8 @@ function sayAct(act: RunnerAct): string {
     case 'start':
     case 'restart':
       return `${act.verb} ${act.requests.map(({ name, restart }) => `${name} (${String(restart)})`).join(', ')}`;
+    case 'reset':
+      return `reset ${act.requests.map(({ name, reset }) => `${name} (${String(reset)})`).join(', ')}`;
     case 'stop':
     case 'unload':
       return `${act.verb} ${act.names.join(', ')}`;

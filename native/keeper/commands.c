@@ -63,10 +63,22 @@ static const char *command_reload(struct service *service) {
     return NULL;
 }
 
+/* What runs goes on; leftovers of a killed keeper that are still being ended will have ended well. */
+static const char *command_reset_failed(struct service *service) {
+    service->limit_begin_us = service->limit_count = service->restarts = 0;
+    service->dirty = true;
+    if (service->state != STATE_FAILED && !service->clearing) return NULL;
+    service->result = RESULT_SUCCESS;
+    service->main_ended = (struct ended){0};
+    if (service->state == STATE_FAILED) service_set_state(service, STATE_DEAD);
+    return NULL;
+}
+
 const char *service_command(struct service *service, const char *line) {
     if (strcmp(line, "start") == 0) return command_start(service);
     if (strcmp(line, "restart") == 0) return command_restart(service);
     if (strcmp(line, "stop") == 0) return command_stop(service);
+    if (strcmp(line, "reset-failed") == 0) return command_reset_failed(service);
     if (strcmp(line, "reload") == 0) return command_reload(service);
     return "no such command";
 }

@@ -25,6 +25,7 @@
  *   start       start the unit unless it is up
  *   restart     stop it if it is up, then start it
  *   stop        stop it and do not start it again
+ *   reset-failed  forget that it failed and how often it was started
  *   reload      run its ExecReload= commands
  *   watch       answered with "ok" and then kept open until the keeper ends: its end is the news
  * A keeper ends when its unit is inactive or failed and no start is due; the state file then tells the outcome.

@@ -1,4 +1,5 @@
 /** What people ask of units, as rows of a table. */
+import { decideResetFailed } from '../../src/api/write/decide-reset.ts';
 import { decideApply, decideDestroy } from '../../src/api/write/decide.ts';
 import type { Destruction, Wishes } from '../../src/api/write/decide.ts';
 import type { Decide } from '../../src/api/write/decision.ts';
@@ -42,6 +43,15 @@ export const claimOfDestroyed = (name: UnitName): Claim => ({
   holds: (value) => value === null,
 });
 
+const claimOfReset = ({ name, generation, reset }: Pick<UnitRecord, 'generation' | 'reset'> & { readonly name: string }): Claim => ({
+  key: keys.unit(name as UnitName),
+  says: `reset ${reset}, generation ${generation}`,
+  holds(value): boolean {
+    const read = value === null ? null : decodeUnitRecord(value);
+    return read?.ok === true && read.value.reset === reset && read.value.generation === generation;
+  },
+});
+
 function apply(world: World, die: number, wishes: Pick<Wishes, 'units' | 'desired' | 'restart'>): string | null {
   const whole: Wishes = { ...wishes, replace: 'unless-higher', lenient: false, by: 'operator' };
   return ask(world, die, {
@@ -75,6 +85,18 @@ const want = (weight: number, desired: DesiredState, { restart = false, versions
     return to && `asks ${to} for ${listed(units.map(({ name }) => name))} ${how}`;
   },
 });
+
+const resetFailed: EventKind = {
+  weight: 1.5,
+  begin(world, dice): string | null {
+    const names = someUnits(dice).map(({ name }) => name);
+    const to = ask(world, dice[2], {
+      decide: (basis) => decideResetFailed(basis, { names, by: 'operator' }),
+      claimsOf: (units) => units.map(claimOfReset),
+    });
+    return to && `asks ${to} to forget that ${listed(names)} failed`;
+  },
+};
 
 const destroySome: EventKind = {
   weight: 3,
@@ -110,6 +132,7 @@ export const unitRequests: Readonly<Record<string, EventKind>> = {
   load: want(1, 'loaded'),
   unload: want(2, 'inactive'),
   restartUnit: want(2, 'launched', { restart: true }),
+  resetFailed,
   replace: want(3, 'launched', { versions: 4 }),
   destroy: destroySome,
   startCrowd,

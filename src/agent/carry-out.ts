@@ -72,6 +72,8 @@ function executorsOf({ runner, fetchFiles, attendance, raiseFence }: StepNeeds):
       await runner.reload(signal);
       return [];
     },
+    reset: async (steps, signal) =>
+      toProblems(await runner.resetFailed(steps.map(({ unit, reset }) => ({ name: unit, reset })), signal)),
     raise: async (steps, signal) => {
       const problems: StepProblem[] = [];
       for (const { lostAfterMs } of steps) {

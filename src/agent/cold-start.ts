@@ -60,7 +60,7 @@ export function createColdStart(copy: Copy | null, { clock, log, bell, files, bo
 
 /** What may be done before the store has been heard: bring up, never take down. */
 export function isBringingUp({ kind }: Step): boolean {
-  return kind === 'load' || kind === 'reload' || kind === 'start';
+  return kind === 'load' || kind === 'reload' || kind === 'reset' || kind === 'start';
 }
 
 function forever(signal: AbortSignal): Promise<never> {

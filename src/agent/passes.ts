@@ -161,8 +161,8 @@ function withDoubts(statuses: ReadonlyMap<UnitName, UnitStatus>, watch: PortWatc
 function wishOf(assignments: ReadonlyMap<UnitName, Assignment>, subject: Subject): string {
   const assignment = assignments.get(subject as UnitName);
   if (assignment === undefined) return '';
-  const { hash, desired, restart, assignedAtMs, ports } = assignment;
-  return [hash, desired, restart, assignedAtMs, ...Object.values(ports)].join(' ');
+  const { hash, desired, restart, reset, assignedAtMs, ports } = assignment;
+  return [hash, desired, restart, reset, assignedAtMs, ...Object.values(ports)].join(' ');
 }
 
 interface Outcome {

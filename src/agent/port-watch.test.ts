@@ -15,11 +15,11 @@ import type { LogLine, PortWatch } from './port-watch.ts';
 const app = 'app.service' as UnitName;
 const hash = 'a'.repeat(40) as FileHash;
 const withPort = (port: number): ReadonlyMap<UnitName, Assignment> => new Map([[app, {
-  hash, desired: 'launched', restart: 0, ...withoutPorts, ports: { http: port }, why: '', assignedAtMs: 0, finished: false, ...unfenced,
+  hash, desired: 'launched', restart: 0, reset: 0, ...withoutPorts, ports: { http: port }, why: '', assignedAtMs: 0, finished: false, ...unfenced,
 }]]);
 const statusOf = (active: string, more: Partial<UnitStatus> = {}): ReadonlyMap<UnitName, UnitStatus> => new Map([[app, {
   load: 'loaded', active, sub: '', hash, sinceMs: 0, result: active === 'failed' ? 'exit-code' : 'success', exitStatus: null, succeeded: false,
-  restarts: 0, mainPid: 0, restart: 0, problem: '', ...unchecked, ...more,
+  restarts: 0, mainPid: 0, restart: 0, reset: 0, problem: '', ...unchecked, ...more,
 }]]);
 
 let clock: ManualClock;

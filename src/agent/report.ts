@@ -39,6 +39,6 @@ export function createAgentReport(): AgentReport {
   return {
     presence: { state: 'joining', why: 'the store has not answered yet', sinceMs: 0 }, trouble: '', assignmentsKnown: false,
     passes: 0, lastPassMs: 0, failedSteps: 0, statusCommits: 0, failedStatusCommits: 0, lastPlan: [],
-    steps: { fetch: 0, drain: 0, undrain: 0, stop: 0, unload: 0, load: 0, reload: 0, lower: 0, raise: 0, start: 0, restart: 0 },
+    steps: { fetch: 0, drain: 0, undrain: 0, stop: 0, unload: 0, load: 0, reload: 0, reset: 0, lower: 0, raise: 0, start: 0, restart: 0 },
   };
 }

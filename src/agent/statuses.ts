@@ -32,7 +32,7 @@ export function statusesOf({ observations, assignments, problems, attendance }: 
     const problem = problemOf(problems, name, assignment);
     if (observations.has(name)) continue;
     const released = assignment.leaving ? assignment.fence : 0;
-    if (released > 0 || problem !== '') statuses.set(name, { ...statusOfAbsent(assignment.hash, problem), released });
+    if (released > 0 || problem !== '') statuses.set(name, { ...statusOfAbsent(assignment, problem), released });
   }
   return statuses;
 }
@@ -44,13 +44,13 @@ function problemOf(problems: ProblemBook, name: UnitName, assignment: Assignment
 }
 
 function statusOf(observation: Observation, problem: string): UnitStatus {
-  const { load, active, sub, hash, sinceMs, result, exitStatus, succeeded, restarts, mainPid, restart } = observation;
-  return { load, active, sub, hash, sinceMs, result, exitStatus, succeeded, restarts, mainPid, restart, problem, ...unchecked };
+  const { load, active, sub, hash, sinceMs, result, exitStatus, succeeded, restarts, mainPid, restart, reset } = observation;
+  return { load, active, sub, hash, sinceMs, result, exitStatus, succeeded, restarts, mainPid, restart, reset, problem, ...unchecked };
 }
 
-function statusOfAbsent(hash: FileHash, problem: string): UnitStatus {
+function statusOfAbsent({ hash, reset }: Assignment, problem: string): UnitStatus {
   return {
     load: 'not-found', active: 'inactive', sub: 'dead', hash, sinceMs: 0, result: 'success', exitStatus: null, succeeded: false,
-    restarts: 0, mainPid: 0, restart: notStarted, problem, ...unchecked,
+    restarts: 0, mainPid: 0, restart: notStarted, reset, problem, ...unchecked,
   };
 }

@@ -69,6 +69,7 @@ export function describeUnit(
     description: file === undefined ? '' : (lastValue(file, 'Unit', 'Description') ?? ''),
     generation: record.generation,
     restart: record.restart,
+    reset: record.reset,
     machines,
     ...(record.adoptOn === null ? {} : { adoptOn: record.adoptOn }),
     changedAtMs: record.changedAtMs,
@@ -99,7 +100,7 @@ export function describeStatus(snapshot: ClusterSnapshot, machine: MachineId, na
 }
 
 function statusView(place: Pick<StatusView, 'name' | 'machine' | 'address'>, status: UnitStatus): StatusView {
-  const { hash, load, active, sub, sinceMs, result, exitStatus, succeeded, restarts, restart, mainPid, problem } =
+  const { hash, load, active, sub, sinceMs, result, exitStatus, succeeded, restarts, restart, reset, mainPid, problem } =
     status;
   const { health, healthWhy, draining, portsInDoubt, ports } = status;
   return {
@@ -114,6 +115,7 @@ function statusView(place: Pick<StatusView, 'name' | 'machine' | 'address'>, sta
     succeeded,
     restarts,
     restart,
+    reset,
     mainPid,
     problem,
     health,
@@ -141,8 +143,8 @@ export function describeAssignment(
 ): AssignmentView | null {
   const assignment: Assignment | undefined = snapshot.assignments.get(machine)?.get(name);
   if (assignment === undefined) return null;
-  const { desired, hash, restart, why } = assignment;
-  return { desired, hash, restart, address: addressOf(snapshot, machine), why };
+  const { desired, hash, restart, reset, why } = assignment;
+  return { desired, hash, restart, reset, address: addressOf(snapshot, machine), why };
 }
 
 /** An event of a history. */

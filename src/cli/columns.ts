@@ -4,6 +4,7 @@
  */
 import { failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
+import { whyFailed } from '../core/unit-state.ts';
 import { shortMachineId } from '../core/machine.ts';
 import { printRange, rangeSize } from '../core/ports.ts';
 import { nearest } from '../core/spelling.ts';
@@ -50,8 +51,11 @@ export const unitColumns: Columns<StatusView> = {
   hash: (row, full) => hashText(row.hash, full),
   health: (row) => (row.draining ? 'draining' : row.health === 'none' ? '-' : row.health),
   ports: (row) => orDash(Object.entries(row.ports).map(([name, port]) => `${name}=${port}`).join(',')),
+  why: (row) => orDash(whyFailed(row) ?? ''),
 };
 export const unitFields = 'unit,machine,active,sub';
+/** What list-units --failed shows. */
+export const failedUnitFields = 'unit,machine,active,sub,why';
 
 function target(row: UnitFileRow, full: boolean): string {
   if (row.unit.global) return 'global';

@@ -10,7 +10,7 @@ import { FakeReleases } from './fake-releases.ts';
 import type { PoolWish } from '../protocol/ports.ts';
 import type { ReleaseOrder, ReleaseRequest } from '../protocol/releases.ts';
 import type { HoldRequest, MachineOrder } from '../protocol/machines.ts';
-import type { ApplyRequest, DestroyRequest, EventView, RestoreRequest, ScaleRequest } from '../protocol/v2.ts';
+import type { ApplyRequest, DestroyRequest, EventView, ResetFailedRequest, RestoreRequest, ScaleRequest } from '../protocol/v2.ts';
 import { FakeCluster, FakeRefusal } from './fake-cluster.ts';
 
 export interface FakeApi {
@@ -85,6 +85,7 @@ async function answer(scene: Scene, request: IncomingMessage, response: ServerRe
   const { revision } = cluster;
   const lists: Readonly<Record<string, () => object>> = {
     apply: () => cluster.apply(body as ApplyRequest),
+    'reset-failed': () => cluster.resetFailed((body as ResetFailedRequest).names),
     destroy: () => cluster.destroy((body as DestroyRequest).names),
     releases: () =>
       request.method === 'POST'

@@ -18,6 +18,8 @@ import type {
   DestroyAnswer,
   EventView,
   Explanation,
+  ResetFailedAnswer,
+  ResetUnit,
   HistoryEventView,
   MachineView,
   ServiceView,
@@ -233,6 +235,7 @@ export class FakeCluster {
       description: lastValue(file, 'Unit', 'Description') ?? '',
       generation,
       restart,
+      reset: before?.view.reset ?? 0,
       machines: before?.view.machines ?? [],
       changedAtMs: 0,
     };
@@ -254,6 +257,35 @@ export class FakeCluster {
     };
   }
 
+  resetFailed(names: readonly string[]): ResetFailedAnswer {
+    for (const name of names) if (!this.units.has(name)) throw new FakeRefusal(404, 'UNIT_NOT_FOUND', `${name} does not exist`);
+    this.revision += 1;
+    const units = names.flatMap((name) => {
+      const unit = this.units.get(name);
+      return unit === undefined ? [] : [this.#reset(unit)];
+    });
+    return { revision: this.revision, units };
+  }
+
+  #reset(unit: FakeUnit): ResetUnit {
+    const { name } = unit.view;
+    unit.view = { ...unit.view, reset: unit.view.reset + 1, generation: unit.view.generation + 1 };
+    const { reset, generation } = unit.view;
+    this.#tell({ kind: 'unit', name, unit: unit.view });
+    for (const [machine, before] of this.assignments.get(name) ?? []) {
+      const assignment = { ...before, reset };
+      inner(this.assignments, name).set(machine, assignment);
+      this.#tell({ kind: 'assignment', name, machine, assignment });
+    }
+    for (const [machine, before] of this.statuses.get(name) ?? []) {
+      const forgotten = before.active === 'failed' ? { active: 'inactive', sub: 'dead', result: 'success', exitStatus: null } : {};
+      const status = { ...before, ...forgotten, reset };
+      inner(this.statuses, name).set(machine, status);
+      this.#tell({ kind: 'status', name, machine, status });
+    }
+    return { name, generation, reset };
+  }
+
   /** What engine and agents do: choose machines, carry out, report. */
   #place(name: string): void {
     const unit = this.units.get(name);
@@ -271,10 +303,10 @@ export class FakeCluster {
   }
 
   #run({ view, text }: FakeUnit, id: string): void {
-    const { name, hash, desired, restart } = view;
+    const { name, hash, desired, restart, reset } = view;
     if (desired === 'inactive') return;
     const address = this.machines.find((each) => each.id === id)?.address ?? '';
-    const assignment: AssignmentView = { desired, hash, restart, address, why: 'it has the fewest units' };
+    const assignment: AssignmentView = { desired, hash, restart, reset, address, why: 'it has the fewest units' };
     const seen = desired === 'loaded' ? (['inactive', 'dead', 'success', null] as const) : outcomeOf(text);
     const [active, sub, result, exitStatus] = seen;
     const status: StatusView = {
@@ -291,6 +323,7 @@ export class FakeCluster {
       succeeded: active === 'inactive' && desired === 'launched',
       restarts: 0,
       restart: desired === 'loaded' ? -1 : restart,
+      reset,
       mainPid: 0,
       problem: '',
       health: 'none',

@@ -111,6 +111,11 @@ export function tableFlags(fields: string, valid: readonly string[]): readonly F
   ];
 }
 
+/** Flags of list-units. */
+export function unitListFlags(fields: string, valid: readonly string[]): readonly FlagSpec[] {
+  return [toggle('failed', 'Only units that failed or cannot run, with the reason'), ...tableFlags(fields, valid)];
+}
+
 /** Flags of list-machines. */
 export function machineListFlags(fields: string, valid: readonly string[]): readonly FlagSpec[] {
   return [toggle('all', 'Also machines that are gone, and the state of each', 'a'), ...tableFlags(fields, valid)];

@@ -4,7 +4,7 @@
  */
 import { phaseOf, settled } from '../core/unit-state.ts';
 import type { Settlement } from '../core/unit-state.ts';
-import type { AppliedUnit, AssignmentView, DesiredState } from '../protocol/v2.ts';
+import type { AppliedUnit, AssignmentView, DesiredState, ResetUnit } from '../protocol/v2.ts';
 import type { SeenUnit } from './cluster-view.ts';
 
 /** What a command waits for. */
@@ -13,6 +13,8 @@ export interface Goal {
   readonly hash: string;
   readonly desired: DesiredState;
   readonly restart: number;
+  /** Set when a reset of failures is all that is waited for: its generation. */
+  readonly reset: number | null;
   /** The generation the command made; null when the unit was destroyed. */
   readonly generation: number | null;
   readonly global: boolean;
@@ -45,6 +47,7 @@ export function goalOf(unit: AppliedUnit): Goal {
     hash: unit.hash,
     desired: unit.desired,
     restart: unit.restart,
+    reset: null,
     generation: unit.generation,
     global: unit.global,
     unchanged: unit.content === 'same' && unit.before === unit.desired,
@@ -59,7 +62,23 @@ export function goneGoal(name: string): Goal {
     hash: '',
     desired: 'inactive',
     restart: 0,
+    reset: null,
     generation: null,
+    global: false,
+    unchanged: false,
+    nowhereIsFine: true,
+  };
+}
+
+/** What to wait for after failures were to be forgotten: that every machine of the unit has done it. */
+export function resetGoal({ name, generation, reset }: ResetUnit): Goal {
+  return {
+    name,
+    hash: '',
+    desired: 'loaded',
+    restart: 0,
+    reset,
+    generation,
     global: false,
     unchanged: false,
     nowhereIsFine: true,
@@ -104,12 +123,22 @@ function judgeOnMachine(
 ): Settlement & { readonly place: Place; readonly mayFade: boolean } {
   const assignment = seen.assignments.get(machine);
   const status = seen.statuses.get(machine);
+  if (goal.reset !== null) {
+    return { ...settledReset(goal.reset, assignment, status), place: { id: machine, address: addressOf(assignment, status) }, mayFade: false };
+  }
   const mayFade = goal.desired === 'launched' && status !== undefined && phaseOf(status) === 'running';
   return {
     ...settled(goal, assignment, status),
     place: { id: machine, address: addressOf(assignment, status) },
     mayFade,
   };
+}
+
+/** A machine that reports nothing of the unit has nothing to forget. */
+function settledReset(reset: number, assignment: AssignmentView | undefined, status: { readonly reset: number } | undefined): Settlement {
+  if (assignment !== undefined && assignment.reset < reset) return { state: 'waiting', why: 'the engine has not passed on the latest wish yet' };
+  if (status !== undefined && status.reset < reset) return { state: 'waiting', why: 'its machine has not reset it yet' };
+  return { state: 'reached', why: '' };
 }
 
 function addressOf(assignment: AssignmentView | undefined, status: { readonly address: string } | undefined): string {

@@ -64,6 +64,11 @@ export async function waitAndReport(session: Session, goals: readonly Goal[], at
 
 function tellReached(session: Session, { goal, places, atOnce }: Outcome & { kind: 'reached' }): void {
   if (atOnce || goal.generation === null) return;
+  if (goal.reset !== null) {
+    if (places.length === 0) print(session, `Unit ${goal.name} reset`);
+    for (const place of places) print(session, `Unit ${goal.name} reset on ${machineLabel(place)}`);
+    return;
+  }
   if (places.length === 0) return print(session, `Unit ${goal.name} inactive`);
   for (const place of places) print(session, `Unit ${goal.name} ${goal.desired} on ${machineLabel(place)}`);
 }
@@ -92,7 +97,7 @@ async function tellFailure(
     case 'superseded':
       return complain(session, `Unit ${goal.name}: ${outcome.why}, so this command no longer waits for it`);
     case 'late': {
-      const lead = `Error waiting for units: timed out waiting for unit ${goal.name} to report state ${goal.desired}`;
+      const lead = `Error waiting for units: timed out waiting for unit ${goal.name} to report state ${goal.reset === null ? goal.desired : 'reset'}`;
       return complain(session, `${lead}: ${outcome.why}`);
     }
   }

@@ -6,25 +6,23 @@
 import { failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
 import { nearest } from '../core/spelling.ts';
-import { portTableFields, serviceColumns, serviceFields, unitColumns, unitFields, unitFileColumns, unitFileFields } from './columns.ts';
+import { unitColumns, unitFields, unitFileColumns, unitFileFields } from './columns.ts';
 import {
   eventFlags,
   importFlags,
   journalFlags,
   launchFlags,
-  renderFlags,
   outputFlags,
   restoreFlags,
-  releaseFlags,
-  scaleFlags,
-  poolFlags,
   sshFlags,
   statusFlags,
   submitFlags,
+  unitListFlags,
   tableFlags,
   waitFlags,
 } from './flags.ts';
 import { machineVerbs } from './machine-verbs.ts';
+import { serviceVerbs } from './service-verbs.ts';
 import { verb } from './verb-spec.ts';
 import type { VerbSpec } from './verb-spec.ts';
 
@@ -146,12 +144,13 @@ const unitVerbs: readonly VerbSpec[] = [
   verb({
     name: 'list-units',
     summary: 'List the state of units on their machines',
-    usage: '[-l|--full] [--no-legend] [--fields=LIST]',
-    flags: tableFlags(unitFields, Object.keys(unitColumns)),
+    usage: '[--failed] [-l|--full] [--no-legend] [--fields=LIST]',
+    flags: unitListFlags(unitFields, Object.keys(unitColumns)),
     errorPrefix: listError,
     description: [
       'Lists what the machines report of their units, in the words of systemd. A unit that',
-      'runs on several machines has a row for each; one that is nowhere has none.',
+      'runs on several machines has a row for each; one that is nowhere has none. --failed',
+      'leaves those that failed, cannot be started, or are wanted and on no machine.',
     ],
     load: () => import('./verbs/list-units.ts'),
   }),
@@ -168,41 +167,6 @@ const unitVerbs: readonly VerbSpec[] = [
     load: () => import('./verbs/load.ts'),
   }),
   verb({
-    name: 'ports',
-    summary: 'Show which unit has which port, and manage pools of ports',
-    usage: '[list | show POOL | set POOL LOW-HIGH | set [LOW-HIGH]=POOL | unset POOL]',
-    flags: [...tableFlags('', portTableFields), ...poolFlags],
-    errorPrefix: 'Error managing ports: ',
-    description: [
-      'Without an action it lists the ports that are given out. Units ask for them with Port=',
-      'in [X-Fleet]. Pools are ranges with a name that units of the cluster share. A pool in use',
-      'is changed or removed only with --force, and no unit loses its port by that.',
-      '',
-      'fleetctl ports set apps.war 20001-20010',
-    ],
-    load: () => import('./verbs/ports.ts'),
-  }),
-  verb({
-    name: 'release',
-    summary: 'Bring a new generation to units, a few at a time, and follow, pause, resume or undo that',
-    usage: '[status|history|pause|resume|undo] UNIT [--file=PATH] [--batch=N|P%] [--surge|--in-place] ...',
-    flags: releaseFlags,
-    errorPrefix: 'Error releasing: ',
-    description: [
-      'Gives the instances of a template, or one unit, a new generation: a changed file, or',
-      'the same one when its environment or image has changed. Shows how it goes until it',
-      'has ended; the cluster carries it out, also without this terminal. The exit code is 1',
-      'when it failed. What the unit file says about releases (ReleaseBatch= and so on) holds',
-      'where no flag says otherwise.',
-      '',
-      'fleetctl release apps@.service',
-      'fleetctl release apps@.service --file=apps-2@.service --batch=25% --pause',
-      'fleetctl release status --follow apps@.service',
-      'fleetctl release undo apps@.service --generation=3',
-    ],
-    load: () => import('./verbs/release.ts'),
-  }),
-  verb({
     name: 'restore',
     summary: 'Make the cluster what a backup says',
     usage: '[--force] FILE',
@@ -214,6 +178,22 @@ const unitVerbs: readonly VerbSpec[] = [
       'into etcd: the way from one machine to a cluster (docs/backup.md).',
     ],
     load: () => import('./verbs/restore.ts'),
+  }),
+  verb({
+    name: 'reset-failed',
+    summary: 'Forget that units failed',
+    usage: '[--no-block|--block-attempts=N] [UNIT...]',
+    flags: waitFlags,
+    errorPrefix: 'Error resetting units: ',
+    description: [
+      'Has the machines forget that units failed and how often they were started, and ends what',
+      'fleet itself waits for before it tries a unit again. Starts nothing: "restart" does. Without',
+      'units it takes all that "list-units --failed" lists.',
+      '',
+      'fleetctl reset-failed',
+      'fleetctl reset-failed "app@*"',
+    ],
+    load: () => import('./verbs/reset-failed.ts'),
   }),
   verb({
     name: 'restart',
@@ -240,45 +220,6 @@ const unitVerbs: readonly VerbSpec[] = [
     ],
     wordsBeforeCommand: (values) => (values.has('machine') || values.has('unit') ? 1 : 2),
     load: () => import('./verbs/ssh.ts'),
-  }),
-  verb({
-    name: 'render',
-    summary: 'Fill a template with the service directory',
-    usage: '[--watch] --to=FILE [--exec=COMMAND] TEMPLATE',
-    flags: renderFlags,
-    errorPrefix: 'Error retrieving services: ',
-    description: [
-      'Writes the template, filled with who listens where now, to a file, in one step and',
-      'only when its text changes; then runs the command. With --watch it goes on, and',
-      'restarts of fleetd leave it waiting. docs/services.md has the tags of templates.',
-    ],
-    load: () => import('./verbs/render.ts'),
-  }),
-  verb({
-    name: 'services',
-    summary: 'List who listens where, now',
-    usage: '[-l|--full] [--no-legend] [--fields=LIST] [SERVICE]',
-    flags: tableFlags(serviceFields, Object.keys(serviceColumns)),
-    errorPrefix: 'Error retrieving services: ',
-    description: [
-      'Lists the units that have ports of the cluster and are active, healthy (or not',
-      'checked) and not about to be stopped, by service and by the name of the port.',
-    ],
-    load: () => import('./verbs/services.ts'),
-  }),
-  verb({
-    name: 'scale',
-    summary: 'Set how many instances of a template there are',
-    usage: 'TEMPLATE COUNT [--no-block|--block-attempts=N]',
-    flags: scaleFlags,
-    errorPrefix: 'Error scaling: ',
-    description: [
-      'Starts instances, stopped ones first, then new ones with the lowest free numbers; or',
-      'destroys those with the highest numbers. Returns when the new ones run.',
-      '',
-      'fleetctl scale apps@ 5',
-    ],
-    load: () => import('./verbs/scale.ts'),
   }),
   verb({
     name: 'start',
@@ -373,7 +314,7 @@ const unitVerbs: readonly VerbSpec[] = [
 ];
 
 /** All verbs, by name. */
-export const verbs: readonly VerbSpec[] = [...unitVerbs, ...machineVerbs].sort((left, right) =>
+export const verbs: readonly VerbSpec[] = [...unitVerbs, ...machineVerbs, ...serviceVerbs].sort((left, right) =>
   left.name < right.name ? -1 : 1,
 );
 

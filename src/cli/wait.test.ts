@@ -22,6 +22,7 @@ function goal(name: string, changes: Partial<Goal> = {}): Goal {
     generation: 1,
     global: false,
     unchanged: false,
+    reset: null,
     nowhereIsFine: false,
     ...changes,
   };
@@ -38,6 +39,7 @@ function unit(name: string, changes: Partial<UnitView> = {}): EventView {
     description: '',
     generation: 1,
     restart: 0,
+    reset: 0,
     machines: [],
     changedAtMs: 0,
     ...changes,
@@ -50,7 +52,7 @@ function assigned(name: string, changes: Partial<AssignmentView> = {}, id: strin
     kind: 'assignment',
     name,
     machine: id,
-    assignment: { desired: 'launched', hash, restart: 0, address: '10.0.0.1', why: '', ...changes },
+    assignment: { desired: 'launched', hash, restart: 0, reset: 0, address: '10.0.0.1', why: '', ...changes },
   };
 }
 
@@ -69,6 +71,7 @@ function status(name: string, changes: Partial<StatusView> = {}, id: string = ma
     succeeded: false,
     restarts: 0,
     restart: 0,
+    reset: 0,
     mainPid: 1,
     problem: '',
     health: 'none',

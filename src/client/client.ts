@@ -19,6 +19,8 @@ import type {
   HistoryList,
   InfoView,
   MachineList,
+  ResetFailedAnswer,
+  ResetFailedRequest,
   ServiceList,
   ScaleAnswer,
   ScaleRequest,
@@ -104,6 +106,8 @@ export interface FleetClient extends BackupCalls {
   releases(signal: AbortSignal): Promise<ReleaseList>;
   /** Null when there was no release of that name. */
   releaseDetails(name: string, signal: AbortSignal): Promise<ReleaseDetails | null>;
+  /** Has the failures of units forgotten. */
+  resetFailed(request: ResetFailedRequest, signal: AbortSignal): Promise<ResetFailedAnswer>;
   scale(request: ScaleRequest, signal: AbortSignal): Promise<ScaleAnswer>;
   /** Frees what the client holds; its methods must not be called any more. */
   close(): Promise<void>;
@@ -224,6 +228,7 @@ export function createClient(options: ClientOptions): FleetClient {
         'RELEASE_NOT_FOUND',
         null,
       ),
+    resetFailed: (request, signal) => caller.json<ResetFailedAnswer>(post('/fleet/v2/reset-failed', request), signal),
     scale: (request, signal) => caller.json<ScaleAnswer>(post('/fleet/v2/scale', request), signal),
     ...backupCalls(caller),
     close: async () => undefined,

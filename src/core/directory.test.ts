@@ -49,18 +49,18 @@ function addUnit(world: World, [name = '', machine = '', ...words]: readonly str
   const hash = addFile(world, facts['service']);
   const ports = Object.fromEntries(Object.entries(facts).filter(([key]) => key.startsWith('port:'))
     .map(([key, value]) => [key.slice('port:'.length), Number(value)]));
-  world.units.set(unit, { hash, desired: 'launched', generation: 1, restart: 0, release: 0, changedAtMs: 0, changedBy: '', adoptOn: null });
+  world.units.set(unit, { hash, desired: 'launched', generation: 1, restart: 0, reset: 0, release: 0, changedAtMs: 0, changedBy: '', adoptOn: null });
   if (facts['unassigned'] === undefined) {
     const assignments = world.assignments.get(id) ?? new Map<UnitName, Assignment>();
     world.assignments.set(id, assignments.set(unit, {
-      hash, desired: facts['loaded'] === undefined ? 'launched' : 'loaded', restart: 0, ...withoutPorts, why: '', assignedAtMs: 0,
+      hash, desired: facts['loaded'] === undefined ? 'launched' : 'loaded', restart: 0, reset: 0, ...withoutPorts, why: '', assignedAtMs: 0,
       finished: false, ...unfenced, leaving: facts['leaving'] !== undefined,
     }));
   }
   const statuses = world.statuses.get(id) ?? new Map<UnitName, UnitStatus>();
   world.statuses.set(id, statuses.set(unit, {
     load: 'loaded', active: facts['active'] ?? 'active', sub: '', hash: facts['was'] === undefined ? hash : addFile(world, facts['was']),
-    sinceMs: 7, result: 'success', exitStatus: null, succeeded: false, restarts: 0, mainPid: 1, restart: 0, problem: '', ...unchecked,
+    sinceMs: 7, result: 'success', exitStatus: null, succeeded: false, restarts: 0, mainPid: 1, restart: 0, reset: 0, problem: '', ...unchecked,
     health: (facts['health'] ?? 'none') as Health, draining: facts['draining'] !== undefined, ports,
   }));
 }

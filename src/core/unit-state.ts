@@ -68,6 +68,12 @@ export function failureOf(status: SeenStatus): string {
   return `result ${status.result}${exit}`;
 }
 
+/** Why a unit is one of the failed ones, for people; null when it is none of them. */
+export function whyFailed(status: SeenStatus): string | null {
+  if (status.problem !== '') return status.problem;
+  return phaseOf(status) === 'failed' ? failureOf(status) : null;
+}
+
 /**
  * fleet 1.0's currentState of a unit on its machine: `inactive` (nowhere, or not reported yet), `loaded`, or `launched`,
  * which here means that it runs or has done its work, not that somebody once asked for it.

@@ -23,6 +23,8 @@ export interface UnitRecord {
    * before; together with the hash it tells whether a oneshot has done what was asked.
    */
   readonly restart: number;
+  /** Grows by one with every `fleetctl reset-failed`: its failures are forgotten, and so is how often it was started. */
+  readonly reset: number;
   /** Grows by one with every release of the unit: it gets the next ports, which a restart keeps. */
   readonly release: number;
   readonly changedAtMs: number;
@@ -39,6 +41,8 @@ export interface Assignment {
   readonly hash: FileHash;
   readonly desired: 'loaded' | 'launched';
   readonly restart: number;
+  /** The reset generation of the unit's record. */
+  readonly reset: number;
   /** The unit's release that the ports were given out for. */
   readonly release: number;
   /** Ports given out, by name. */
@@ -100,6 +104,8 @@ export interface UnitStatus {
   readonly mainPid: number;
   /** The restart generation that this run belongs to; {@link notStarted} or {@link outdated} until it is carried out. */
   readonly restart: number;
+  /** The reset generation that was carried out; where there is nothing to reset, the one that was asked for. */
+  readonly reset: number;
   /** The fence of the placement that has ended here for good: the unit does not run and will not under it; else 0. */
   readonly released: number;
   /** Why fleet itself could not do what was asked (a file refused, a name taken on the machine …); empty when fine. */

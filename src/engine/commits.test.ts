@@ -17,7 +17,7 @@ import { forgetFormerPorts } from './port-changes.ts';
 
 const leader = { key: 'leader', modRevision: 7 as Revision };
 const content: AssignmentContent = {
-  hash: 'h' as FileHash, desired: 'launched', restart: 0, ...withoutPorts, why: 'it fits', finished: false, ...unfenced,
+  hash: 'h' as FileHash, desired: 'launched', restart: 0, reset: 0, ...withoutPorts, why: 'it fits', finished: false, ...unfenced,
 };
 const [unit, aaa, bbb] = ['a.service' as UnitName, 'aaa' as MachineId, 'bbb' as MachineId];
 const commitOf = (decision: Decision): ReturnType<typeof commitsOf>[number] | undefined =>

@@ -62,7 +62,7 @@ async function begin({ clockOf = (manual: ManualClock): Clock => manual, commitM
   const parsed = parseUnitFile(text);
   assert.ok(parsed.ok);
   const hash = hashUnitFile(parsed.value) as FileHash;
-  const record = { hash, desired: 'launched', generation: 1, restart: 0, changedAtMs: 0, changedBy: '', adoptOn: null, release: 0 } as const;
+  const record = { hash, desired: 'launched', generation: 1, restart: 0, reset: 0, changedAtMs: 0, changedBy: '', adoptOn: null, release: 0 } as const;
   const change = async (...made: readonly CommitChange[]): Promise<void> => {
     await store.commit({ guards: [], changes: made }, stop.signal);
   };

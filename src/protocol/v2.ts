@@ -4,6 +4,7 @@
  *
  * POST /apply            ApplyRequest   -> ApplyAnswer    create, replace, change state, restart: all of it or nothing
  * POST /destroy          DestroyRequest -> DestroyAnswer
+ * POST /reset-failed     ResetFailedRequest -> ResetFailedAnswer   failures and waits of units are forgotten
  * GET  /units            -> UnitList      every unit file with its state (list-unit-files)
  * GET  /units/NAME       -> UnitView
  * GET  /units/NAME/file  -> text/plain    canonical unit text (cat)
@@ -103,6 +104,25 @@ export interface DestroyAnswer {
   readonly unknown: readonly string[];
 }
 
+/** Units whose failures are to be forgotten, whether they failed or not. */
+export interface ResetFailedRequest {
+  readonly names: readonly string[];
+  /** Who asks, for the record. */
+  readonly by?: string;
+}
+
+/** A unit that is to be reset; it has been where its machine reports this reset generation, or none of the unit. */
+export interface ResetUnit {
+  readonly name: string;
+  readonly generation: number;
+  readonly reset: number;
+}
+
+export interface ResetFailedAnswer {
+  readonly revision: number;
+  readonly units: readonly ResetUnit[];
+}
+
 /** How many numbered instances of a template there are to be. */
 export interface ScaleRequest {
   /** A template. */
@@ -132,6 +152,8 @@ export interface UnitView {
   readonly description: string;
   readonly generation: number;
   readonly restart: number;
+  /** Grows by one with each reset-failed. */
+  readonly reset: number;
   /** Machines it is assigned to; at most one unless it is global. */
   readonly machines: readonly string[];
   /** The machine where it ran when it was imported; only while that is remembered. */
@@ -154,6 +176,7 @@ export interface StatusView {
   readonly succeeded: boolean;
   readonly restarts: number;
   readonly restart: number;
+  readonly reset: number;
   readonly mainPid: number;
   readonly problem: string;
   /** What its HealthCheck= says; `none`: nothing checks it. */
@@ -327,6 +350,7 @@ export interface AssignmentView {
   readonly desired: 'loaded' | 'launched';
   readonly hash: string;
   readonly restart: number;
+  readonly reset: number;
   readonly address: string;
   readonly why: string;
 }

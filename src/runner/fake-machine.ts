@@ -48,6 +48,7 @@ export interface FakeUnit {
   known: RenderedUnit;
   script: FakeBehaviour | null;
   restart: number;
+  reset: number;
   active: 'inactive' | 'activating' | 'active' | 'deactivating' | 'failed';
   sub: string;
   sinceMs: number;
@@ -96,7 +97,7 @@ export function rebootFakeMachine(machine: FakeMachineState): void {
 
 export function newFakeUnit(machine: FakeMachineState, rendered: RenderedUnit): FakeUnit {
   return {
-    rendered, known: rendered, script: machine.behaviours.get(rendered.name) ?? null, restart: notStarted,
+    rendered, known: rendered, script: machine.behaviours.get(rendered.name) ?? null, restart: notStarted, reset: 0,
     active: 'inactive', sub: 'dead', sinceMs: 0, result: 'success', exitStatus: null, succeeded: false, restarts: 0,
     mainPid: 0, next: null, startAfterStop: false,
   };
@@ -119,9 +120,9 @@ export function behaviourOf(unit: FakeUnit): FakeBehaviour {
 export const isDown = (unit: FakeUnit): boolean => unit.active === 'inactive' || unit.active === 'failed';
 
 export function observationOf(unit: FakeUnit): Observation {
-  const { rendered, restart, active, sub, sinceMs, result, exitStatus, succeeded, restarts, mainPid } = unit;
+  const { rendered, restart, reset, active, sub, sinceMs, result, exitStatus, succeeded, restarts, mainPid } = unit;
   return {
-    name: rendered.name, hash: rendered.hash, renderedHash: rendered.renderedHash, restart,
+    name: rendered.name, hash: rendered.hash, renderedHash: rendered.renderedHash, restart, reset,
     load: behaviourOf(unit).refusesStart === undefined ? 'loaded' : 'bad-setting', active, sub, sinceMs, result, exitStatus,
     succeeded, restarts, mainPid, needsReload: unit.known.renderedHash !== rendered.renderedHash,
   };
@@ -155,6 +156,15 @@ export function beginStop(machine: FakeMachineState, unit: FakeUnit, at: FakeIns
   if (unit.active === 'deactivating') return;
   enter(unit, { active: 'deactivating', sub: 'stop-sigterm' }, at);
   unit.next = { atMs: at.uptimeMs + varied(behaviourOf(unit).stopMs ?? 0, at.random), step: 'stopped' };
+}
+
+/** Forgets that a unit failed, and how often it was restarted. */
+export function forgetFailure(unit: FakeUnit, at: FakeInstant): void {
+  unit.restarts = 0;
+  if (unit.active !== 'failed') return;
+  unit.result = 'success';
+  unit.exitStatus = null;
+  enter(unit, { active: 'inactive', sub: 'dead' }, at);
 }
 
 /** Carries out everything that was due by `at`, in order of time; answers with the units that changed. */

@@ -11,9 +11,9 @@ import { createBell } from '../lib/wakeups.ts';
 import type { Bell } from '../lib/wakeups.ts';
 import { createFakeFence, mayRun } from './fake-fence.ts';
 import type { FakeInstant, FakeMachineState } from './fake-machine.ts';
-import { behaviourOf, beginStart, beginStop, isDown, newFakeUnit, nextDueMs, observationOf, settle } from './fake-machine.ts';
+import { behaviourOf, beginStart, beginStop, forgetFailure, isDown, newFakeUnit, nextDueMs, observationOf, settle } from './fake-machine.ts';
 import { RunnerUnavailable } from './runner.ts';
-import type { RenderedUnit, RunnerProblem, StartRequest, UnitRunner } from './runner.ts';
+import type { RenderedUnit, ResetRequest, RunnerProblem, StartRequest, UnitRunner } from './runner.ts';
 
 export interface FakeRunnerNeeds {
   readonly clock: Clock;
@@ -32,23 +32,6 @@ export function createFakeRunner(needs: FakeRunnerNeeds): UnitRunner {
     settleNow(needs);
     if (machine.faults.unavailable) throw new RunnerUnavailable('the fake manager does not answer');
     if (machine.faults.failCall === machine.calls) throw new RunnerUnavailable(`call ${String(machine.calls)} fails as scripted`);
-  };
-
-  const startAll = (requests: readonly StartRequest[], again: boolean): RunnerProblem[] => {
-    const problems: RunnerProblem[] = [];
-    for (const { name, restart } of requests) {
-      const unit = machine.units.get(name);
-      const why = unit && (behaviourOf(unit).refusesStart ?? (mayRun(unit.known, machine.fences) ? undefined : 'its fence does not stand'));
-      if (unit === undefined || why !== undefined) {
-        problems.push({ name, why: why ?? `Unit ${name} not found.` });
-        continue;
-      }
-      unit.restart = restart;
-      if (again || isDown(unit)) beginStart(machine, unit, instant(needs));
-      tell(machine, name);
-    }
-    settleNow(needs);
-    return problems;
   };
 
   const fence = createFakeFence({
@@ -77,11 +60,16 @@ export function createFakeRunner(needs: FakeRunnerNeeds): UnitRunner {
     },
     async start(requests, signal) {
       enter(signal);
-      return startAll(requests, false);
+      return startAll(needs, requests, false);
     },
     async restart(requests, signal) {
       enter(signal);
-      return startAll(requests, true);
+      return startAll(needs, requests, true);
+    },
+    async resetFailed(requests, signal) {
+      enter(signal);
+      for (const request of requests) resetOne(needs, request);
+      return [];
     },
     async stop(names, signal) {
       enter(signal);
@@ -90,6 +78,24 @@ export function createFakeRunner(needs: FakeRunnerNeeds): UnitRunner {
       return [];
     },
   };
+}
+
+function startAll(needs: FakeRunnerNeeds, requests: readonly StartRequest[], again: boolean): readonly RunnerProblem[] {
+  const { machine } = needs;
+  const problems: RunnerProblem[] = [];
+  for (const { name, restart } of requests) {
+    const unit = machine.units.get(name);
+    const why = unit && (behaviourOf(unit).refusesStart ?? (mayRun(unit.known, machine.fences) ? undefined : 'its fence does not stand'));
+    if (unit === undefined || why !== undefined) {
+      problems.push({ name, why: why ?? `Unit ${name} not found.` });
+      continue;
+    }
+    unit.restart = restart;
+    if (again || isDown(unit)) beginStart(machine, unit, instant(needs));
+    tell(machine, name);
+  }
+  settleNow(needs);
+  return problems;
 }
 
 const instant = (needs: FakeRunnerNeeds): FakeInstant => ({
@@ -112,6 +118,14 @@ function stopOne(needs: FakeRunnerNeeds, name: UnitName): void {
   if (unit === undefined) return;
   unit.restart = notStarted;
   if (!isDown(unit)) beginStop(needs.machine, unit, instant(needs));
+  tell(needs.machine, name);
+}
+
+function resetOne(needs: FakeRunnerNeeds, { name, reset }: ResetRequest): void {
+  const unit = needs.machine.units.get(name);
+  if (unit === undefined) return;
+  forgetFailure(unit, instant(needs));
+  unit.reset = reset;
   tell(needs.machine, name);
 }
 

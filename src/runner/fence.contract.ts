@@ -19,7 +19,7 @@ const lostAfterMs = 4_000;
 const signal = new AbortController().signal;
 
 const assignment: Assignment = {
-  hash: '' as FileHash, desired: 'launched', restart: 0, ...withoutPorts, why: '', assignedAtMs: 0, finished: false, ...unfenced,
+  hash: '' as FileHash, desired: 'launched', restart: 0, reset: 0, ...withoutPorts, why: '', assignedAtMs: 0, finished: false, ...unfenced,
   fence: 7, lostAfterMs,
 };
 

@@ -203,6 +203,38 @@ export function runnerContract(implementation: string, open: () => Promise<Runne
       assert.equal((await observed(bench, failing, bench.signal)).restart, notStarted);
     });
 
+    promise('a failure that is forgotten leaves the unit inactive, not started, and remembered as reset', async (bench) => {
+      const name = await bench.load('failing', contractTexts.failing);
+      await bench.runner.start([{ name, restart: 2 }], bench.signal);
+      await bench.until(name, (seen) => seen.active === 'failed');
+      assert.deepEqual(await bench.runner.resetFailed([{ name, reset: 1 }], bench.signal), []);
+      const after = await bench.until(name, (seen) => seen.active === 'inactive');
+      assert.deepEqual([after.sub, after.result, after.exitStatus, after.restart, after.reset], ['dead', 'success', null, 2, 1]);
+      const second = await bench.reopen();
+      assert.equal((await observed(second, name, bench.signal)).reset, 1);
+      await second.runner.start([{ name, restart: 3 }], bench.signal);
+      await second.until(name, (seen) => seen.active === 'failed' && seen.restart === 3 && seen.reset === 1);
+    });
+
+    promise('there is nothing to forget of a unit that runs, was never started or is not there', async (bench) => {
+      const running = await bench.load('sleeper', contractTexts.sleeper);
+      const idle = await bench.load('idle', contractTexts.sleeper);
+      await bench.runner.start([{ name: running, restart: 0 }], bench.signal);
+      const before = await bench.until(running, (seen) => seen.active === 'active');
+      const requests = [running, idle, bench.name('absent')].map((name) => ({ name, reset: 4 }));
+      assert.deepEqual(await bench.runner.resetFailed(requests, bench.signal), []);
+      assert.deepEqual(await observed(bench, running, bench.signal), { ...before, reset: 4 });
+      const { active, restart, reset } = await observed(bench, idle, bench.signal);
+      assert.deepEqual([active, restart, reset], ['inactive', notStarted, 4]);
+    });
+
+    promise('another rendering keeps what is known of resets', async (bench) => {
+      const name = await bench.load('sleeper', contractTexts.sleeper);
+      await bench.runner.resetFailed([{ name, reset: 3 }], bench.signal);
+      await bench.load('sleeper', contractTexts.otherSleeper);
+      assert.equal((await observed(bench, name, bench.signal)).reset, 3);
+    });
+
     promise('a running unit is not unloaded: it goes on, and the problem says so', async (bench) => {
       const name = await bench.load('sleeper', contractTexts.sleeper);
       await bench.runner.start([{ name, restart: 0 }], bench.signal);

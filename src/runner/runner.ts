@@ -26,6 +26,8 @@ export interface Observation {
    * run, or stop(); `outdated` since another rendering was loaded while it ran (core/unit.ts). Kept on disk with the unit.
    */
   readonly restart: number;
+  /** The reset generation that was last carried out by resetFailed(); 0 before the first. Kept on disk with the unit. */
+  readonly reset: number;
   readonly load: string;
   /** systemd's ActiveState; "activating" also while a start is queued behind others, so that "inactive" means it has ended. */
   readonly active: string;
@@ -53,6 +55,12 @@ export interface StartRequest {
   readonly restart: number;
 }
 
+/** Asks that failures are forgotten: `reset` is the generation recorded once they are. */
+export interface ResetRequest {
+  readonly name: UnitName;
+  readonly reset: number;
+}
+
 export interface UnitRunner {
   /** Every unit in the runner's directory as it is now. Throws RunnerUnavailable when the manager does not answer. */
   observe(signal: AbortSignal): Promise<ReadonlyMap<UnitName, Observation>>;
@@ -68,6 +76,11 @@ export interface UnitRunner {
   restart(requests: readonly StartRequest[], signal: AbortSignal): Promise<readonly RunnerProblem[]>;
   /** Queues the stops; observe() tells when they have stopped. Units that do not run count as not started afterwards, too. */
   stop(names: readonly UnitName[], signal: AbortSignal): Promise<readonly RunnerProblem[]>;
+  /**
+   * Forgets that units failed, how often they were started and restarted: a failed one is inactive then and may be started at once.
+   * Starts and stops nothing, and leaves alone what runs.
+   */
+  resetFailed(requests: readonly ResetRequest[], signal: AbortSignal): Promise<readonly RunnerProblem[]>;
   /** Why no new unit could be taken, as one line: a full or read-only disk; null when nothing stands against it. */
   trouble(signal: AbortSignal): Promise<string | null>;
   readonly fence: UnitFence;

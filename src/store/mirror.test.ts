@@ -26,13 +26,13 @@ const [one, two] = ['1'.repeat(32), '2'.repeat(32)] as [MachineId, MachineId];
 const [app, web] = ['app.service', 'web.service'] as [UnitName, UnitName];
 const hash = 'a'.repeat(40) as FileHash;
 
-const unit: UnitRecord = { hash, desired: 'launched', generation: 1, restart: 0, release: 0, changedAtMs: 5, changedBy: 'ann', adoptOn: null };
+const unit: UnitRecord = { hash, desired: 'launched', generation: 1, restart: 0, reset: 0, release: 0, changedAtMs: 5, changedBy: 'ann', adoptOn: null };
 const assignment: Assignment = {
-  hash, desired: 'launched', restart: 0, ...withoutPorts, ports: { web: 8080 }, why: 'least loaded', assignedAtMs: 6, finished: false, ...unfenced,
+  hash, desired: 'launched', restart: 0, reset: 0, ...withoutPorts, ports: { web: 8080 }, why: 'least loaded', assignedAtMs: 6, finished: false, ...unfenced,
 };
 const status: UnitStatus = {
   load: 'loaded', active: 'active', sub: 'running', hash, sinceMs: 7, result: 'success', exitStatus: null, succeeded: false,
-  restarts: 0, mainPid: 12, restart: 0, problem: '', ...unchecked,
+  restarts: 0, mainPid: 12, restart: 0, reset: 0, problem: '', ...unchecked,
 };
 const history: UnitHistory = {
   events: [{ atMs: 8, what: 'failed', machine: one, why: 'result exit-code', count: 2 }], succeeded: null,

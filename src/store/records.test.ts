@@ -30,17 +30,17 @@ const portOrigin = fc.record({
   ...range, pool: fc.option(word), scope: fc.constantFrom('machine', 'cluster'), sinceMs: count, why: word,
 }, plain);
 const unitRecord: fc.Arbitrary<UnitRecord> = fc.record({
-  hash, desired: fc.constantFrom('inactive', 'loaded', 'launched'), generation: count, restart: count, release: count,
+  hash, desired: fc.constantFrom('inactive', 'loaded', 'launched'), generation: count, restart: count, reset: count, release: count,
   changedAtMs: count, changedBy: word, adoptOn: fc.option(machine),
 }, plain);
 const assignment: fc.Arbitrary<Assignment> = fc.record({
-  hash, desired: fc.constantFrom('loaded', 'launched'), restart: count, release: count, ports,
+  hash, desired: fc.constantFrom('loaded', 'launched'), restart: count, reset: count, release: count, ports,
   portOrigins: fc.dictionary(word, portOrigin, plain), portMoves: count, why: word, assignedAtMs: count,
   finished: fc.boolean(), fence: count, lostAfterMs: count, goneAfterMs: count, leaving: fc.boolean(),
 }, plain);
 const unitStatus: fc.Arbitrary<UnitStatus> = fc.record({
   load: word, active: word, sub: word, hash, sinceMs: count, result: word, exitStatus: fc.option(fc.integer()), succeeded: fc.boolean(),
-  restarts: count, mainPid: count, restart: fc.integer({ min: -1 }), problem: word, released: count,
+  restarts: count, mainPid: count, restart: fc.integer({ min: -1 }), reset: count, problem: word, released: count,
   health: fc.constantFrom('none', 'starting', 'healthy', 'unhealthy'), healthWhy: word, draining: fc.boolean(), portsInDoubt: fc.boolean(), ports: fc.dictionary(word, count, plain),
 }, plain);
 const cpus = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true });

@@ -25,6 +25,25 @@ test('starting a unit that fails ends with exit 1, with the result systemd gives
   assert.match(started.stdout + started.stderr, /the disk is on fire/);
 });
 
+test('a failed unit is listed by list-units --failed until reset-failed, and may be started again past its start limit', async () => {
+  const shared = await cluster();
+  const machine = shared.machine('m86');
+  const text = '[Unit]\nStartLimitBurst=1\nStartLimitIntervalSec=1h\n\n[Service]\nExecStart=/bin/sh -c "test -e /run/mended && exec sleep 1000"\n';
+  await writeUnit(shared, 'burst.service', `${text}\n[X-Fleet]\nMachineID=${machine.id}\n`);
+  const failed = async (): Promise<string> => (await shared.fleetctl('list-units', '--failed', '--no-legend', '--fields=unit,active,why')).stdout;
+  assert.equal((await shared.fleetctl('start', 'burst.service')).code, 1);
+  assert.match(await failed(), /^burst\.service\s+failed\s+result exit-code, exit status 1$/m);
+  await machine.sh('touch /run/mended');
+  const refused = await shared.fleetctl('restart', 'burst.service');
+  assert.match(refused.stderr, /start-limit-hit|too quickly/, 'systemd holds to its limit');
+  const reset = await shared.fleetctl('reset-failed', 'burst.service');
+  assert.deepEqual([reset.code, reset.stdout], [0, `Unit burst.service reset on ${machine.id.slice(0, 8)}.../${machine.address}\n`]);
+  assert.doesNotMatch(await failed(), /burst/);
+  assert.equal((await machine.exec(['systemctl', 'is-failed', 'burst.service'])).stdout, 'inactive\n');
+  const restarted = await shared.fleetctl('restart', 'burst.service');
+  assert.equal(restarted.code, 0, restarted.stderr);
+});
+
 test('explain names the reason of each machine for not taking a unit', async () => {
   const shared = await cluster();
   await writeUnit(shared, 'nowhere.service', sleeper('MachineMetadata=region=moon'));

@@ -120,7 +120,7 @@ describe('a cluster over a real etcd', () => {
     assert.ok(parsed.ok);
     const hash = hashUnitFile(parsed.value);
     const record: UnitRecord = {
-      hash, desired: 'launched', generation: 1, restart: 0, release: 0, changedAtMs: systemClock.nowMs(), changedBy: 'test', adoptOn: null, ...wish,
+      hash, desired: 'launched', generation: 1, restart: 0, reset: 0, release: 0, changedAtMs: systemClock.nowMs(), changedBy: 'test', adoptOn: null, ...wish,
     };
     const file: CommitChange = { kind: 'put', key: keys.unitFile(hash), value: printUnitFile(parsed.value) };
     for (let at = 0; at < names.length; at += 100) {

@@ -14,7 +14,7 @@ const machine = '336043c3dba3e566192154d0544f626d' as MachineId;
 const pool = (low: number, high: number) => ({ low, high, changedAtMs: 1, changedBy: 'ann' });
 const origin: PortOrigin = { low: 20_001, high: 20_010, pool: 'apps.war', scope: 'machine', sinceMs: 1, why: '' };
 const given = (name: string, port: number) => [name as UnitName, {
-  hash: '' as FileHash, desired: 'launched', restart: 0, ...withoutPorts, ports: { http: port }, portOrigins: { http: origin }, why: '', assignedAtMs: 0,
+  hash: '' as FileHash, desired: 'launched', restart: 0, reset: 0, ...withoutPorts, ports: { http: port }, portOrigins: { http: origin }, why: '', assignedAtMs: 0,
   finished: false, ...unfenced,
 }] as const;
 const snapshot = {

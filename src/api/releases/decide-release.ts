@@ -170,7 +170,7 @@ export function templateTo(
   if (!isTemplate(name)) return [];
   const before = basis.snapshot.units.get(name);
   const record: UnitRecord = {
-    ...(before ?? { desired: 'inactive', generation: 0, restart: 0, adoptOn: null }),
+    ...(before ?? { desired: 'inactive', generation: 0, restart: 0, reset: 0, adoptOn: null }),
     ...content,
     generation: (before?.generation ?? 0) + 1,
     changedAtMs: basis.nowMs,

@@ -19,13 +19,14 @@ import {
   applySchema,
   destroySchema,
   eventsSchema,
+  resetFailedSchema,
   restoreEntriesSchema,
   restoreFinishSchema,
   restoreSchema,
 } from './schemas.ts';
 import { getPrometheusTargets, getService, listServices } from './service-handlers.ts';
 import { getJournal, getStatus } from './unit-text.ts';
-import { apply, destroy } from './write-handlers.ts';
+import { apply, destroy, resetFailed } from './write-handlers.ts';
 
 const prefix = '/fleet/v2';
 
@@ -40,6 +41,7 @@ export function addV2Routes(app: FastifyInstance, scene: Scene): void {
     addResource(app, { url: `${prefix}${url}`, methods, refuse: refuseMethod(Object.keys(methods)) });
   add('/apply', { POST: post(apply, applySchema) });
   add('/destroy', { POST: post(destroy, destroySchema) });
+  add('/reset-failed', { POST: post(resetFailed, resetFailedSchema) });
   add('/units', { GET: get(listUnits) });
   add('/units/:name', { GET: get(getUnit) });
   add('/units/:name/file', { GET: get(getUnitFile) });

@@ -53,6 +53,13 @@ export const destroySchema: object = {
   properties: { names },
 };
 
+export const resetFailedSchema: object = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['names'],
+  properties: { names, by: byText },
+};
+
 export const eventsSchema: object = {
   type: 'object',
   additionalProperties: false,

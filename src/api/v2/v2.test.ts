@@ -4,11 +4,13 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { limits } from '../../core/limits.ts';
 import type { MachineId } from '../../core/machine.ts';
 import type { FileHash } from '../../core/unit.ts';
+import type { UnitName } from '../../core/unit-name.ts';
 import type {
   AppliedUnit,
   ApplyAnswer,
   ApplyRequest,
   DestroyAnswer,
+  ResetFailedAnswer,
   Explanation,
   InfoView,
   MachineList,
@@ -381,6 +383,26 @@ describe('bodies', () => {
     assert.equal(await ask('HEAD', '/fleet/v2/units'), 405);
     assert.equal(await ask('GET', '/fleet/v2/units/%zz'), 400);
     assert.equal(await ask('GET', `/fleet/v2/units/${'a'.repeat(2_000)}`), 400);
+  });
+});
+
+describe('reset-failed', () => {
+  test('raises the reset generation of units, once for each request, and changes nothing else of what is wanted', async () => {
+    await apply({ units: [{ name: 'a.service', text: sleepText }], desired: 'launched' });
+    const before = fleetd.mirror.snapshot().units.get('a.service' as UnitName) ?? assert.fail();
+    const { body } = await post<ResetFailedAnswer>('/reset-failed', { names: ['a.service', 'a.service'], by: 'ann' });
+    assert.deepEqual(body.units, [{ name: 'a.service', generation: 2, reset: 1 }]);
+    const after = fleetd.mirror.snapshot().units.get('a.service' as UnitName);
+    assert.deepEqual(after, { ...before, generation: 2, reset: 1, changedAtMs: after?.changedAtMs, changedBy: 'ann' });
+  });
+
+  test('changes nothing when one of the names is wrong, unknown or a template', async () => {
+    await apply({ units: [{ name: 'a.service', text: sleepText }, { name: 't@.service', text: sleepText }] });
+    for (const [name, reason] of [['b.service', 'UNIT_NOT_FOUND'], ['t@.service', 'UNIT_IS_TEMPLATE'], ['no', 'UNIT_NAME_INVALID']]) {
+      const { body } = await post<Refused>('/reset-failed', { names: ['a.service', name] });
+      assert.equal(body.error.reason, reason);
+    }
+    assert.equal(fleetd.mirror.snapshot().units.get('a.service' as UnitName)?.reset, 0);
   });
 });
 

@@ -1,15 +1,24 @@
 /**
- * POST /fleet/v2/apply and /fleet/v2/destroy.
+ * POST /fleet/v2/apply, /fleet/v2/destroy and /fleet/v2/reset-failed.
  * Promises: a request with one wrong unit changes nothing; an answer is durable and seen by the lists of this API.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { failure, success, type Result } from '../../core/failure.ts';
 import type { MachineId } from '../../core/machine.ts';
 import { parseUnitName, type UnitName } from '../../core/unit-name.ts';
-import type { ApplyAnswer, ApplyRequest, ApplyUnit, DestroyAnswer, DestroyRequest } from '../../protocol/v2.ts';
+import type {
+  ApplyAnswer,
+  ApplyRequest,
+  ApplyUnit,
+  DestroyAnswer,
+  DestroyRequest,
+  ResetFailedAnswer,
+  ResetFailedRequest,
+} from '../../protocol/v2.ts';
 import { sendFailure, sendJson } from '../http.ts';
 import { shown } from '../json.ts';
 import { basisOf, storeLost } from '../write/decision.ts';
+import { decideResetFailed } from '../write/decide-reset.ts';
 import { decideApply, decideDestroy, sayAll, type UnitFailure, type Wish, type Wishes } from '../write/decide.ts';
 import { transact } from '../write/transaction.ts';
 import type { Scene } from './scene.ts';
@@ -50,6 +59,17 @@ export async function destroy(scene: Scene, request: FastifyRequest, reply: Fast
   const outcome = await transact(scene.needs, (basis) => decideDestroy(basis, names), scene.signal);
   if (!outcome.ok) return sendFailure(reply, outcome.failure);
   const answer: DestroyAnswer = { revision: outcome.value.revision, ...outcome.value.answer };
+  return sendJson(reply, 200, answer);
+}
+
+export async function resetFailed(scene: Scene, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const body = request.body as ResetFailedRequest; // Its schema has been checked.
+  const units = readWishes(body.names.map((name) => ({ name })));
+  if (!units.ok) return sendFailure(reply, units.failure);
+  const wish = { names: units.value.map(({ name }) => name), by: body.by ?? '' };
+  const outcome = await transact(scene.needs, (basis) => decideResetFailed(basis, wish), scene.signal);
+  if (!outcome.ok) return sendFailure(reply, outcome.failure);
+  const answer: ResetFailedAnswer = { revision: outcome.value.revision, units: outcome.value.answer };
   return sendJson(reply, 200, answer);
 }
 

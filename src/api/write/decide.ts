@@ -183,6 +183,7 @@ function decideNew(scene: Scene, wish: Wish): Result<DecidedUnit> {
     desired: wishes.desired ?? 'inactive',
     generation: 1,
     restart: restartBeyondTraces(basis.snapshot, wish.name),
+    reset: 0,
     release: releaseOfTemplate(basis.snapshot, wish.name),
     changedAtMs: basis.nowMs,
     changedBy: wishes.by,

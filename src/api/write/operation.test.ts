@@ -229,6 +229,7 @@ describe('parts of a plan', () => {
     desired: 'launched',
     generation: 1,
     restart: 0,
+    reset: 0,
     release: 0,
     changedAtMs: 0,
     changedBy: 'x'.repeat(256),

@@ -102,7 +102,7 @@ describe('the fence of a placement', () => {
 
 function assignmentOf(changes: Partial<Assignment>): Assignment {
   return {
-    hash: 'h' as FileHash, desired: 'launched', restart: 0, ...withoutPorts, release: 0, why: '', assignedAtMs: 0, finished: false, ...unfenced, ...changes,
+    hash: 'h' as FileHash, desired: 'launched', restart: 0, reset: 0, ...withoutPorts, release: 0, why: '', assignedAtMs: 0, finished: false, ...unfenced, ...changes,
   };
 }
 
@@ -152,7 +152,7 @@ describe('decisions about a fenced unit', () => {
   const unassign: Decision = { kind: 'unassign', unit, why: 'the unit was destroyed', machine: one, former: null };
   const status: UnitStatus = {
     load: 'not-found', active: 'inactive', sub: 'dead', hash: 'h' as FileHash, sinceMs: 0, result: '', exitStatus: null, succeeded: false, restarts: 0,
-    mainPid: 0, restart: -1, problem: '', ...unchecked,
+    mainPid: 0, restart: -1, reset: 0, problem: '', ...unchecked,
   };
   interface Scene { readonly present: boolean; readonly leaving?: boolean; readonly released?: number; readonly nowMs?: number }
   const held = (decision: Decision, { present, leaving = false, released = 0, nowMs = 1_000 }: Scene): string => {

@@ -43,9 +43,9 @@ const facts = (words: readonly string[]): Record<string, string> => Object.fromE
 }));
 
 function assignmentOf(words: readonly string[]): Assignment {
-  const { loaded, restart = '0', file = 'one', fence = '0', 'lost-after': lostAfter = '30000', leaving } = facts(words);
+  const { loaded, restart = '0', reset = '0', file = 'one', fence = '0', 'lost-after': lostAfter = '30000', leaving } = facts(words);
   return {
-    hash: hashOf(file), desired: loaded === undefined ? 'launched' : 'loaded', restart: Number(restart), ...withoutPorts, why: '', assignedAtMs: 0,
+    hash: hashOf(file), desired: loaded === undefined ? 'launched' : 'loaded', restart: Number(restart), reset: Number(reset), ...withoutPorts, why: '', assignedAtMs: 0,
     finished: false,
     ...(fence === '0' ? unfenced : { fence: Number(fence), lostAfterMs: Number(lostAfter), goneAfterMs: 0, leaving: leaving !== undefined }),
   };
@@ -58,10 +58,11 @@ const rows: Readonly<Record<string, (world: World, words: readonly string[]) => 
     world.texts.set(hashOf(file), file);
   },
   seen(world, [name = '', active = '', ...words]) {
-    const { restart = '0', file = 'one', fence = '0', 'needs-reload': needsReload, foreign } = facts(words);
+    const { restart = '0', reset = '0', file = 'one', fence = '0', 'needs-reload': needsReload, foreign } = facts(words);
     const assignment = assignmentOf([`file=${file}`, `fence=${fence}`]);
     world.observations.set(name as UnitName, {
       hash: assignment.hash, renderedHash: renderUnit(name as UnitName, assignment, file).renderedHash, restart: Number(restart),
+      reset: Number(reset),
       active, sub: '', needsReload: needsReload !== undefined,
       ...(foreign === undefined ? {} : { hash: '' as FileHash, renderedHash: '', restart: notStarted }),
     });
@@ -112,6 +113,8 @@ function say(step: Step, world: World): string {
     case 'start':
     case 'restart':
       return `${step.kind} ${step.unit} as ${String(step.restart)}: ${step.why}`;
+    case 'reset':
+      return `reset ${step.unit} as ${String(step.reset)}: ${step.why}`;
     case 'drain':
     case 'undrain':
     case 'load':
@@ -130,7 +133,7 @@ function note(world: World, name: UnitName, change: Partial<Drain>): void {
 function carryOut(world: World, step: Step): void {
   const put = (name: UnitName, change: Partial<UnitOnMachine>): void => {
     const before = world.observations.get(name) ?? {
-      hash: '' as FileHash, renderedHash: '', restart: notStarted, active: 'inactive', sub: '', needsReload: false,
+      hash: '' as FileHash, renderedHash: '', restart: notStarted, reset: 0, active: 'inactive', sub: '', needsReload: false,
     };
     world.observations.set(name, { ...before, ...change });
   };
@@ -164,6 +167,10 @@ function carryOut(world: World, step: Step): void {
     case 'reload':
       for (const name of world.observations.keys()) put(name, { needsReload: false });
       return;
+    case 'reset': {
+      const isFailed = world.observations.get(step.unit)?.active === 'failed';
+      return put(step.unit, { reset: step.reset, ...(isFailed ? { active: 'inactive' } : {}) });
+    }
     case 'start':
     case 'restart':
       assert.equal(world.observations.get(step.unit)?.needsReload, false, `${step.unit} is not started from an old file`);

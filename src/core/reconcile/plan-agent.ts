@@ -21,6 +21,7 @@ export interface UnitOnMachine {
   readonly hash: FileHash;
   readonly renderedHash: string;
   readonly restart: number;
+  readonly reset: number;
   readonly active: string;
   readonly sub: string;
   readonly needsReload: boolean;
@@ -45,7 +46,8 @@ export interface AgentView {
 /** All steps that are to be taken now, in the order to take them. Some follow only once these are done: plan again then. */
 export function planAgent(view: AgentView): readonly Step[] {
   const names = [...new Set([...view.assignments.keys(), ...view.observations.keys()])].sort(compareText);
-  const steps = names.filter((name) => !view.withheld.has(name)).flatMap((name) => drainFirst(view, name, planUnit(view, name)));
+  const steps = names.filter((name) => !view.withheld.has(name))
+    .flatMap((name) => withReset(view, name, drainFirst(view, name, planUnit(view, name))));
   const all = [...oneFetchPerFile(steps), ...neededReload(view, steps), ...planFences(view, steps)];
   return stepOrder.flatMap((kind) => all.filter((step) => step.kind === kind));
 }
@@ -66,6 +68,19 @@ function planUnit(view: AgentView, name: UnitName): readonly Step[] {
     if (stop.length > 0 || seen.active === 'deactivating') return stop;
   }
   return planAssigned(view, { name, assignment, seen });
+}
+
+/**
+ * The steps of a unit with the reset that was asked for. One that is loaded now has nothing to forget; that is noted before it is
+ * started, so that a failure of that start is not forgotten.
+ */
+function withReset(view: AgentView, unit: UnitName, steps: readonly Step[]): readonly Step[] {
+  const assignment = view.assignments.get(unit);
+  const seen = view.observations.get(unit);
+  if (assignment === undefined || assignment.leaving) return steps;
+  if (seen === undefined && !steps.some(({ kind }) => kind === 'load')) return steps;
+  const { reset } = assignment;
+  return (seen?.reset ?? 0) === reset ? steps : [...steps, { kind: 'reset', unit, reset, why: `reset ${String(reset)} was asked for` }];
 }
 
 const isDown = ({ active }: UnitOnMachine): boolean => active === 'inactive' || active === 'failed';

@@ -9,7 +9,7 @@ import type { RenderedUnit } from './render.ts';
 
 function rendered(name: string, ports: Record<string, number>, text: string): RenderedUnit {
   const assignment: Assignment = {
-    hash: 'a'.repeat(40) as FileHash, desired: 'launched', restart: 0, ...withoutPorts, ports, why: '', assignedAtMs: 0, finished: false, ...unfenced,
+    hash: 'a'.repeat(40) as FileHash, desired: 'launched', restart: 0, reset: 0, ...withoutPorts, ports, why: '', assignedAtMs: 0, finished: false, ...unfenced,
   };
   return renderUnit(name as UnitName, assignment, text);
 }

@@ -21,6 +21,8 @@ interface StepArgs {
   load: { readonly unit: UnitName; readonly rendered: RenderedUnit };
   /** Have the manager read changed files. */
   reload: Record<never, never>;
+  /** Have the manager forget that a unit failed, and how often it was started. */
+  reset: { readonly unit: UnitName; readonly reset: number };
   /** Raise the fence of this lostAfterMs, so that units bound to it may run (docs/design/fencing.md). */
   raise: { readonly lostAfterMs: number };
   /** Take down a fence that no unit needs. */
@@ -38,5 +40,5 @@ export type Step = { [K in StepKind]: StepOf<K> }[StepKind];
 
 /** The order of a plan: room is made before anything is added, and all files are written before the first start. */
 export const stepOrder: readonly StepKind[] = [
-  'fetch', 'drain', 'undrain', 'stop', 'unload', 'load', 'reload', 'lower', 'raise', 'start', 'restart',
+  'fetch', 'drain', 'undrain', 'stop', 'unload', 'load', 'reload', 'reset', 'lower', 'raise', 'start', 'restart',
 ];

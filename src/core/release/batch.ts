@@ -71,7 +71,7 @@ function slotsThatSurge({ name, record, snapshot, sections }: Scene, slots: read
 /** A new instance. */
 function newRecord({ record, hash, nowMs, snapshot }: Scene, name: UnitName): UnitRecord {
   return {
-    hash, desired: 'launched', generation: 1, restart: restartBeyondTraces(snapshot, name), release: goalOf(record), changedAtMs: nowMs,
+    hash, desired: 'launched', generation: 1, restart: restartBeyondTraces(snapshot, name), reset: 0, release: goalOf(record), changedAtMs: nowMs,
     changedBy: record.by, adoptOn: null,
   };
 }

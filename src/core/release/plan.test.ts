@@ -50,7 +50,7 @@ function addFile(world: World, lines: readonly string[]): FileHash {
 
 function addUnit(world: World, name: string, { desired, hash }: { desired: DesiredState; hash: FileHash }): void {
   world.units.set(name as UnitName, {
-    hash, desired, generation: 1, restart: 0, release: 0, changedAtMs: 0, changedBy: '', adoptOn: null,
+    hash, desired, generation: 1, restart: 0, reset: 0, release: 0, changedAtMs: 0, changedBy: '', adoptOn: null,
   });
 }
 
@@ -74,11 +74,11 @@ function passOn(world: World): void {
       const ofMachine = world.assignments.get(machine) ?? new Map<UnitName, Assignment>();
       world.assignments.set(machine, ofMachine);
       const before = ofMachine.get(name);
-      const { hash, restart, release } = isGlobal && before !== undefined
+      const { hash, restart, reset, release } = isGlobal && before !== undefined
         ? recordInTurn(snapshotOf(world), { unit: name, machine }, before)
         : record;
       ofMachine.set(name, {
-        hash, desired: record.desired, restart, release, ports: {}, portOrigins: {},
+        hash, desired: record.desired, restart, reset, release, ports: {}, portOrigins: {},
         portMoves: 0, why: '', assignedAtMs: 0, finished: false, ...unfenced,
       });
     }
@@ -97,7 +97,7 @@ function report(world: World, name: string, changes: Partial<UnitStatus>): void 
     world.statuses.set(machine, statuses);
     statuses.set(unit as UnitName, {
       load: 'loaded', active: 'active', sub: 'running', hash: assignment.hash, sinceMs: world.nowMs, result: 'success', exitStatus: null,
-      succeeded: false, restarts: 0, mainPid: 1, restart: assignment.restart, problem: '', ...unchecked, ...changes,
+      succeeded: false, restarts: 0, mainPid: 1, restart: assignment.restart, reset: 0, problem: '', ...unchecked, ...changes,
     });
   }
 }

@@ -102,7 +102,7 @@ function contentOf(pass: Pass, { name, record, machine }: WantedOn, why: string)
   // A file that cannot be used does not replace one that runs.
   const hash = pass.fileless.has(name) && first !== undefined ? first.assignment.hash : record.hash;
   const desired = record.desired === 'launched' ? 'launched' : 'loaded';
-  const wish = { hash, desired, restart: record.restart } as const;
+  const wish = { hash, desired, restart: record.restart, reset: record.reset } as const;
   const isGlobal = pass.wanted.get(name)?.section.global === true;
   const finished = isFinished(pass.snapshot, { name, machine, isGlobal }, wish);
   return { ...wish, ...withoutPorts, release: record.release, why, finished, ...fenceAt(pass, name, machine) };
@@ -193,6 +193,7 @@ function changes(before: Assignment, content: AssignmentContent): readonly strin
   if (!before.finished && content.finished) found.push('it has run to its end with success');
   if ((before.fence === 0) !== (content.fence === 0)) found.push(content.fence === 0 ? 'it is fenced no more' : 'it is fenced');
   if (before.restart !== content.restart) found.push(`restart ${String(content.restart)} was asked for`);
+  if (before.reset !== content.reset) found.push('its failures are to be forgotten');
   if (before.release !== content.release) found.push(`release ${String(content.release)} was asked for`);
   return [...found, ...portChanges(before, content)];
 }

@@ -15,7 +15,7 @@ import { eventsOfUnit, historiesAfter } from './decision-history.ts';
 
 const app = 'app.service' as UnitName;
 const [aaa, bbb] = ['aaa', 'bbb'] as [MachineId, MachineId];
-const content: AssignmentContent = { hash: 'h' as FileHash, desired: 'launched', restart: 0, ...withoutPorts, why: 'it fits', finished: false, ...unfenced };
+const content: AssignmentContent = { hash: 'h' as FileHash, desired: 'launched', restart: 0, reset: 0, ...withoutPorts, why: 'it fits', finished: false, ...unfenced };
 const placed: Assignment = { ...content, assignedAtMs: 1_000 };
 const clusterWith = (history?: UnitHistory): ClusterSnapshot => ({
   ...emptySnapshot, units: new Map([[app, {} as UnitRecord]]), assignments: new Map([[aaa, new Map([[app, placed]])]]),

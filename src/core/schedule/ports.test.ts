@@ -59,7 +59,7 @@ const port = fc.integer({ min: 20_000, max: 20_007 });
 const events: fc.Arbitrary<Event> = fc.oneof(
   fc.tuple(unit, fc.constantFrom(...files)).map(([name, { hash }]): Event => ({ units }) => {
     const { restart = 0, release = 0, generation = 0 } = units.get(name) ?? {};
-    units.set(name, { hash, desired: 'launched', generation: generation + 1, restart, release, changedAtMs: 0, changedBy: '', adoptOn: null });
+    units.set(name, { hash, desired: 'launched', generation: generation + 1, restart, reset: 0, release, changedAtMs: 0, changedBy: '', adoptOn: null });
   }),
   fc.tuple(unit, fc.constantFrom('release', 'restart')).map(([name, what]): Event => ({ units }) => {
     const before = units.get(name);
@@ -79,7 +79,7 @@ const events: fc.Arbitrary<Event> = fc.oneof(
     if (!world.machines.has(id)) return;
     world.statuses.set(id, new Map([...world.assignments.get(id) ?? []].map(([name, { hash, ports }]) => [name, {
       load: 'loaded', active: 'active', sub: 'running', hash, sinceMs: 1, result: 'success', exitStatus: null, succeeded: false, restarts: 0,
-      mainPid: 1, restart: 0, problem: '', ...unchecked, ports,
+      mainPid: 1, restart: 0, reset: 0, problem: '', ...unchecked, ports,
     }])));
   }),
   fc.tuple(machine, fc.uniqueArray(port, { maxLength: 2 })).map(([id, found]): Event => ({ machinePorts, assignments }) => {
@@ -222,7 +222,7 @@ test('eleven releases of one instance walk the range and come back to its first 
   world.machines.set('m0' as MachineId, { id: 'm0' as MachineId, metadata: {}, trouble: '', cordon: null, drain: null } as unknown as Machine);
   const walked: (number | undefined)[] = [];
   for (let release = 1; release <= 11; release += 1) {
-    world.units.set(name, { hash, desired: 'launched', generation: release, restart: 0, release, changedAtMs: 0, changedBy: '', adoptOn: null });
+    world.units.set(name, { hash, desired: 'launched', generation: release, restart: 0, reset: 0, release, changedAtMs: 0, changedBy: '', adoptOn: null });
     carryOut(world, schedule({ ...emptySnapshot, ...world }).decisions);
     walked.push(world.assignments.get('m0' as MachineId)?.get(name)?.ports['apps.war']);
   }

@@ -85,7 +85,7 @@ function addFile(world: World, section: readonly string[]): FileHash {
 function addUnit(world: World, name: string, unit: Partial<UnitRecord> & { desired: DesiredState; section?: readonly string[] }): void {
   const hash = addFile(world, unit.section ?? []);
   world.units.set(name as UnitName, {
-    hash, desired: unit.desired, generation: 1, restart: unit.restart ?? 0, release: unit.release ?? 0, changedAtMs: 0, changedBy: '',
+    hash, desired: unit.desired, generation: 1, restart: unit.restart ?? 0, reset: 0, release: unit.release ?? 0, changedAtMs: 0, changedBy: '',
     adoptOn: unit.adoptOn ?? null,
   });
 }
@@ -96,7 +96,7 @@ function assign(world: World, at: { machine: string; name: string }, assignment:
   const ofMachine = world.assignments.get(machine) ?? new Map<UnitName, Assignment>();
   world.assignments.set(machine, ofMachine);
   ofMachine.set(name, {
-    hash: world.units.get(name)?.hash ?? addFile(world, ['Conflicts=former']), desired: 'launched', restart: 0, ...withoutPorts,
+    hash: world.units.get(name)?.hash ?? addFile(world, ['Conflicts=former']), desired: 'launched', restart: 0, reset: 0, ...withoutPorts,
     why: 'as before', assignedAtMs: 0, finished: false, ...unfenced, ...assignment,
   });
 }
@@ -114,7 +114,7 @@ function addStatus(world: World, at: { machine: string; name: string }, words: R
     load: words['load'] ?? 'loaded', active: words['active'] ?? 'active', sub: words['sub'] ?? 'running',
     hash: world.units.get(at.name as UnitName)?.hash ?? '' as FileHash, sinceMs: 0, result: words['result'] ?? 'success',
     exitStatus: words['exit'] === undefined ? null : Number(words['exit']), succeeded: words['succeeded'] === 'yes', restarts: 0,
-    mainPid: 1, restart: Number(words['restart'] ?? 0), problem: words['problem']?.replaceAll('_', ' ') ?? '', ...unchecked,
+    mainPid: 1, restart: Number(words['restart'] ?? 0), reset: 0, problem: words['problem']?.replaceAll('_', ' ') ?? '', ...unchecked,
     ports: readGiven(words['ports'] ?? '').ports,
     released: Number(words['released'] ?? 0),
   });

@@ -21,7 +21,7 @@ const WATCH_AGAIN_MS = 1_000;
 /** Exit status of a keeper that found the unit kept already. */
 const EXIT_BUSY = 75;
 
-export type KeeperCommand = 'start' | 'restart' | 'stop' | 'reload';
+export type KeeperCommand = 'start' | 'restart' | 'stop' | 'reload' | 'reset-failed';
 
 /** What cannot be done for one unit, in one line for people. */
 export class KeeperTrouble extends Error {

@@ -239,7 +239,7 @@ describe('ports', () => {
     const text = '[Service]\nType=oneshot\nExecStart=/bin/echo ${FLEET_PORT_HTTP} $FLEET_PORT\nEnvironment=URL=http://localhost:${FLEET_PORT}/\nExecStart=/bin/sh -c \'echo "$URL"\'\n';
     const name = 'app.service' as UnitName;
     const run = async (port: number, restart: number): Promise<void> => {
-      const assignment = { hash: 'a'.repeat(40) as FileHash, desired: 'launched', restart, ...withoutPorts, ports: { http: port }, why: '', assignedAtMs: 0, finished: false, ...unfenced } as const;
+      const assignment = { hash: 'a'.repeat(40) as FileHash, desired: 'launched', restart, reset: 0, ...withoutPorts, ports: { http: port }, why: '', assignedAtMs: 0, finished: false, ...unfenced } as const;
       assert.deepEqual(await bench.supervisor.runner.load([renderUnit(name, assignment, text)], late()), []);
       assert.deepEqual(await bench.supervisor.runner.start([{ name, restart }], late()), []);
       assert.equal((await bench.until(name, (seen) => seen.succeeded && seen.restart === restart)).result, 'success');

@@ -12,9 +12,9 @@ const down = { active: 'inactive', sub: 'dead', sinceMs: 0, result: 'success', e
 
 /** What is seen of a loaded unit. */
 export function observationOf(name: UnitName, record: UnitRecord, seen: Seen): Observation {
-  const { hash, renderedHash, restart } = record;
+  const { hash, renderedHash, restart, reset } = record;
   // A keeper reads the newest instructions at each start, so there is never anything to reload.
-  const known = { name, hash, renderedHash, restart, load: 'loaded', needsReload: false };
+  const known = { name, hash, renderedHash, restart, reset, load: 'loaded', needsReload: false };
   switch (seen.kind) {
     case 'never-started':
       return { ...known, ...down };

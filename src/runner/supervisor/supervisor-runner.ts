@@ -12,7 +12,7 @@ import type { Random } from '../../lib/random.ts';
 import { createChangeFeed } from '../change-feed.ts';
 import type { ChangeFeed } from '../change-feed.ts';
 import { inParallel } from '../in-parallel.ts';
-import type { Observation, RenderedUnit, RunnerProblem, StartRequest, UnitInspector, UnitRunner } from '../runner.ts';
+import type { Observation, RenderedUnit, ResetRequest, RunnerProblem, StartRequest, UnitInspector, UnitRunner } from '../runner.ts';
 import { readCompileFacts } from './host-facts.ts';
 import { createInspector } from './inspector.ts';
 import { compileUnit } from './instructions.ts';
@@ -115,6 +115,7 @@ function createRunner(bench: Bench, look: Look): Omit<UnitRunner, 'fence' | 'tro
       await Promise.resolve();
     },
     start: (requests, signal) => startAll(requests, 'start', signal),
+    resetFailed: (requests, signal) => forEachUnit(requests, (request) => resetFailed(bench, request, { look, signal }), signal),
     restart: (requests, signal) => startAll(requests, 'restart', signal),
     stop: (names, signal) => forEachUnit(named(names), ({ name }) => stopUnit(bench, name, { look, signal }), signal),
   };
@@ -166,7 +167,8 @@ async function loadUnit({ records, directories, facts, feed }: Bench, unit: Rend
     ...Object.entries(unit.dropIns).map(([file, content]) => [join(directories.units, `${name}.d`, file), content] as const),
     [join(directories.units, name), unit.text],
   ]);
-  await records.put(name, { hash, renderedHash, restart: isOutdated ? outdated : notStarted, description, notHonoured, dropIns }, files);
+  const restart = isOutdated ? outdated : notStarted;
+  await records.put(name, { hash, renderedHash, restart, reset: before?.reset ?? 0, description, notHonoured, dropIns }, files);
   for (const file of before?.dropIns ?? []) if (!dropIns.includes(file)) await removePath(join(directories.units, `${name}.d`, file));
   feed.tell(name);
 }
@@ -195,5 +197,14 @@ async function stopUnit(bench: Bench, name: UnitName, { look, signal }: Looking)
   const seen = await look(name);
   if (seen.kind === 'kept' || seen.kind === 'keeper-lost') await carryOut(bench, { name, command: 'stop' }, signal);
   await bench.records.setRestart(name, notStarted);
+  bench.feed.tell(name);
+}
+
+async function resetFailed(bench: Bench, { name, reset }: ResetRequest, { look, signal }: Looking): Promise<void> {
+  if (bench.records.get(name) === undefined) return;
+  const { kind } = await look(name);
+  // What was not started in this boot has nothing to forget.
+  if (kind !== 'never-started' && kind !== 'other-boot') await carryOut(bench, { name, command: 'reset-failed' }, signal);
+  await bench.records.setReset(name, reset);
   bench.feed.tell(name);
 }

@@ -18,6 +18,8 @@ export interface UnitRecord {
   readonly renderedHash: string;
   /** The restart generation last carried out, or core/unit.ts's `notStarted` or `outdated`. */
   readonly restart: number;
+  /** The reset generation last carried out. */
+  readonly reset: number;
   readonly description: string;
   readonly notHonoured: readonly NotHonoured[];
   /** File names of its drop-ins. */
@@ -37,6 +39,8 @@ export interface UnitRecords {
   put(name: UnitName, record: UnitRecord, files: ReadonlyMap<string, string>): Promise<void>;
   /** Records a restart generation; nothing is written when it is the one recorded. */
   setRestart(name: UnitName, restart: number): Promise<void>;
+  /** Records a reset generation; nothing is written when it is the one recorded. */
+  setReset(name: UnitName, reset: number): Promise<void>;
   /** Forgets a unit and removes all it left, its journal included. */
   remove(name: UnitName): Promise<void>;
 }
@@ -55,6 +59,11 @@ export async function openUnitRecords(directories: SupervisorDirectories): Promi
     const record = parsed.ok ? parseRecord(await readFile(pathOf(parsed.value.name), 'utf8').catch(() => '')) : null;
     if (parsed.ok && record !== null) known.set(parsed.value.name, record);
   });
+  const change = async (name: UnitName, to: Partial<Pick<UnitRecord, 'restart' | 'reset'>>): Promise<void> => {
+    const record = known.get(name);
+    if (record === undefined || Object.entries(to).every(([key, value]) => record[key as keyof typeof to] === value)) return;
+    await put(name, { ...record, ...to }, new Map());
+  };
   const put = async (name: UnitName, record: UnitRecord, files: ReadonlyMap<string, string>): Promise<void> => {
     await replaceFiles(new Map([...files, [pathOf(name), `${JSON.stringify(record)}\n`]]));
     known.set(name, record);
@@ -63,10 +72,8 @@ export async function openUnitRecords(directories: SupervisorDirectories): Promi
     get: (name) => known.get(name),
     names: () => [...known.keys()],
     put,
-    async setRestart(name, restart) {
-      const record = known.get(name);
-      if (record !== undefined && record.restart !== restart) await put(name, { ...record, restart }, new Map());
-    },
+    setRestart: (name, restart) => change(name, { restart }),
+    setReset: (name, reset) => change(name, { reset }),
     async remove(name) {
       const { dropIns = [] } = known.get(name) ?? {};
       await removePath(pathOf(name));
@@ -82,15 +89,17 @@ export async function openUnitRecords(directories: SupervisorDirectories): Promi
 function parseRecord(text: string): UnitRecord | null {
   try {
     const value: unknown = JSON.parse(text);
-    return isRecord(value) ? value : null;
+    // Records of fleet before resets have none.
+    return isRecord(value) ? { ...value, reset: value.reset ?? 0 } : null;
   } catch {
     return null; // Absent or of another version: the unit is loaded again, which is always safe.
   }
 }
 
-function isRecord(value: unknown): value is UnitRecord {
+function isRecord(value: unknown): value is Omit<UnitRecord, 'reset'> & { readonly reset?: number } {
   if (typeof value !== 'object' || value === null) return false;
-  const { hash, renderedHash, restart, description, notHonoured, dropIns } = value as Record<string, unknown>;
-  return typeof hash === 'string' && typeof renderedHash === 'string' && Number.isInteger(restart) && typeof description === 'string' &&
+  const { hash, renderedHash, restart, reset = 0, description, notHonoured, dropIns } = value as Record<string, unknown>;
+  return typeof hash === 'string' && typeof renderedHash === 'string' && [restart, reset].every((count) => Number.isInteger(count)) &&
+    typeof description === 'string' &&
     Array.isArray(notHonoured) && Array.isArray(dropIns);
 }

@@ -11,7 +11,7 @@ import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import { whyUnwritable } from './staged-file.ts';
 import { RunnerUnavailable } from '../runner.ts';
-import type { Observation, RunnerProblem, StartRequest, UnitInspector, UnitRunner } from '../runner.ts';
+import type { Observation, ResetRequest, RunnerProblem, StartRequest, UnitInspector, UnitRunner } from '../runner.ts';
 import { BusError } from './bus-connection.ts';
 import type { BusAddress } from './bus-connection.ts';
 import { createBusLink } from './bus-link.ts';
@@ -150,6 +150,7 @@ function createUnitRunner(parts: RunnerParts): Omit<UnitRunner, 'fence' | 'troub
     },
     start: (requests, signal) => startAll(requests, parts, { verb: 'startUnit', signal }),
     restart: (requests, signal) => startAll(requests, parts, { verb: 'restartUnit', signal }),
+    resetFailed: (requests, signal) => resetFailed(requests, parts, signal),
     async stop(names, signal) {
       signal.throwIfAborted();
       const problems = createUnitProblems();
@@ -190,6 +191,21 @@ async function startAll(
   });
   await problems.forEach(requests, async ({ name, restart }) => {
     await memories.change(name, { restart });
+    watch.tell(name);
+  });
+  return problems.list();
+}
+
+async function resetFailed(
+  requests: readonly ResetRequest[], { manager, memories, watch }: RunnerParts, signal: AbortSignal,
+): Promise<readonly RunnerProblem[]> {
+  signal.throwIfAborted();
+  const problems = createUnitProblems();
+  const known = requests.filter(({ name }) => memories.get(name) !== undefined);
+  await problems.forAll(known, ({ name }) => manager.resetFailedUnit(name, signal).catch(unlessNotLoaded));
+  await problems.forEach(known, async ({ name, reset }) => {
+    watch.forgive(name);
+    await memories.change(name, { reset });
     watch.tell(name);
   });
   return problems.list();

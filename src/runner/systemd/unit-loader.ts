@@ -110,7 +110,7 @@ async function plan(unit: RenderedUnit, runs: boolean, { memories, records, dire
   return {
     name: unit.name, facts, before, files, staged: [], stagedMemory: null,
     memory: {
-      hash: unit.hash, renderedHash: unit.renderedHash, restart, needsReload: facts.installs,
+      hash: unit.hash, renderedHash: unit.renderedHash, restart, reset: before?.reset ?? 0, needsReload: facts.installs,
       installed: facts.installs, oneshot: facts.oneshot, dropIns: Object.keys(dropIns),
     },
   };

@@ -19,6 +19,8 @@ export interface UnitMemory {
   readonly renderedHash: string;
   /** The restart generation last carried out, or core/unit.ts's `notStarted` or `outdated`. */
   readonly restart: number;
+  /** The reset generation last carried out. */
+  readonly reset: number;
   /** systemd works with an older rendering, or has not read the links of [Install] yet. */
   readonly needsReload: boolean;
   /** Links of [Install] were made. */
@@ -30,7 +32,7 @@ export interface UnitMemory {
 
 /** A unit file nothing is remembered of: its hashes match no rendering, so the agent loads or unloads it. */
 export const blankMemory: UnitMemory = {
-  hash: '' as FileHash, renderedHash: '', restart: notStarted, needsReload: false, installed: false, oneshot: false, dropIns: [],
+  hash: '' as FileHash, renderedHash: '', restart: notStarted, reset: 0, needsReload: false, installed: false, oneshot: false, dropIns: [],
 };
 
 export interface UnitMemories {
@@ -42,7 +44,7 @@ export interface UnitMemories {
   stage(name: UnitName, memory: UnitMemory): Promise<StagedFile>;
   save(name: UnitName, memory: UnitMemory): Promise<void>;
   /** Changes part of a unit's memory; writes nothing when it is so already, or nothing is remembered of the unit. */
-  change(name: UnitName, to: Partial<Pick<UnitMemory, 'restart' | 'needsReload'>>): Promise<void>;
+  change(name: UnitName, to: Partial<Pick<UnitMemory, 'restart' | 'reset' | 'needsReload'>>): Promise<void>;
   remove(name: UnitName): Promise<void>;
 }
 
@@ -112,7 +114,8 @@ function unitNames(files: readonly string[]): readonly UnitName[] {
 async function readMemory(path: string): Promise<UnitMemory> {
   try {
     const stored: unknown = JSON.parse(await readFile(path, 'utf8'));
-    return isUnitMemory(stored) ? stored : blankMemory;
+    // Memories of fleet before resets have none.
+    return isUnitMemory(stored) ? { ...blankMemory, ...stored } : blankMemory;
   } catch {
     // Absent or torn: the unit is loaded again, which is always safe.
     return blankMemory;
@@ -121,8 +124,8 @@ async function readMemory(path: string): Promise<UnitMemory> {
 
 function isUnitMemory(value: unknown): value is UnitMemory {
   if (typeof value !== 'object' || value === null) return false;
-  const { hash, renderedHash, restart, needsReload, installed, oneshot, dropIns } = value as Record<string, unknown>;
-  return [hash, renderedHash].every((text) => typeof text === 'string') && Number.isInteger(restart) &&
+  const { hash, renderedHash, restart, reset = 0, needsReload, installed, oneshot, dropIns } = value as Record<string, unknown>;
+  return [hash, renderedHash].every((text) => typeof text === 'string') && [restart, reset].every((count) => Number.isInteger(count)) &&
     [needsReload, installed, oneshot].every((flag) => typeof flag === 'boolean') &&
     Array.isArray(dropIns) && dropIns.every((dropIn) => typeof dropIn === 'string');
 }

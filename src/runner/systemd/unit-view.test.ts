@@ -15,7 +15,7 @@ import type { UnitView } from './unit-view.ts';
 
 const app = 'app.service' as UnitName;
 const memory = {
-  hash: 'a'.repeat(40) as FileHash, renderedHash: 'r', restart: 3, needsReload: false, installed: false, oneshot: false, dropIns: [],
+  hash: 'a'.repeat(40) as FileHash, renderedHash: 'r', restart: 3, reset: 2, needsReload: false, installed: false, oneshot: false, dropIns: [],
 };
 
 /** A PropertiesChanged signal; numbers are sent as 't'. */
@@ -44,7 +44,7 @@ test('signals alone tell all there is to know of a running unit', () => {
   hearProperties(view, changed(unitInterface, running));
   hearProperties(view, changed(service, { MainPID: 77, NRestarts: 2, Result: 'success', ExecMainCode: 0, ExecMainStatus: 0 }));
   assert.deepEqual(seen(view), {
-    name: app, hash: memory.hash, renderedHash: 'r', restart: 3, load: 'loaded', active: 'active', sub: 'running', sinceMs: 5_000,
+    name: app, hash: memory.hash, renderedHash: 'r', restart: 3, reset: 2, load: 'loaded', active: 'active', sub: 'running', sinceMs: 5_000,
     result: 'success', exitStatus: null, succeeded: false, restarts: 2, mainPid: 77, needsReload: false,
   });
   assert.equal(lacksProperties(app, view), false);

@@ -148,7 +148,7 @@ export function observationOf(name: UnitName, memory: UnitMemory, view: UnitView
   const succeeded = memory.oneshot && ranToItsEnd;
   const known = {
     // A unit whose link somebody removed is loaded again when nothing says it is loaded.
-    name, hash: memory.hash, renderedHash: isUnlinked(view) ? '' : memory.renderedHash, restart: memory.restart,
+    name, hash: memory.hash, renderedHash: isUnlinked(view) ? '' : memory.renderedHash, restart: memory.restart, reset: memory.reset,
     load: view.load, sub: view.sub, succeeded,
     needsReload: memory.needsReload,
   };

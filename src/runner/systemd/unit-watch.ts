@@ -31,6 +31,8 @@ export interface UnitWatch {
   suspect(name: UnitName): void;
   /** The runner is about to ask for a job of this kind. */
   expect(name: UnitName, asked: 'start' | 'stop'): void;
+  /** A unit's failures are forgotten: how its last job ended says nothing any more. */
+  forgive(name: UnitName): void;
   /** What the runner itself remembers of a unit changed. */
   tell(name: UnitName): void;
   /** Views of these units, brought up to date. Units that are not followed are left out. */
@@ -47,6 +49,7 @@ export function createUnitWatch(needs: UnitWatchNeeds): UnitWatch {
   const views = new Map<UnitName, UnitView>();
   const namesByPath = new Map<string, UnitName>();
   const { tell, tellAll, changes } = createChangeFeed();
+  const alter = (name: UnitName, change: Partial<UnitView>): void => void Object.assign(views.get(name) ?? {}, change);
   const onManagerSignal = (frame: BusFrame): void => {
     const heard = managerSignals[frame.member]?.(decodeBody(frame));
     const view = heard && views.get(heard.unit);
@@ -77,16 +80,11 @@ export function createUnitWatch(needs: UnitWatchNeeds): UnitWatch {
       }
     },
     suspect(name) {
-      const view = views.get(name);
-      if (view !== undefined) view.load = '';
+      alter(name, { load: '' });
       tell(name);
     },
-    expect(name, asked) {
-      const view = views.get(name);
-      if (view === undefined) return;
-      view.asked = asked;
-      view.recordIsStale = true;
-    },
+    expect: (name, asked) => alter(name, { asked, recordIsStale: true }),
+    forgive: (name) => alter(name, { jobResult: '' }),
     async look(names, signal) {
       const known = new Map(names.flatMap((name) => {
         const view = views.get(name);
