@@ -1,7 +1,7 @@
 /**
  * From changes of the store to snapshots of the cluster.
- * Promises: a snapshot never changes after it was given out; taking one copies only the maps that changed since the last one was
- * taken, so a burst of batches costs one copy; a unit file is parsed once for each content.
+ * Promises: a snapshot never changes after it was given out; one costs what changed since the last one was taken, not what the cluster
+ * holds, and shares everything else with it; a unit file is parsed once for each content.
  * A value that cannot be read is absent from the snapshot and stands in `unreadable`; whoever acts on absence (an agent about to
  * stop a unit) looks there first.
  */
@@ -13,6 +13,8 @@ import { applyOverride } from '../core/machine.ts';
 import type { ReleaseRecord } from '../core/release/release.ts';
 import type { Machine, MachineId, MachineOverride, MachineRecord, RosterEntry } from '../core/machine.ts';
 import type { FormerPorts, MachinePorts, PortCursors, PortPool } from '../core/ports.ts';
+import { createSharedMap } from '../core/shared-map.ts';
+import type { SharedMap } from '../core/shared-map.ts';
 import { parseUnitFile } from '../core/unit-file.ts';
 import type { Assignment, FileHash, UnitRecord, UnitStatus } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
@@ -67,33 +69,6 @@ export function createSnapshotBuilder(): SnapshotBuilder {
   };
 }
 
-/** A map that is changed in place and shared as copies: one copy for each time it is asked for after a change. */
-interface SharedMap<K, V> {
-  get(key: K): V | undefined;
-  /** null deletes. */
-  put(key: K, value: V | null): void;
-  size(): number;
-  shared(): ReadonlyMap<K, V>;
-}
-
-function createSharedMap<K, V>(): SharedMap<K, V> {
-  const map = new Map<K, V>();
-  let copy: ReadonlyMap<K, V> | null = null;
-  return {
-    get: (key) => map.get(key),
-    put(key: K, value: V | null): void {
-      if (value !== null) map.set(key, value);
-      else if (!map.delete(key)) return;
-      copy = null;
-    },
-    size: () => map.size,
-    shared(): ReadonlyMap<K, V> {
-      copy ??= new Map(map);
-      return copy;
-    },
-  };
-}
-
 /** What each machine has of something; a machine without any is not in the map. */
 interface PerMachine<V> {
   put(machine: MachineId, name: UnitName, value: V | null): void;
@@ -102,18 +77,21 @@ interface PerMachine<V> {
 
 function createPerMachine<V>(): PerMachine<V> {
   const working = new Map<MachineId, SharedMap<UnitName, V>>();
-  let copy: ReadonlyMap<MachineId, ReadonlyMap<UnitName, V>> | null = null;
+  const outer = createSharedMap<MachineId, ReadonlyMap<UnitName, V>>();
+  /** Machines whose part of `outer` is older than what they have. */
+  const stale = new Set<MachineId>();
   return {
     put(machine: MachineId, name: UnitName, value: V | null): void {
       const inner = working.get(machine) ?? createSharedMap<UnitName, V>();
       inner.put(name, value);
       if (inner.size() === 0) working.delete(machine);
       else working.set(machine, inner);
-      copy = null;
+      stale.add(machine);
     },
     shared(): ReadonlyMap<MachineId, ReadonlyMap<UnitName, V>> {
-      copy ??= new Map([...working].map(([machine, inner]) => [machine, inner.shared()]));
-      return copy;
+      for (const machine of stale) outer.put(machine, working.get(machine)?.shared() ?? null);
+      stale.clear();
+      return outer.shared();
     },
   };
 }
