@@ -19,6 +19,8 @@ export interface SharedMap<K extends string, V> {
   /** null deletes. */
   put(key: K, value: V | null): void;
   size(): number;
+  /** All that is there now; nothing may be put while it is looked at. */
+  entries(): Iterable<readonly [K, V]>;
   /** The map as it is now. */
   shared(): ReadonlyMap<K, V>;
 }
@@ -59,6 +61,7 @@ export function createSharedMap<K extends string, V>(): SharedMap<K, V> {
       root = changed(root, { key, value: next, owner }, 0);
     },
     size: () => count,
+    entries: () => ('map' in root ? root.map : new SpreadMap(root, count)),
     shared() {
       value ??= 'map' in root ? root.map : new SpreadMap(root, count);
       return value;
@@ -120,8 +123,16 @@ function childAt(hash: number, level: number): number {
   return (hash >>> (level * bitsPerLevel)) & (childrenPerNode - 1);
 }
 
-/** FNV-1a over UTF-16 units, stirred so that every bit of a name counts in every level. */
+/** The key asked about last: whoever looks at a unit asks several maps about it. */
+let hashed = { key: '', hash: hashOfText('') };
+
 function hashOf(key: string): number {
+  if (hashed.key !== key) hashed = { key, hash: hashOfText(key) };
+  return hashed.hash;
+}
+
+/** FNV-1a over UTF-16 units, stirred so that every bit of a name counts in every level. */
+function hashOfText(key: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < key.length; at += 1) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
   hash ^= hash >>> 15;

@@ -96,7 +96,8 @@ export function unitNameParts(name: UnitName): UnitNameParts {
 
 /** Whether a name is that of a template: "app@.service". */
 export function isTemplate(name: UnitName): boolean {
-  return splitName(name).instance === '';
+  const at = name.indexOf('@');
+  return at !== -1 && at === name.lastIndexOf('.') - 1;
 }
 
 /** Whether a name is that of an instance of a template: "app@1.service". */

@@ -122,8 +122,11 @@ export interface UnitStatus {
   readonly ports: Readonly<Record<string, number>>;
 }
 
-/** The part of an assignment that says nothing: of a unit that asks for no ports. */
-export const withoutPorts: Pick<Assignment, 'release' | 'ports' | 'portOrigins' | 'portMoves'> = {
+/** The part of an assignment that is about ports. */
+export type PortPart = Pick<Assignment, 'release' | 'ports' | 'portOrigins' | 'portMoves'>;
+
+/** What it says of a unit that asks for none. */
+export const withoutPorts: PortPart = {
   release: 0, ports: {}, portOrigins: {}, portMoves: 0,
 };
 

@@ -13,22 +13,28 @@ import { recordInTurn } from '../release/turns.ts';
 import type { CursorScope } from '../cluster.ts';
 import type { FormerPorts, PortCursors } from '../ports.ts';
 import { unfenced, withoutPorts } from '../unit.ts';
-import type { Assignment, FileHash, Placement, UnitRecord } from '../unit.ts';
+import type { Assignment, FileHash, Placement, PortPart, UnitRecord } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import type { AssignmentContent, Decision } from './decision.ts';
 import { isFinished } from './finished.ts';
-import type { Held, Pass } from './pass.ts';
-import { isWanted } from './pass.ts';
+import { isWanted } from './board.ts';
+import type { Held } from './board.ts';
+import { namesIn } from './pass.ts';
+import type { Pass } from './pass.ts';
 import { cursorRecords } from './port-book.ts';
-import { givenPorts } from './ports.ts';
+import { givenPorts, noPortsOf } from './ports.ts';
+import type { Steps } from './steps.ts';
 
 const kindOrder: readonly Decision['kind'][] = ['unassign', 'move', 'update', 'assign'];
 
 /** All decisions of a pass. */
-export function decide(pass: Pass): readonly Decision[] {
-  const names = [...new Set([...pass.held.keys(), ...pass.wanted.keys()])].sort(compareText);
-  const decisions = names.flatMap((name) => (pass.untouched.has(name) ? [] : decideUnit(pass, name)));
-  return kindOrder.flatMap((kind) => decisions.filter((decision) => decision.kind === kind));
+export function* decide(pass: Pass): Steps<readonly Decision[]> {
+  const decisions: Record<Decision['kind'], Decision[]> = { unassign: [], move: [], update: [], assign: [] };
+  for (const name of namesIn(pass)) {
+    if (!pass.untouched.has(name)) for (const decision of decideUnit(pass, name)) decisions[decision.kind].push(decision);
+    yield;
+  }
+  return kindOrder.flatMap((kind) => decisions[kind]);
 }
 
 function decideUnit(pass: Pass, name: UnitName): readonly Decision[] {
@@ -56,7 +62,7 @@ function decideUnit(pass: Pass, name: UnitName): readonly Decision[] {
   else for (const machine of come) decisions.push(assignOf(pass, { name, record, machine }));
   for (const one of moves ? go.slice(1) : go) {
     const { machine } = one;
-    const why = pass.goes.get(name)?.get(machine) ?? forgottenWhy(pass, machine)
+    const why = pass.goes.get({ unit: name, machine }) ?? forgottenWhy(pass, machine)
       ?? `it runs on ${[...homes].map(shortMachineId).join(', ')}`;
     decisions.push({ kind: 'unassign', unit: name, why, machine, former: moves ? null : formerOf(one) });
   }
@@ -120,7 +126,7 @@ function moveOf(pass: Pass, move: WantedUnit & { readonly from: Held; readonly t
   const isGone = !pass.ledger.places.has(from.machine);
   const goes = isGone
     ? `its machine ${shortMachineId(from.machine)} is gone`
-    : pass.goes.get(name)?.get(from.machine) ?? 'it has another machine';
+    : pass.goes.get({ unit: name, machine: from.machine }) ?? 'it has another machine';
   const comes = comesWhy(pass, name, to);
   return {
     kind: 'move', unit: name, why: `${goes}; ${comes}`, from: from.machine, machine: to,
@@ -130,10 +136,10 @@ function moveOf(pass: Pass, move: WantedUnit & { readonly from: Held; readonly t
   };
 }
 
-type PortPart = Pick<Assignment, 'release' | 'ports' | 'portOrigins' | 'portMoves'>;
-
 /** The ports a unit was given; those it had, for one about which nothing was decided: its machine is gone, say. */
 function portsOf(pass: Pass, { unit, machine }: Placement, before: Assignment | null): PortPart {
+  const standing = pass.ledger.places.get(machine)?.units.get(unit);
+  if (standing?.fixed === false && standing.section.ports.length === 0) return noPortsOf(pass.ledger.ports, { unit: standing, machine }, before);
   const given = givenPorts(pass.ledger.ports, unit, machine);
   if (given !== undefined) return { release: given.release, ports: given.ports, portOrigins: given.origins, portMoves: given.moves };
   const { release, ports, portOrigins, portMoves } = before ?? withoutPorts;
@@ -141,8 +147,7 @@ function portsOf(pass: Pass, { unit, machine }: Placement, before: Assignment | 
 }
 
 function cursorsOf(pass: Pass, { unit, machine }: Placement): ReadonlyMap<CursorScope, PortCursors> {
-  const given = givenPorts(pass.ledger.ports, unit, machine);
-  return given === undefined ? new Map() : cursorRecords(pass.ledger.ports, given);
+  return cursorRecords(pass.ledger.ports, givenPorts(pass.ledger.ports, unit, machine));
 }
 
 function formerOf({ machine, assignment: { ports, release } }: Held): FormerPorts | null {
@@ -150,7 +155,7 @@ function formerOf({ machine, assignment: { ports, release } }: Held): FormerPort
 }
 
 function comesWhy(pass: Pass, name: UnitName, machine: MachineId): string {
-  return pass.comes.get(name)?.get(machine) ?? 'the machine fits';
+  return pass.comes.get({ unit: name, machine }) ?? 'the machine fits';
 }
 
 /** The fence of a unit that comes to a machine. */
@@ -167,7 +172,7 @@ function fenceAt(pass: Pass, name: UnitName, machine: MachineId): PlacementFence
 function fenceStaying(pass: Pass, { name, machine, hash }: { name: UnitName; machine: MachineId; hash: FileHash }, before: Assignment): PlacementFence {
   const { fence, lostAfterMs, goneAfterMs, leaving } = before;
   const at = pass.ledger.places.get(machine);
-  const isJudged = pass.wanted.has(name) && at !== undefined && canFence(at.machine);
+  const isJudged = pass.wanted.get(name) !== undefined && at !== undefined && canFence(at.machine);
   if (!isJudged || (before.hash === hash && fence > 0)) return { fence, lostAfterMs, goneAfterMs, leaving };
   return fenceAfterUpdate(before, fenceAt(pass, name, machine));
 }

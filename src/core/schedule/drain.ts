@@ -14,7 +14,7 @@ import { phaseOf } from '../unit-state.ts';
 import { takeOff } from './keep.ts';
 import { place, remove } from './ledger.ts';
 import type { Place, PlannedUnit } from './ledger.ts';
-import { beginPass, note } from './pass.ts';
+import { beginPass } from './pass.ts';
 import type { Circumstances, Pass } from './pass.ts';
 import { findPlace, groupRefusal, settleOn } from './placing.ts';
 
@@ -70,8 +70,9 @@ function drainedWhy({ id, drain }: Machine): string {
 /** A unit with all units on its machine that it must share the machine with, in either direction of MachineOf. */
 function unitsThatShare(at: Place, unit: PlannedUnit): readonly PlannedUnit[] {
   const group = new Map<UnitName, PlannedUnit>([[unit.name, unit]]);
+  const all = [...at.units.values()].sort((left, right) => compareText(left.name, right.name));
   for (const one of group.values()) {
-    for (const other of at.units.values()) {
+    for (const other of all) {
       const isTied = one.section.machineOf.includes(other.name) || other.section.machineOf.includes(one.name);
       if (isTied) group.set(other.name, other);
     }
@@ -87,7 +88,7 @@ function moveGroup(pass: Pass, group: readonly PlannedUnit[], from: Place): 'sta
     for (const unit of group) place(pass.ledger, from, unit);
     return 'stays';
   }
-  for (const unit of group) note(pass.goes, { unit: unit.name, machine: from.machine.id }, drainedWhy(from.machine));
+  for (const unit of group) pass.goes.set({ unit: unit.name, machine: from.machine.id }, drainedWhy(from.machine));
   return settleOn(pass, group, to) ? 'pushed' : 'moved';
 }
 

@@ -15,7 +15,8 @@ import { sayRefusal } from './filters.ts';
 import type { PlannedUnit } from './ledger.ts';
 import { drainOutlook } from './drain.ts';
 import { beginPass } from './pass.ts';
-import type { Circumstances, Held, Pass } from './pass.ts';
+import type { Held } from './board.ts';
+import type { Circumstances, Pass } from './pass.ts';
 import { countRefusals, countUnits, groupRefusal } from './placing.ts';
 import { groupByCircles } from './groups.ts';
 import { describePorts } from './port-words.ts';
@@ -188,10 +189,9 @@ function refusalsOf(pass: Pass, unit: PlannedUnit): readonly RefusingMachine[] {
 /** The unit with those that must be placed in the same step, because each of them is MachineOf another. */
 function groupOf(pass: Pass, unit: PlannedUnit): readonly PlannedUnit[] {
   if (unit.section.machineOf.length === 0 || pass.ledger.homes.has(unit.name)) return [unit];
-  const pending = [...pass.wanted.values()].filter((other) => !other.section.global && !pass.ledger.homes.has(other.name));
-  const groups = groupByCircles(pending.map((other) => other.name), (name) => pass.wanted.get(name)?.section.machineOf ?? []);
-  const group = groups.find((names) => names.includes(unit.name)) ?? [];
-  return group.flatMap((name) => pass.wanted.get(name) ?? []);
+  const pending = pass.names.flatMap((name) => pass.wanted.get(name) ?? [])
+    .filter((other) => !other.section.global && !pass.ledger.homes.has(other.name));
+  return [...groupByCircles(pending, ({ section }) => section.machineOf)].find((group) => group.includes(unit)) ?? [];
 }
 
 function verdictsOf(pass: Pass, unit: PlannedUnit, held: readonly Held[]): readonly MachineVerdict[] {

@@ -11,7 +11,7 @@ import type { Machine } from '../machine.ts';
 import { shortMachineId } from '../machine.ts';
 import { expandSpecifiers } from '../specifiers.ts';
 import type { UnitName } from '../unit-name.ts';
-import { otherUnder } from './ledger.ts';
+import { otherUnder, othersUnder } from './ledger.ts';
 import type { Ledger, Place, PlannedUnit } from './ledger.ts';
 import { refuseForPorts } from './port-words.ts';
 import { lackingPorts, seekerOf } from './ports.ts';
@@ -75,6 +75,7 @@ const hasMetadata: Filter = (unit, { machine }) => {
 
 /** MachineOf: the machine of all its peers. */
 const hasPeers: Filter = ({ name, section: { machineOf } }, { units }, { ledger, together }) => {
+  if (machineOf.length === 0) return null;
   const missing = machineOf.find((peer) => peer !== name && !units.has(peer) && !together.has(peer));
   if (missing === undefined) return null;
   const [home] = ledger.homes.get(missing) ?? [];
@@ -84,18 +85,21 @@ const hasPeers: Filter = ({ name, section: { machineOf } }, { units }, { ledger,
 
 /** Conflicts of this unit with what is there. */
 const conflictsWithNone: Filter = ({ name, conflictIds }, { matched }) => {
+  if (conflictIds.length === 0) return null;
   const other = otherUnder(matched, conflictIds, name);
   return other === undefined ? null : { why: `conflicts with ${other}`, detail: `${other} is on the machine` };
 };
 
 /** Conflicts of what is there with this unit. */
 const noneConflicts: Filter = ({ name }, { conflicting }, { ledger }) => {
+  if (conflicting.size === 0) return null;
   const other = otherUnder(conflicting, ledger.patterns.matching(name), name);
   return other === undefined ? null : { why: `${other} conflicts with it`, detail: `${other} is on the machine` };
 };
 
 /** Replaces of what is there: a replaced unit does not come back to the machine of its successor. */
 const noneReplaces: Filter = ({ name }, { replacing }, { ledger }) => {
+  if (replacing.size === 0) return null;
   const other = otherUnder(replacing, ledger.patterns.matching(name), name);
   return other === undefined ? null : { why: `${other} replaces it`, detail: `${other} is on the machine` };
 };
@@ -147,11 +151,9 @@ export function firstRefusal(
   return null;
 }
 
-/** Units on a machine that Replaces of `unit` match, in the order they came. */
-export function replaceableUnits(unit: PlannedUnit, { matched }: Place): readonly UnitName[] {
-  if (unit.replaceIds.length === 0) return [];
-  const found = unit.replaceIds.flatMap((id) => [...matched.get(id) ?? []]);
-  return [...new Set(found)].filter((name) => name !== unit.name);
+/** Units on a machine that Replaces of `unit` match, sorted. */
+export function replaceableUnits({ name, replaceIds }: PlannedUnit, { matched }: Place): readonly UnitName[] {
+  return replaceIds.length === 0 ? [] : othersUnder(matched, replaceIds, name);
 }
 
 function requirementHolds({ key, alternatives }: MetadataRequirement, name: UnitName, machine: Machine): boolean {

@@ -5,25 +5,29 @@
  */
 import { compareText } from '../order.ts';
 import type { UnitName } from '../unit-name.ts';
+import { followersOf } from './board.ts';
 import { firstRefusal, machineFilters, neighbourFilters, sayRefusal } from './filters.ts';
 import type { Filter } from './filters.ts';
 import { remove } from './ledger.ts';
 import type { Place, PlannedUnit } from './ledger.ts';
-import { note } from './pass.ts';
+import { noteChange, placesIn } from './pass.ts';
 import type { Pass } from './pass.ts';
+import type { Steps } from './steps.ts';
 
 interface Standing {
   readonly unit: PlannedUnit;
-  readonly at: Place;
   readonly sinceMs: number;
 }
 
 /** Takes units off machines that no longer fit. */
-export function removeUnfit(pass: Pass): void {
-  const standing = newestFirst(pass);
-  // Rules about the machine alone come first: who must go anyway pushes nobody else out.
-  for (const { unit, at } of standing) judge(pass, { unit, at }, machineFilters);
-  for (const { unit, at } of standing) judge(pass, { unit, at }, neighbourFilters);
+export function* removeUnfit(pass: Pass): Steps<void> {
+  for (const at of placesIn(pass)) {
+    const standing = newestFirst(pass, at);
+    // Rules about the machine alone come first: who must go anyway pushes nobody else out.
+    for (const { unit } of standing) judge(pass, { unit, at }, machineFilters);
+    for (const { unit } of standing) judge(pass, { unit, at }, neighbourFilters);
+    yield;
+  }
 }
 
 /** Takes a unit off a machine, and with it the units that must be where it is. */
@@ -32,8 +36,9 @@ export function takeOff(pass: Pass, { unit, at }: { readonly unit: PlannedUnit; 
   for (let next = leaving.pop(); next !== undefined; next = leaving.pop()) {
     if (at.units.get(next.unit.name) !== next.unit) continue;
     remove(pass.ledger, at, next.unit);
-    note(pass.goes, { unit: next.unit.name, machine: at.machine.id }, next.why);
-    for (const follower of pass.followers.get(next.unit.name) ?? []) {
+    noteChange(pass, next.unit.name, at);
+    pass.goes.set({ unit: next.unit.name, machine: at.machine.id }, next.why);
+    for (const follower of followersOf(pass, next.unit.name)) {
       if (at.units.get(follower.name) === follower) leaving.push({ unit: follower, why: followsWhy(next.unit.name) });
     }
   }
@@ -47,16 +52,12 @@ function judge(pass: Pass, { unit, at }: { readonly unit: PlannedUnit; readonly 
   if (refusal !== null) takeOff(pass, { unit, at }, `its machine no longer fits: ${sayRefusal(refusal)}`);
 }
 
-function newestFirst(pass: Pass): readonly Standing[] {
+function newestFirst({ snapshot }: Pass, at: Place): readonly Standing[] {
+  const assignments = snapshot.assignments.get(at.machine.id);
   const standing: Standing[] = [];
-  for (const [name, ofUnit] of pass.held) {
-    for (const { machine, assignment } of ofUnit) {
-      const at = pass.ledger.places.get(machine);
-      const unit = at?.units.get(name);
-      if (at !== undefined && unit !== undefined && !unit.fixed) standing.push({ unit, at, sinceMs: assignment.assignedAtMs });
-    }
+  for (const unit of at.units.values()) {
+    const sinceMs = assignments?.get(unit.name)?.assignedAtMs;
+    if (sinceMs !== undefined && !unit.fixed) standing.push({ unit, sinceMs });
   }
-  return standing.sort((left, right) =>
-    right.sinceMs - left.sinceMs || compareText(right.unit.name, left.unit.name)
-    || compareText(right.at.machine.id, left.at.machine.id));
+  return standing.sort((left, right) => right.sinceMs - left.sinceMs || compareText(right.unit.name, left.unit.name));
 }

@@ -8,6 +8,8 @@ import type { FleetSection } from '../fleet-section.ts';
 import type { Machine, MachineId } from '../machine.ts';
 import { compareText } from '../order.ts';
 import type { UnitName } from '../unit-name.ts';
+import { createHomes } from './homes.ts';
+import type { Homes } from './homes.ts';
 import { createLoadOrder } from './machine-bits.ts';
 import type { LoadOrder } from './machine-bits.ts';
 import { createPortBook, release } from './port-book.ts';
@@ -29,7 +31,7 @@ export interface PlannedUnit {
 
 /** One machine of the ledger. */
 export interface Place {
-  readonly machine: Machine;
+  machine: Machine;
   /** Where it stands in the order of machine ids. */
   readonly index: number;
   /** Units on it that are not global: what "least loaded" counts. */
@@ -43,15 +45,15 @@ export interface Place {
 }
 
 export interface Ledger {
-  /** Sorted by machine id. */
-  readonly places: ReadonlyMap<MachineId, Place>;
-  /** The same, by their index. */
+  /** Machines that are there, sorted by id. */
+  readonly places: Map<MachineId, Place>;
+  /** Those, and machines that went since the ledger was made, by their index. */
   readonly list: readonly Place[];
   readonly order: LoadOrder;
   /** Machines, by index, with a unit that a pattern matches. */
   readonly matchedOn: Map<PatternId, Set<number>>;
   /** Where each unit stands: one machine, or several for global units. */
-  readonly homes: Map<UnitName, Set<MachineId>>;
+  readonly homes: Homes;
   readonly patterns: PatternIndex;
   readonly ports: PortBook;
 }
@@ -63,7 +65,7 @@ export function createLedger(snapshot: ClusterSnapshot): Ledger {
   const order = createLoadOrder(list.length);
   for (const { index } of list) order.move(index, { from: -1, to: 0 });
   return {
-    places: new Map(list.map((place) => [place.machine.id, place])), list, order, matchedOn: new Map(), homes: new Map(),
+    places: new Map(list.map((place) => [place.machine.id, place])), list, order, matchedOn: new Map(), homes: createHomes(),
     patterns: createPatternIndex(), ports: createPortBook(snapshot),
   };
 }
@@ -88,7 +90,7 @@ export function place(ledger: Ledger, at: Place, unit: PlannedUnit): void {
   }
   for (const id of unit.conflictIds) enter(at.conflicting, id, unit.name);
   for (const id of unit.replaceIds) enter(at.replacing, id, unit.name);
-  enter(ledger.homes, unit.name, at.machine.id);
+  ledger.homes.enter(unit.name, at.machine.id);
 }
 
 /** Takes a unit off a machine, with the ports it was given there. */
@@ -101,7 +103,7 @@ export function remove(ledger: Ledger, at: Place, unit: PlannedUnit): void {
   }
   for (const id of unit.conflictIds) leave(at.conflicting, id, unit.name);
   for (const id of unit.replaceIds) leave(at.replacing, id, unit.name);
-  leave(ledger.homes, unit.name, at.machine.id);
+  ledger.homes.leave(unit.name, at.machine.id);
   release(ledger.ports, { unit: unit.name, machine: at.machine.id });
 }
 
@@ -110,15 +112,27 @@ function changeLoad({ order }: Ledger, at: Place, by: number): void {
   at.load += by;
 }
 
-/** A unit other than `self` that stands under one of the patterns; undefined when there is none. */
+/** The first by name of the units other than `self` that stand under one of the patterns; undefined when there is none. */
 export function otherUnder(
   index: ReadonlyMap<PatternId, ReadonlySet<UnitName>>, ids: readonly PatternId[], self: UnitName,
 ): UnitName | undefined {
+  let first: UnitName | undefined;
   for (const id of ids) {
-    for (const name of index.get(id) ?? []) if (name !== self) return name;
+    for (const name of index.get(id) ?? nobody) if (name !== self && (first === undefined || name < first)) first = name;
   }
-  return undefined;
+  return first;
 }
+
+/** All such units, sorted; how they came there does not show. */
+export function othersUnder(
+  index: ReadonlyMap<PatternId, ReadonlySet<UnitName>>, ids: readonly PatternId[], self: UnitName,
+): readonly UnitName[] {
+  const found = new Set<UnitName>();
+  for (const id of ids) for (const name of index.get(id) ?? nobody) if (name !== self) found.add(name);
+  return found.size === 0 ? [] : [...found].sort(compareText);
+}
+
+const nobody: readonly UnitName[] = [];
 
 function enter<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
   const values = index.get(key);

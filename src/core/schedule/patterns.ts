@@ -12,8 +12,10 @@ export type PatternId = number;
 export interface PatternIndex {
   /** Ids of patterns, each once; patterns that are new are added. */
   idsOf(patterns: readonly string[]): readonly PatternId[];
-  /** Ids of all patterns that match a name, ascending. */
+  /** Ids of all patterns that match a name. */
   matching(name: UnitName): readonly PatternId[];
+  /** How many there are. */
+  size(): number;
 }
 
 /** A pattern without wildcards is found by name, others by what stands before their first wildcard. */
@@ -25,12 +27,12 @@ export function createPatternIndex(): PatternIndex {
   const exact = new Map<string, PatternId>();
   const byPrefix = new Map<string, { readonly id: PatternId; readonly matches: Glob }[]>();
   const prefixLengths = new Set<number>();
-  let answers = new Map<UnitName, readonly PatternId[]>();
+  /** Units of one file have their patterns in common. */
+  const known = new WeakMap<readonly string[], readonly PatternId[]>();
 
   const add = (pattern: string): PatternId => {
     const id = ids.size;
     ids.set(pattern, id);
-    answers = new Map();
     const literal = pattern.search(wildcards);
     if (literal === -1) {
       exact.set(pattern, id);
@@ -46,21 +48,27 @@ export function createPatternIndex(): PatternIndex {
     else sharing.push({ id, matches: glob.value });
     return id;
   };
-  const find = (name: UnitName): readonly PatternId[] => {
-    const found: PatternId[] = [];
-    const itself = exact.get(name);
-    if (itself !== undefined) found.push(itself);
+  const matching = (name: UnitName): readonly PatternId[] => {
+    const itself = exact.size === 0 ? undefined : exact.get(name);
+    let found = itself === undefined ? none : [itself];
     for (const length of prefixLengths) {
-      for (const { id, matches } of byPrefix.get(name.slice(0, length)) ?? []) if (matches(name)) found.push(id);
+      for (const { id, matches } of byPrefix.get(name.slice(0, length)) ?? none) {
+        if (matches(name)) found = found.length === 0 ? [id] : [...found, id];
+      }
     }
-    return found.sort((left, right) => left - right);
+    return found;
   };
   return {
-    idsOf: (patterns) => [...new Set(patterns.map((pattern) => ids.get(pattern) ?? add(pattern)))],
-    matching(name) {
-      let answer = answers.get(name);
-      if (answer === undefined) answers.set(name, answer = find(name));
-      return answer;
+    idsOf(patterns) {
+      if (patterns.length === 0) return none;
+      let found = known.get(patterns);
+      if (found === undefined) known.set(patterns, found = [...new Set(patterns.map((pattern) => ids.get(pattern) ?? add(pattern)))]);
+      return found;
     },
+    matching,
+    size: () => ids.size,
   };
 }
+
+/** Most units name no pattern and are matched by none: all of them share this. */
+const none: readonly never[] = [];

@@ -4,6 +4,7 @@
  */
 import { limits } from '../limits.ts';
 import type { MachineId } from '../machine.ts';
+import { compareText } from '../order.ts';
 import { classOf, leastLoaded } from './candidates.ts';
 import type { Unplaced } from './decision.ts';
 import { arrivalFilters, firstRefusal, machineFilters, neighbourFilters, replaceableUnits, sayRefusal } from './filters.ts';
@@ -12,10 +13,11 @@ import { groupByCircles } from './groups.ts';
 import { takeOff } from './keep.ts';
 import { place, remove } from './ledger.ts';
 import type { Place, PlannedUnit } from './ledger.ts';
-import { awaitedWhy, note } from './pass.ts';
+import { awaitedWhy, namesIn, noteChange, placesIn } from './pass.ts';
 import type { Pass } from './pass.ts';
 import { leaveGone } from './port-book.ts';
 import { takePorts } from './ports.ts';
+import type { Steps } from './steps.ts';
 
 const allFilters = [...machineFilters, ...arrivalFilters, ...neighbourFilters];
 
@@ -31,41 +33,45 @@ function settle({ ledger }: Pass, at: Place, unit: PlannedUnit): void {
 }
 
 /** Puts global units on every machine that fits. */
-export function placeGlobals(pass: Pass): void {
-  for (const unit of pass.wanted.values()) {
-    if (!unit.section.global) continue;
-    for (const at of pass.ledger.places.values()) {
+export function* placeGlobals(pass: Pass): Steps<void> {
+  for (const unit of globalsOf(pass)) {
+    for (const at of pass.globalsAnywhere ? pass.ledger.places.values() : placesIn(pass)) {
+      yield;
       if (at.units.has(unit.name) || refusalOf(unit, at, pass.context) !== null) continue;
       settle(pass, at, unit);
-      note(pass.comes, { unit: unit.name, machine: at.machine.id }, 'it is global: it runs on every machine that fits');
+      noteChange(pass, unit.name, at);
+      pass.comes.set({ unit: unit.name, machine: at.machine.id }, 'it is global: it runs on every machine that fits');
     }
   }
 }
 
 /** Gives global units that fit on no machine their reason; after all units are placed, because they may have been replaced. */
 export function explainGlobals(pass: Pass): void {
-  for (const unit of pass.wanted.values()) {
-    if (unit.section.global && !pass.ledger.homes.has(unit.name)) pass.unplaced.set(unit.name, explainRefusals(pass, [unit]));
-  }
+  for (const unit of globalsOf(pass)) if (!pass.ledger.homes.has(unit.name)) pass.unplaced.set(unit.name, explainRefusals(pass, [unit]));
+}
+
+function globalsOf({ globals }: Pass): readonly PlannedUnit[] {
+  return [...globals.values()].sort((left, right) => compareText(left.name, right.name));
 }
 
 /**
  * Puts every other unit without a machine on one, leaders before their followers. Answers whether that pushed other units off
  * their machines: then there is more to place.
  */
-export function placePending(pass: Pass): boolean {
+export function* placePending(pass: Pass): Steps<boolean> {
   const pending: PlannedUnit[] = [];
-  for (const unit of pass.wanted.values()) {
-    if (unit.section.global || pass.ledger.homes.has(unit.name)) continue;
-    const why = awaitedWhy(pass, unit.name);
+  for (const name of namesIn(pass)) {
+    yield;
+    const unit = pass.wanted.get(name);
+    if (unit === undefined || unit.section.global || pass.ledger.homes.has(name)) continue;
+    const why = awaitedWhy(pass, name);
     if (why === null) pending.push(unit);
-    else pass.unplaced.set(unit.name, { why, machines: new Map() });
+    else pass.unplaced.set(name, { why, machines: new Map() });
   }
-  const groups = groupByCircles(pending.map((unit) => unit.name), (name) => pass.wanted.get(name)?.section.machineOf ?? []);
   let pushed = false;
-  for (const names of groups) {
-    const group = names.flatMap((name) => pass.wanted.get(name) ?? []);
+  for (const group of groupByCircles(pending, ({ section }) => section.machineOf)) {
     pushed = placeGroup(pass, group) || pushed;
+    yield;
   }
   return pushed;
 }
@@ -116,6 +122,7 @@ export function settleOn(pass: Pass, group: readonly PlannedUnit[], at: Place): 
   const loadBefore = at.load;
   for (const unit of group) {
     settle(pass, at, unit);
+    noteChange(pass, unit.name, at);
     pass.unplaced.delete(unit.name);
   }
   let pushed = false;
@@ -126,7 +133,7 @@ export function settleOn(pass: Pass, group: readonly PlannedUnit[], at: Place): 
     }
     const replaced = pushOut(pass, unit, at);
     pushed ||= replaced.length > 0;
-    note(pass.comes, { unit: unit.name, machine: at.machine.id }, whyHere(unit, { replaced, group, loadBefore }));
+    pass.comes.set({ unit: unit.name, machine: at.machine.id }, whyHere(unit, { replaced, group, loadBefore }));
   }
   return pushed;
 }

@@ -45,7 +45,7 @@ export interface GivenPorts {
 type Holders = Map<MachineId, Map<number, PortHolder>>;
 
 export interface PortBook {
-  readonly snapshot: ClusterSnapshot;
+  snapshot: ClusterSnapshot;
   /** What this pass gives, by machine and unit. */
   readonly given: Map<MachineId, Map<UnitName, GivenPorts>>;
   /** Ports by who has them according to this pass, and by who still runs with them according to its machine. */
@@ -60,26 +60,43 @@ export interface PortBook {
   readonly cursors: Map<CursorScope, Map<string, number>>;
 }
 
-/** A book of what machines report; what units are assigned is entered by {@link hold}. */
+/** An empty book. What machines report is entered by {@link enterReports}, what units are assigned by {@link hold}. */
 export function createPortBook(snapshot: ClusterSnapshot): PortBook {
-  const book: PortBook = {
+  return {
     snapshot, given: new Map(), held: new Map(), running: new Map(), foreign: new Map(), anywhere: new Map(), everywhere: new Map(), cursors: new Map(),
   };
-  for (const [machine, statuses] of snapshot.statuses) {
-    for (const [unit, { ports }] of statuses) {
-      const assignment = snapshot.assignments.get(machine)?.get(unit);
-      for (const [name, port] of Object.entries(ports)) {
-        const scope = assignment?.portOrigins[name]?.scope ?? 'machine';
-        enter(book, 'running', { holder: { unit, machine, scope }, port });
-      }
+}
+
+/** Enters what a machine reports: ports its units run with, and those that something else has. */
+export function enterReports(book: PortBook, machine: MachineId): void {
+  const { statuses, assignments, machinePorts } = book.snapshot;
+  for (const [unit, { ports }] of statuses.get(machine) ?? []) {
+    for (const name in ports) {
+      const port = ports[name];
+      if (port === undefined) continue;
+      const scope = assignments.get(machine)?.get(unit)?.portOrigins[name]?.scope ?? 'machine';
+      enter(book, 'running', { holder: { unit, machine, scope }, port });
     }
   }
-  for (const [machine, { listening, conflicts }] of snapshot.machinePorts) {
-    const foreign = new Map(listening.map((port) => [port, 'something that is not fleet\'s listens on it']));
-    for (const { port, why } of conflicts) foreign.set(port, why);
-    book.foreign.set(machine, foreign);
+  const reported = machinePorts.get(machine);
+  if (reported === undefined) return;
+  const foreign = new Map(reported.listening.map((port) => [port, 'something that is not fleet\'s listens on it']));
+  for (const { port, why } of reported.conflicts) foreign.set(port, why);
+  book.foreign.set(machine, foreign);
+}
+
+/** Forgets all that was entered of a machine. */
+export function forgetMachine(book: PortBook, machine: MachineId): void {
+  for (const layer of [book.held, book.running]) {
+    for (const [port, holder] of layer.get(machine) ?? []) leave(book, holder, port);
+    layer.delete(machine);
   }
-  return book;
+  for (const map of [book.given, book.foreign, book.cursors]) map.delete(machine);
+}
+
+/** Whether anybody has a port for the whole cluster. */
+export function holdsForAll({ everywhere }: PortBook): boolean {
+  return everywhere.size > 0;
 }
 
 /** Notes that a unit has a port from now on. */
@@ -166,10 +183,13 @@ export function moveCursor(book: PortBook, { scope, source }: CursorPlace, after
 }
 
 /** The records of all cursors that a unit's ports moved, as they are at the end of a pass. */
-export function cursorRecords(book: PortBook, given: GivenPorts): ReadonlyMap<CursorScope, PortCursors> {
+export function cursorRecords(book: PortBook, given: GivenPorts | undefined): ReadonlyMap<CursorScope, PortCursors> {
+  if (given === undefined || given.cursorMoves.length === 0) return noCursors;
   const scopes = new Set(given.cursorMoves.map(({ scope }) => scope));
   return new Map([...scopes].map((scope) => [scope, { last: Object.fromEntries([...cursorsOf(book, scope)].slice(-limits.portCursorsMax)) }]));
 }
+
+const noCursors: ReadonlyMap<CursorScope, PortCursors> = new Map();
 
 function cursorsOf(book: PortBook, scope: CursorScope): Map<string, number> {
   let cursors = book.cursors.get(scope);
@@ -193,7 +213,11 @@ function enter(book: PortBook, layer: 'held' | 'running', { holder, port }: { re
 }
 
 function leave(book: PortBook, holder: PortHolder, port: number): void {
-  for (const holders of holderSets(book, holder)) holders.get(port)?.delete(holder);
+  for (const holders of holderSets(book, holder)) {
+    const others = holders.get(port);
+    others?.delete(holder);
+    if (others?.size === 0) holders.delete(port);
+  }
 }
 
 function holderSets({ anywhere, everywhere }: PortBook, { scope }: PortHolder): readonly Map<number, Set<PortHolder>>[] {

@@ -9,7 +9,8 @@ import type { MachineId } from '../machine.ts';
 import { inRange, rangeSize } from '../ports.ts';
 import type { PortOrigin, PortRange, PortRequest } from '../ports.ts';
 import { recordInTurn } from '../release/turns.ts';
-import type { Assignment, Placement, UnitRecord } from '../unit.ts';
+import { withoutPorts } from '../unit.ts';
+import type { Assignment, Placement, PortPart, UnitRecord } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import type { PlannedUnit } from './ledger.ts';
 import { cursorOf, fromCursor, hold, letGo, moveCursor, rangeOf, takenBy } from './port-book.ts';
@@ -44,7 +45,7 @@ interface Owned {
 
 const ownsNothing: Owned = { all: [], kept: [], avoid: new Set(), why: new Map() };
 
-/** What was given to a unit on a machine in this pass; undefined when nothing was decided about it there. */
+/** What was given to a unit on a machine; undefined when it asks for nothing, or nothing was decided about it there. */
 export function givenPorts(book: PortBook, unit: UnitName, machine: MachineId): GivenPorts | undefined {
   return book.given.get(machine)?.get(unit);
 }
@@ -58,6 +59,7 @@ export function lackingPorts(book: PortBook, unit: PlannedUnit, machine: Machine
 
 /** Gives a unit that comes to a machine its ports; {@link lackingPorts} has said that there are some. */
 export function takePorts(book: PortBook, unit: PlannedUnit, machine: MachineId): void {
+  if (unit.section.ports.length === 0) return;
   const seeker = seekerOf(unit, machine);
   const found = findPorts(book, seeker, { requests: unit.section.ports, owned: ownsNothing });
   assert(found.ok, `${unit.name} comes to ${machine} only when its ports are free there`);
@@ -152,7 +154,7 @@ function settleForOwn(book: PortBook, standing: OwningUnit): void {
 }
 
 /** How often the ports of a unit were changed because they were in use; counted anew once it is released or started again. */
-function movesOf(book: PortBook, { unit, machine, assignment }: OwningUnit): number {
+function movesOf(book: PortBook, { unit, machine, assignment }: StandingUnit): number {
   const record = recordOf(book, seekerOf(unit, machine));
   const isAnew = record?.release !== assignment.release || record.restart !== assignment.restart;
   return isAnew ? 0 : assignment.portMoves;
@@ -162,6 +164,12 @@ function movesOf(book: PortBook, { unit, machine, assignment }: OwningUnit): num
 function recordOf({ snapshot }: PortBook, { unit, machine, isGlobal }: PortSeeker): UnitRecord | undefined {
   const held = isGlobal ? snapshot.assignments.get(machine)?.get(unit) : undefined;
   return held === undefined ? snapshot.units.get(unit) : recordInTurn(snapshot, { unit, machine }, held);
+}
+
+/** What the assignment of a unit that asks for no ports says of them. */
+export function noPortsOf(book: PortBook, { unit, machine }: { readonly unit: PlannedUnit; readonly machine: MachineId }, before: Assignment | null): PortPart {
+  const portMoves = before === null ? 0 : movesOf(book, { unit, machine, assignment: before });
+  return { ...withoutPorts, release: releaseOf(book, seekerOf(unit, machine)), portMoves };
 }
 
 function releaseOf(book: PortBook, seeker: PortSeeker): number {

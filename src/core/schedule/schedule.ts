@@ -9,27 +9,38 @@ import { decide } from './decide.ts';
 import type { SchedulePlan } from './decision.ts';
 import { drainMachines } from './drain.ts';
 import { removeUnfit } from './keep.ts';
-import { beginPass } from './pass.ts';
-import type { Circumstances } from './pass.ts';
+import { beginWholePass } from './pass.ts';
+import type { Circumstances, Pass } from './pass.ts';
 import { explainGlobals, placeGlobals, placePending } from './placing.ts';
+import { runSteps } from './steps.ts';
+import type { Steps } from './steps.ts';
 
 export type { Circumstances } from './pass.ts';
 
 /** Decides where all units run. */
 export function schedule(snapshot: ClusterSnapshot, circumstances: Circumstances = {}): SchedulePlan {
-  const pass = beginPass(snapshot, circumstances);
-  removeUnfit(pass);
+  return runSteps(scheduleInSteps(snapshot, circumstances));
+}
+
+/** The same, in steps. */
+export function* scheduleInSteps(snapshot: ClusterSnapshot, circumstances: Circumstances): Steps<SchedulePlan> {
+  return yield* carryOut(yield* beginWholePass(snapshot, circumstances));
+}
+
+/** Carries a pass out. */
+export function* carryOut(pass: Pass): Steps<SchedulePlan> {
+  yield* removeUnfit(pass);
   let pushed = true;
   // Ends: whoever is replaced stands lower in an order without circles than who replaces it.
   while (pushed) {
-    placeGlobals(pass);
-    pushed = placePending(pass);
+    yield* placeGlobals(pass);
+    pushed = yield* placePending(pass);
   }
   // After all others have a place, so that nobody is kept waiting by a unit that has one.
   pushed = drainMachines(pass);
-  while (pushed) pushed = placePending(pass);
+  while (pushed) pushed = yield* placePending(pass);
   explainGlobals(pass);
-  const decisions = decide(pass);
+  const decisions = yield* decide(pass);
   const ends = [...pass.waits.values()].map(({ untilMs }) => untilMs);
   return { decisions, unplaced: pass.unplaced, againAtMs: ends.length === 0 ? null : Math.min(...ends) };
 }
