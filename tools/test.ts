@@ -57,7 +57,7 @@ async function nodeTests(tests: Command, output: Output): Promise<boolean> {
   const directory = await mkdtemp(join(root, 'build/tests-'));
   const tapFile = join(directory, 'tests.tap');
   const passed = await node({
-    args: ['--test', '--test-reporter=dot', '--test-reporter-destination=stdout', '--test-reporter=tap',
+    args: ['--test', '--import=./test/property-seed.ts', '--test-reporter=dot', '--test-reporter-destination=stdout', '--test-reporter=tap',
       `--test-reporter-destination=${tapFile}`, ...tests.args],
     ...(tests.env && { env: tests.env }),
   }, output);
