@@ -62,9 +62,17 @@ test('a wrong option is refused in one line that names the place, the text and w
     ['token_limit=0', /a whole number from 1 to 65535/],
     ['disable_engine=perhaps', /true or false/],
     ['metadata=a b=c', /wrong: "a b=c"/],
+    ['reserved_memory=lots', /reserved_memory=lots is wrong: expected an amount of memory such as 512M, or a share of the machine such as 5%$/],
+    ['reserved_cpu=50%', /reserved_cpu=50% is wrong: expected a number of CPUs such as 1 or 0\.5$/],
   ];
   for (const [text, message] of table) assert.match(refused(text), message);
   assert.match(refused('', { FLEET_RUNNER: 'docker' }), /^FLEET_RUNNER: runner=docker is wrong/);
+});
+
+test('a reserve is an amount or a share of memory, and CPUs', () => {
+  const { reservedMemory, reservedCpuMillis } = read('reserved_memory="512M"\nreserved_cpu=0.5');
+  assert.deepEqual([reservedMemory, reservedCpuMillis], [{ bytes: 512 * 2 ** 20 }, 500]);
+  assert.deepEqual(read('reserved_memory=5%').reservedMemory, { basisPoints: 500 });
 });
 
 test('durations are Go\'s or plain seconds', () => {

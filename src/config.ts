@@ -3,6 +3,7 @@
  * Promises: every option of fleet 1.0 is understood (those without a meaning here are named in `ignored`), environment wins over the
  * file, and a wrong line is a failure that names the option, the text and what would be right.
  */
+import { readCpuMillis, readMemory, type MemoryAmount } from './core/amounts.ts';
 import { failure, success, type Result } from './core/failure.ts';
 import { limits } from './core/limits.ts';
 import { nearest } from './core/spelling.ts';
@@ -27,6 +28,9 @@ export interface Config {
   readonly etcdCompactionIntervalMs: number;
   readonly publicIp: string;
   readonly metadata: Readonly<Record<string, string>>;
+  /** What of this machine is not for units. */
+  readonly reservedMemory: MemoryAmount;
+  readonly reservedCpuMillis: number;
   readonly agentTtlMs: number;
   /** How long the engine waits for machines that vanished together; 0: not at all, Infinity: until a person ends it. */
   readonly massLossHoldMs: number;
@@ -75,6 +79,8 @@ const defaults = (where: ConfigDefaults): Config => ({
   etcdCompactionIntervalMs: 300_000,
   publicIp: '',
   metadata: {},
+  reservedMemory: { bytes: 0 },
+  reservedCpuMillis: 0,
   agentTtlMs: 30_000,
   massLossHoldMs: 120_000,
   unitsDirectory: where.unitsDirectory,
@@ -125,6 +131,16 @@ const holdTime: Read = (value) => {
   return typeof read === 'string' ? `${read}, or forever` : read;
 };
 
+const reservedMemory: Read = (value) => {
+  const amount = readMemory(unquote(value));
+  return amount.ok ? { reservedMemory: amount.value } : 'an amount of memory such as 512M, or a share of the machine such as 5%';
+};
+
+const reservedCpu: Read = (value) => {
+  const millis = readCpuMillis(unquote(value));
+  return millis.ok ? { reservedCpuMillis: millis.value } : 'a number of CPUs such as 1 or 0.5';
+};
+
 /** `0` is never. */
 const compactionInterval: Read = (value) => {
   const durationMs = parseDurationMs(unquote(value));
@@ -168,6 +184,8 @@ const options: Readonly<Record<string, Read>> = {
   etcd_compaction_interval: compactionInterval,
   public_ip: text('publicIp'),
   metadata,
+  reserved_memory: reservedMemory,
+  reserved_cpu: reservedCpu,
   agent_ttl: seconds('agentTtlMs', 2_000, 3_600_000),
   mass_loss_hold: holdTime,
   units_directory: text('unitsDirectory'),

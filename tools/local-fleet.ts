@@ -46,6 +46,7 @@ async function plan(): Promise<Result<FleetdPlan>> {
     return {
       id: createHash('md5').update(`${home} ${number}`).digest('hex') as MachineId, hostname: `machine-${number}`, bootId,
       address: `127.0.0.${number}`, metadata: { zone: number === 3 ? 'b' : 'a' }, runner: 'supervisor',
+      reserve: { memory: config.value.reservedMemory, cpuMillis: config.value.reservedCpuMillis },
       unitsDirectory: join(at, 'units'), stateDirectory: join(at, 'state'), dataDirectory: join(at, 'data'),
     };
   };

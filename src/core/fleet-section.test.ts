@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { checkFleetSection, fleetKeys, parseFleetSection, parseStoredFleetSection } from './fleet-section.ts';
 import type { FleetSection } from './fleet-section.ts';
 import { limits } from './limits.ts';
+import { noPlacingOptions } from './placing-options.ts';
 import { noReleaseOptions } from './release/options.ts';
 import { parseUnitFile, unitFileFromOptions } from './unit-file.ts';
 import type { UnitFile } from './unit-file.ts';
@@ -47,6 +48,7 @@ test('a unit without options may run anywhere', () => {
     onMachineLost: 'keep', lostAfterMs: null,
     release: noReleaseOptions,
     ports: [], portScope: 'machine',
+    placing: noPlacingOptions,
   });
 });
 

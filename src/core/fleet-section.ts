@@ -17,6 +17,8 @@ import { limits } from './limits.ts';
 import { readLostAfter, readOnMachineLost } from './lost-machine.ts';
 import type { OnMachineLost } from './lost-machine.ts';
 import type { MetadataRequirement } from './metadata-requirement.ts';
+import { noPlacingOptions, placingOptionRules, presentOptions, withLimitsOfService } from './placing-options.ts';
+import type { PlacingOptions } from './placing-options.ts';
 import type { PortRequest, PortScope } from './ports.ts';
 import { noReleaseOptions, releaseOptionRules } from './release/options.ts';
 import type { ReleaseOptions } from './release/options.ts';
@@ -61,6 +63,8 @@ export interface FleetSection {
   /** Ports the unit is to be given. */
   readonly ports: readonly PortRequest[];
   readonly portScope: PortScope;
+  /** Room, preferences and priority; room that the unit says nothing of is what [Service] limits it to. */
+  readonly placing: PlacingOptions;
 }
 
 /** The section's name in a unit file. */
@@ -73,6 +77,7 @@ export const noOptions: FleetSection = {
   onMachineLost: 'keep', lostAfterMs: null,
   release: noReleaseOptions,
   ports: [], portScope: 'machine',
+  placing: noPlacingOptions,
 };
 
 type KeyRule = (section: FleetSection, value: string, unit: UnitName) => Result<FleetSection>;
@@ -95,6 +100,13 @@ const releaseRules: Readonly<Record<string, KeyRule>> = Object.fromEntries(
     return release.ok ? success({ ...section, release: release.value }) : release;
   }]));
 
+/** The keys about placing: likewise. */
+const placingRules: Readonly<Record<string, KeyRule>> = Object.fromEntries(
+  Object.entries(placingOptionRules).map(([key, rule]): [string, KeyRule] => [key, (section, value, unit) => {
+    const placing = rule(section.placing, value, unit);
+    return placing.ok ? success({ ...section, placing: placing.value }) : placing;
+  }]));
+
 /** Every key of [X-Fleet]. The names with "X-" are fleet 1.0's legacy ones. */
 const keyRules: Readonly<Record<string, KeyRule>> = {
   MachineID: into('machineId', readId),
@@ -115,6 +127,7 @@ const keyRules: Readonly<Record<string, KeyRule>> = {
   ...releaseRules,
   Port: into('ports', readPorts),
   PortScope: into('portScope', readPortScope),
+  ...placingRules,
   'X-ConditionMachineID': into('machineId', readId),
   'X-ConditionMachineBootID': into('machineBootId', readId),
   'X-ConditionMachineOf': into('machineOf', readPeers),
@@ -187,6 +200,7 @@ function readSection(name: UnitName, file: UnitFile): ReadSection {
     if (after.ok) section = after.value;
     else if (wrong.length < limits.findingsMax) wrong.push(wrongValue(option, value, after.failure));
   }
+  section = { ...section, placing: withLimitsOfService(section.placing, file) };
   const conflict = wrong.length === 0 ? whyConflicting(section) : null;
   if (conflict !== null) wrong.push({ code: 'UNIT_OPTIONS_CONFLICT', line: 0, text: '', message: conflict });
   const unstoppable = section.onMachineLost === 'stop' ? whyNotFenceable(name, file) : null;
@@ -223,6 +237,20 @@ function whyUnknown(key: string): string {
   return `${start}; it has ${fleetKeys.filter((known) => !known.startsWith('X-')).join(', ')}`;
 }
 
+/** Options that choose among machines: there is nothing to choose for a unit whose machine is given, or that runs on all. */
+const choosing = ['Strategy', 'SpreadBy', 'Prefer', 'Avoid'] as const;
+
+/** Options that exclude each other, those of fleet 1.0 first. Whoever replaces others can itself not be pushed out: no two units push in a circle. */
+const exclusions: readonly (readonly [option: string, others: readonly string[]])[] = [
+  ['MachineID', ['Peers', 'Conflicts', 'Global', 'Replaces']],
+  ['Global', ['Peers', 'Replaces']],
+  ['Conflicts', ['Replaces']],
+  ['MachineID', choosing],
+  ['MachineOf', choosing],
+  ['Global', [...choosing, 'MaxPerMachine', 'Weight', 'Priority', 'Preemptible']],
+  ['Preemptible', ['Replaces', 'OnMachineLost=stop']],
+];
+
 /** Options that exclude each other: fleet 1.0's sentences, in its order. "Peers" is its word for MachineOf. */
 function whyConflicting(section: FleetSection): string | null {
   for (const peer of section.machineOf) {
@@ -231,20 +259,18 @@ function whyConflicting(section: FleetSection): string | null {
     const replaced = section.replaces.find((pattern) => matchGlob(pattern, peer));
     if (replaced !== undefined) return `unresolvable requirements: peer "${peer}" matches replace "${replaced}"`;
   }
-  const present = {
+  const present: Readonly<Record<string, boolean>> = {
     MachineID: section.machineId !== null || section.machineBootId !== null,
     Global: section.global,
     Peers: section.machineOf.length > 0,
+    MachineOf: section.machineOf.length > 0,
     Conflicts: section.conflicts.length > 0,
     Replaces: section.replaces.length > 0,
+    'OnMachineLost=stop': section.onMachineLost === 'stop',
+    ...presentOptions(section.placing),
   };
-  const exclusions = [
-    ['MachineID', ['Peers', 'Conflicts', 'Global', 'Replaces']],
-    ['Global', ['Peers', 'Replaces']],
-    ['Conflicts', ['Replaces']],
-  ] as const;
   for (const [option, others] of exclusions) {
-    const other = others.find((each) => present[option] && present[each]);
+    const other = others.find((each) => present[option] === true && present[each] === true);
     if (other !== undefined) return `${option} cannot be used with ${other}`;
   }
   return null;

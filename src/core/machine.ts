@@ -15,7 +15,7 @@ export interface MachineRecord {
   readonly version: string;
   /** Kernel boot id: tells a reboot from a duplicate machine id. */
   readonly bootId: string;
-  /** How many units it takes at most, by capacity; null when unlimited. */
+  /** What it has for units, its reserve taken off; 0 when it does not say: then nothing is counted against it. */
   readonly capacity: { readonly cpus: number; readonly memoryBytes: number };
   /** Where its peer port listens and the SHA-256 fingerprint (hex, no colons) of its certificate; null without peer port. */
   readonly peer: { readonly address: string; readonly port: number; readonly fingerprint: string } | null;

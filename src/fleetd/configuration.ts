@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { readConfig, type Config } from '../config.ts';
 import { failure, success, type Result } from '../core/failure.ts';
 import { takePassedSockets } from '../host/activation.ts';
-import { defaultRouteAddress, systemdIsRunning } from '../host/facts.ts';
+import { defaultRouteAddress, systemdIsRunning, type Reserve } from '../host/facts.ts';
 import { readBootId, readHostname, readMachineId } from '../host/identity.ts';
 import { KeeperUnavailable, keeperPath } from '../host/native.ts';
 import { stopOrRestart } from './job-type.ts';
@@ -55,7 +55,11 @@ export async function loadConfig(configFile: string | null, environment: NodeJS.
 
 /** What of `config` a running fleetd takes over without a restart. */
 export async function liveSettings(config: Config): Promise<LiveSettings> {
-  return { address: await addressOf(config), metadata: config.metadata, verbosity: config.verbosity };
+  return { address: await addressOf(config), metadata: config.metadata, reserve: reserveOf(config), verbosity: config.verbosity };
+}
+
+function reserveOf({ reservedMemory, reservedCpuMillis }: Config): Reserve {
+  return { memory: reservedMemory, cpuMillis: reservedCpuMillis };
 }
 
 async function addressOf(config: Config): Promise<string> {
@@ -70,7 +74,7 @@ export async function planFor(config: Config, environment: NodeJS.ProcessEnv): P
   if (!id.ok) return id;
   const runner = config.runner === 'auto' ? (systemdIsRunning() ? 'systemd' : 'supervisor') : config.runner;
   const member: MemberPlan = {
-    id: id.value, hostname: readHostname(), bootId: await readBootId(), metadata: config.metadata, runner,
+    id: id.value, hostname: readHostname(), bootId: await readBootId(), metadata: config.metadata, reserve: reserveOf(config), runner,
     address: await addressOf(config),
     unitsDirectory: resolve(config.unitsDirectory), stateDirectory: join(runtimeDirectory, 'state'), dataDirectory,
   };

@@ -58,10 +58,10 @@ export async function openMember(member: MemberPlan, needs: MemberNeeds): Promis
   const report = createAgentReport();
   const startedAtMs = clock.nowMs();
   const refresh = createBell();
-  let live: Pick<LiveSettings, 'address' | 'metadata'> = member;
+  let live: Pick<LiveSettings, 'address' | 'metadata' | 'reserve'> = member;
   const facts = (): MachineFacts => ({
     id: member.id, publicIp: live.address, hostname: member.hostname, metadata: live.metadata, version, bootId: member.bootId,
-    capacity: readCapacity(), peer: needs.peer === null ? null : { address: live.address, ...needs.peer },
+    capacity: readCapacity(live.reserve), peer: needs.peer === null ? null : { address: live.address, ...needs.peer },
     runner: member.runner, store: needs.storeKind, startedAtMs,
   });
   return {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import type { MachineId } from '../core/machine.ts';
 import type { PassedSocket } from '../host/activation.ts';
+import type { Reserve } from '../host/facts.ts';
 
 /** One machine this process runs. */
 export interface MemberPlan {
@@ -14,6 +15,7 @@ export interface MemberPlan {
   readonly bootId: string;
   readonly address: string;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly reserve: Reserve;
   readonly runner: 'systemd' | 'supervisor';
   readonly unitsDirectory: string;
   /** What must outlive a restart of fleetd, and may go with a reboot. */
@@ -23,7 +25,7 @@ export interface MemberPlan {
 }
 
 /** What SIGHUP changes while everything goes on. */
-export interface LiveSettings extends Pick<MemberPlan, 'address' | 'metadata'> {
+export interface LiveSettings extends Pick<MemberPlan, 'address' | 'metadata' | 'reserve'> {
   readonly verbosity: number;
 }
 

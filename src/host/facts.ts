@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, networkInterfaces, totalmem } from 'node:os';
+import { bytesOn, type MemoryAmount } from '../core/amounts.ts';
 
 /**
  * fleet 1.0's rule for an unset public_ip: the first global unicast IPv4 address of the interface of the default route;
@@ -26,9 +27,19 @@ export function defaultRouteInterface(routes: string): string | null {
   return defaults[0]?.[0] ?? null;
 }
 
-/** CPUs and memory this machine has for units. */
-export function readCapacity(): { readonly cpus: number; readonly memoryBytes: number } {
-  return { cpus: availableParallelism(), memoryBytes: totalmem() };
+/** What of a machine is not for units. */
+export interface Reserve {
+  readonly memory: MemoryAmount;
+  readonly cpuMillis: number;
+}
+
+/** CPUs and memory this machine has for units. Where the reserve takes it all next to nothing is left, because 0 says "not known". */
+export function readCapacity({ memory, cpuMillis }: Reserve): { readonly cpus: number; readonly memoryBytes: number } {
+  const total = totalmem();
+  return {
+    cpus: Math.max(1, availableParallelism() * 1_000 - cpuMillis) / 1_000,
+    memoryBytes: Math.max(1, total - bytesOn(memory, total)),
+  };
 }
 
 /** Whether systemd is pid 1 here: sd_booted(3)'s rule. */

@@ -1,21 +1,30 @@
 /**
  * Which machines come into question for a unit, without asking every rule about every machine.
- * Promises: the answer is that of asking all rules about all machines, least loaded first; what is remembered holds for one pass,
+ * Promises: the answer is that of asking all rules about all machines in the order of rank.ts; what is remembered holds for one pass,
  * in which machines do not change.
  */
 import type { MachineId } from '../machine.ts';
 import type { Unplaced } from './decision.ts';
-import { arrivalFilters, firstRefusal, machineFilters, neighbourFilters } from './filters.ts';
+import { arrivalFilters, firstRefusal, machineFilters, neighbourFilters, roomFilters } from './filters.ts';
 import type { FilterContext } from './filters.ts';
 import type { Ledger, Place, PlannedUnit } from './ledger.ts';
-import { clearBit, emptyBits, isEmpty, setBit } from './machine-bits.ts';
+import { clearBit, emptyBits, hasBit, inBoth, inFirstOnly, isEmpty, setBit } from './machine-bits.ts';
 import type { MachineBits } from './machine-bits.ts';
+import { heldPreferences, isBetterRank, isRanked, rankOf } from './rank.ts';
+import { asksForRoom } from './room.ts';
+import { byTally } from './tallies.ts';
 
-/** Units that the rules about machines alone cannot tell apart. */
+/** Units that the rules about machines alone, and about room, cannot tell apart. */
 export interface UnitClass {
-  /** Machines that those rules allow. */
+  /** Machines that the rules about machines allow. */
   readonly allowed: MachineBits;
   readonly isNowhere: boolean;
+  /** Those of them that were not found full since a unit last left them. */
+  readonly open: MachineBits;
+  /** How much of the ledger's list of machines that units left is looked at. */
+  seenLeft: number;
+  /** Machines by how many preferences hold there, most first; empty for units that have none. */
+  readonly preferred: readonly MachineBits[];
   /** Why no machine takes them, once somebody has asked; only for classes that no machine is allowed for. */
   refusals: Unplaced | null;
 }
@@ -28,57 +37,122 @@ export function classOf(classes: UnitClasses, unit: PlannedUnit, context: Filter
   const key = keyOf(unit);
   const known = classes.get(key);
   if (known !== undefined) return known;
-  const { ledger: { list } } = context;
+  const { ledger: { places, list, left } } = context;
   const allowed = emptyBits(list.length);
-  for (const [index, place] of list.entries()) {
+  for (const place of places.values()) {
     const at = { place, context };
-    if (firstRefusal(machineFilters, unit, at) === null && firstRefusal(arrivalFilters, unit, at) === null) setBit(allowed, index);
+    if (firstRefusal(machineFilters, unit, at) === null && firstRefusal(arrivalFilters, unit, at) === null) setBit(allowed, place.index);
   }
-  const made: UnitClass = { allowed, isNowhere: isEmpty(allowed), refusals: null };
+  const made: UnitClass = {
+    allowed, isNowhere: isEmpty(allowed), open: allowed.slice(), seenLeft: left.length, preferred: preferredOf(unit, list), refusals: null,
+  };
   classes.set(key, made);
   return made;
 }
 
-/** All of a unit that machineFilters and arrivalFilters look at. A value with a specifier may speak of the unit's name. */
-function keyOf({ name, section, adoptOn }: PlannedUnit): string {
-  const { machineId, machineBootId, metadata, onMachineLost } = section;
+function preferredOf(unit: PlannedUnit, list: readonly Place[]): readonly MachineBits[] {
+  const { prefer } = unit.section.placing;
+  if (prefer.length === 0) return [];
+  const byHeld = Array.from({ length: prefer.length + 1 }, () => emptyBits(list.length));
+  for (const place of list) setBit(byHeld[heldPreferences(unit, place)] ?? emptyBits(0), place.index);
+  return byHeld.toReversed();
+}
+
+/** All of a unit that a class is about. A value with a specifier may speak of the unit's name. */
+function keyOf({ name, section, adoptOn, tally }: PlannedUnit): string {
+  const { machineId, machineBootId, metadata, onMachineLost, placing } = section;
+  const { memory, cpuMillis, prefer, maxPerMachine } = placing;
   const asksNothing = machineId === null && machineBootId === null && adoptOn === null && metadata.length === 0;
-  if (asksNothing && onMachineLost === 'keep') return '';
-  const asked = JSON.stringify([machineId, machineBootId, adoptOn, metadata, onMachineLost]);
+  const isPlain = memory === null && cpuMillis === null && prefer.length === 0 && maxPerMachine === null;
+  if (asksNothing && isPlain && onMachineLost === 'keep') return '';
+  const max = maxPerMachine === null ? null : [maxPerMachine, tally?.template];
+  const asked = JSON.stringify([machineId, machineBootId, adoptOn, metadata, onMachineLost, memory, cpuMillis, prefer, max]);
   return asked.includes('%') ? `${asked} ${name}` : asked;
 }
 
-/** The least loaded machine that takes a unit which replaces none; null when there is none. */
-export function leastLoaded(unit: PlannedUnit, { allowed }: UnitClass, context: FilterContext): Place | null {
+/** The best machine that takes a unit which replaces none; null when there is none. */
+export function bestPlace(unit: PlannedUnit, unitClass: UnitClass, context: FilterContext): Place | null {
   const { ledger } = context;
-  const takes = (place: Place | undefined): boolean =>
-    place !== undefined && firstRefusal(neighbourFilters, unit, { place, context }) === null;
+  const isRoomy = !asksForRoom(unit) && unit.section.placing.maxPerMachine === null;
+  const open = isRoomy ? unitClass.allowed : openMachines(unitClass, ledger);
+  const takes = (place: Place | undefined): boolean => {
+    if (place === undefined) return false;
+    if (!isRoomy && firstRefusal(roomFilters, unit, { place, context }) !== null) {
+      // Until a unit leaves it, for no other unit of the class either.
+      clearBit(open, place.index);
+      return false;
+    }
+    return firstRefusal(neighbourFilters, unit, { place, context }) === null;
+  };
   const [peer] = unit.section.machineOf.filter((name) => name !== unit.name && !context.together.has(name));
-  if (peer !== undefined) return onHome(ledger, ledger.homes.get(peer) ?? new Set(), { allowed, takes });
-  const found = ledger.order.first(withoutConflicts(unit, allowed, ledger), (index) => takes(ledger.list[index]));
-  return found === null ? null : ledger.list[found] ?? null;
+  if (peer !== undefined) return onHome(ledger.homes.get(peer) ?? new Set(), { unit, ledger, open, takes });
+  const among = without(unit.conflictIds, open, ledger);
+  const { strategy } = unit.section.placing;
+  const firstOf = (tier: MachineBits): number | null => ledger.order.first(tier, (index) => takes(ledger.list[index]), strategy ?? 'spread');
+  if (!isRanked(unit)) return placeAt(ledger, firstOf(among));
+  for (const tier of tiersOf(unit, among, { unitClass, ledger })) {
+    const found = firstOf(tier);
+    if (found !== null) return placeAt(ledger, found);
+  }
+  return null;
+}
+
+function placeAt({ list }: Ledger, index: number | null): Place | null {
+  return index === null ? null : list[index] ?? null;
+}
+
+/** Machines of a class that may have room. */
+function openMachines(unitClass: UnitClass, { left }: Ledger): MachineBits {
+  for (; unitClass.seenLeft < left.length; unitClass.seenLeft += 1) {
+    const index = left[unitClass.seenLeft] ?? 0;
+    if (hasBit(unitClass.allowed, index)) setBit(unitClass.open, index);
+  }
+  return unitClass.open;
+}
+
+interface Search {
+  readonly unitClass: UnitClass;
+  readonly ledger: Ledger;
+}
+
+/** Machines in groups that are alike but for their load, in the order of rank.ts. */
+function* tiersOf(unit: PlannedUnit, among: MachineBits, { unitClass, ledger }: Search): Generator<MachineBits> {
+  const { spreadBy } = unit.section.placing;
+  const gathered = unit.tally === null || spreadBy === null ? [null] : byTally(unit.tally, spreadBy);
+  for (const group of gathered) {
+    const here = group === null ? among : inBoth(among, group);
+    if (group !== null && isEmpty(here)) continue;
+    const calm = without(unit.avoidIds, here, ledger);
+    for (const part of calm === here ? [here] : [calm, inFirstOnly(here, calm)]) {
+      if (unitClass.preferred.length === 0) yield part;
+      else for (const alike of unitClass.preferred) yield inBoth(part, alike);
+    }
+  }
 }
 
 interface Choice {
-  readonly allowed: MachineBits;
+  readonly unit: PlannedUnit;
+  readonly ledger: Ledger;
+  readonly open: MachineBits;
   readonly takes: (place: Place) => boolean;
 }
 
 /** The best of the few machines that a unit's leader is on. */
-function onHome({ places }: Ledger, homes: ReadonlySet<MachineId>, { allowed, takes }: Choice): Place | null {
+function onHome(homes: ReadonlySet<MachineId>, { unit, ledger, open, takes }: Choice): Place | null {
   let best: Place | null = null;
   for (const id of homes) {
-    const at = places.get(id);
-    if (at === undefined || ((allowed[at.index >>> 5] ?? 0) & (1 << (at.index & 31))) === 0 || !takes(at)) continue;
-    if (best === null || at.load < best.load || (at.load === best.load && at.index < best.index)) best = at;
+    const at = ledger.places.get(id);
+    if (at === undefined || !hasBit(open, at.index) || !takes(at)) continue;
+    const isFirst = best === null || isBetterRank(rankOf(unit, at), rankOf(unit, best));
+    if (isFirst || (best !== null && !isBetterRank(rankOf(unit, best), rankOf(unit, at)) && at.index < best.index)) best = at;
   }
   return best;
 }
 
-/** Takes out machines with a unit that conflicts: they may be many, and all are known. */
-function withoutConflicts({ conflictIds }: PlannedUnit, allowed: MachineBits, { matchedOn }: Ledger): MachineBits {
-  if (conflictIds.length === 0) return allowed;
-  const left = allowed.slice();
-  for (const id of conflictIds) for (const index of matchedOn.get(id) ?? []) clearBit(left, index);
+/** Takes out machines with a unit that a pattern matches: they may be many, and all are known. */
+function without(patterns: PlannedUnit['conflictIds'], machines: MachineBits, { matchedOn }: Ledger): MachineBits {
+  if (patterns.length === 0) return machines;
+  const left = machines.slice();
+  for (const id of patterns) for (const index of matchedOn.get(id) ?? []) clearBit(left, index);
   return left;
 }

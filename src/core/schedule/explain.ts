@@ -12,12 +12,16 @@ import type { UnitName } from '../unit-name.ts';
 import { isTemplate } from '../unit-name.ts';
 import { failureOf, phaseOf } from '../unit-state.ts';
 import { sayRefusal } from './filters.ts';
-import type { PlannedUnit } from './ledger.ts';
+import type { Place, PlannedUnit } from './ledger.ts';
 import { drainOutlook } from './drain.ts';
 import { beginPass } from './pass.ts';
 import type { Held } from './board.ts';
 import type { Circumstances, Pass } from './pass.ts';
-import { countRefusals, countUnits, groupRefusal } from './placing.ts';
+import { countRefusals, groupRefusal } from './placing.ts';
+import { sayVictims, victimsOn } from './preempt.ts';
+import { isBetterRank, rankOf, sayLoad, sayRank } from './rank.ts';
+import type { Rank } from './rank.ts';
+import { sayRoomLeft } from './room.ts';
 import { groupByCircles } from './groups.ts';
 import { describePorts } from './port-words.ts';
 
@@ -182,8 +186,15 @@ function refusalsOf(pass: Pass, unit: PlannedUnit): readonly RefusingMachine[] {
   const group = groupOf(pass, unit);
   return [...pass.ledger.places].flatMap(([id, at]) => {
     const refusal = groupRefusal(pass, group, at);
-    return refusal === null ? [] : [{ id, why: refusal.why, full: sayRefusal(refusal) }];
+    return refusal === null || victimsFor(pass, group, at).length > 0 ? [] : [{ id, why: refusal.why, full: sayRefusal(refusal) }];
   });
+}
+
+/** Who would be pushed out of a machine for a unit that has none. */
+function victimsFor(pass: Pass, group: readonly PlannedUnit[], at: Place): readonly PlannedUnit[] {
+  const [unit] = group;
+  if (unit === undefined || group.length > 1 || pass.ledger.homes.has(unit.name)) return [];
+  return victimsOn(pass, unit, at) ?? [];
 }
 
 /** The unit with those that must be placed in the same step, because each of them is MachineOf another. */
@@ -199,15 +210,36 @@ function verdictsOf(pass: Pass, unit: PlannedUnit, held: readonly Held[]): reado
   const assigned = new Set(held.map(({ machine }) => machine));
   const others = [...pass.ledger.places.values()].filter(({ machine }) => !assigned.has(machine.id));
   const possible = others.filter(({ machine }) => !refusals.has(machine.id))
-    .sort((left, right) => left.load - right.load || compareText(left.machine.id, right.machine.id));
+    .map((at) => ({ at, rank: rankOf(unit, at), victims: victimsFor(pass, [unit], at) }))
+    .sort(betterFirst);
   return [
     ...chosenOnly(pass, held),
-    ...possible.map(({ machine, load }) => verdict(machine, 'possible', `it fits (${countUnits(load)} there)`)),
+    ...possible.map((each) => verdict(each.at.machine, 'possible', sayFit(unit, each))),
     ...others.flatMap(({ machine }) => {
       const why = refusals.get(machine.id);
       return why === undefined ? [] : [verdict(machine, 'refused', why)];
     }),
   ];
+}
+
+interface Possible {
+  readonly at: Place;
+  readonly rank: Rank;
+  /** Units that would have to leave first. */
+  readonly victims: readonly PlannedUnit[];
+}
+
+function betterFirst(left: Possible, right: Possible): number {
+  return Number(left.victims.length > 0) - Number(right.victims.length > 0)
+    || Number(isBetterRank(right.rank, left.rank)) - Number(isBetterRank(left.rank, right.rank))
+    || compareText(left.at.machine.id, right.at.machine.id);
+}
+
+/** What speaks for and against a machine that fits, in the order of rank.ts. */
+function sayFit(unit: PlannedUnit, { at, victims }: Possible): string {
+  const room = sayRoomLeft(unit, at);
+  const fits = victims.length > 0 ? `it fits once ${sayVictims(victims)} has made room` : `it fits (${sayLoad(at)} there)`;
+  return [fits, ...sayRank(unit, at), ...(room === '' ? [] : [room])].join('; ');
 }
 
 function chosenOnly(pass: Pass, held: readonly Held[]): readonly MachineVerdict[] {

@@ -15,6 +15,7 @@ import { otherUnder, othersUnder } from './ledger.ts';
 import type { Ledger, Place, PlannedUnit } from './ledger.ts';
 import { refuseForPorts } from './port-words.ts';
 import { lackingPorts, seekerOf } from './ports.ts';
+import { hasCpus, hasMemory, staysBelowMax } from './room.ts';
 
 /** Why a machine does not take a unit: what the unit asks for (alike on many machines), and what this machine has instead. */
 export interface Refusal {
@@ -140,6 +141,12 @@ export const neighbourFilters: readonly Filter[] = [
   hasPeers, conflictsWithNone, noneConflicts, noneReplaces, replacesInNoCircle, hasPorts,
 ];
 
+/** It runs there already: nothing is filled by counting it. */
+const unlessAdopted = (filter: Filter): Filter => (unit, at, context) => (unit.adoptOn === null ? filter(unit, at, context) : null);
+
+/** Rules about what is left on the machine: they keep units from coming, and those that are there stay. */
+export const roomFilters: readonly Filter[] = [hasMemory, hasCpus, staysBelowMax].map(unlessAdopted);
+
 /** The first rule that refuses, of one table; null when all agree. */
 export function firstRefusal(
   filters: readonly Filter[], unit: PlannedUnit, at: { readonly place: Place; readonly context: FilterContext },
@@ -156,7 +163,7 @@ export function replaceableUnits({ name, replaceIds }: PlannedUnit, { matched }:
   return replaceIds.length === 0 ? [] : othersUnder(matched, replaceIds, name);
 }
 
-function requirementHolds({ key, alternatives }: MetadataRequirement, name: UnitName, machine: Machine): boolean {
+export function requirementHolds({ key, alternatives }: MetadataRequirement, name: UnitName, machine: Machine): boolean {
   const has = metadataOf(machine, key);
   return alternatives.some(({ operator, value }) => comparisonHolds(has, operator, forMachine(value, name, machine)));
 }

@@ -7,6 +7,7 @@ import { assert } from '../failure.ts';
 import type { FleetSection } from '../fleet-section.ts';
 import type { Machine, MachineId } from '../machine.ts';
 import { compareText } from '../order.ts';
+import { roomOn } from '../placing-options.ts';
 import type { UnitName } from '../unit-name.ts';
 import { createHomes } from './homes.ts';
 import type { Homes } from './homes.ts';
@@ -16,6 +17,8 @@ import { createPortBook, release } from './port-book.ts';
 import type { PortBook } from './port-book.ts';
 import { createPatternIndex } from './patterns.ts';
 import type { PatternId, PatternIndex } from './patterns.ts';
+import { count, createTallies, tallyFor } from './tallies.ts';
+import type { Tallies, Tally } from './tallies.ts';
 
 /** A unit with all that placing it needs. */
 export interface PlannedUnit {
@@ -23,6 +26,9 @@ export interface PlannedUnit {
   readonly section: FleetSection;
   readonly conflictIds: readonly PatternId[];
   readonly replaceIds: readonly PatternId[];
+  readonly avoidIds: readonly PatternId[];
+  /** Of its template, when it asks for one. */
+  readonly tally: Tally | null;
   /** The only machine that may take it, because it runs there already; null for all that may be placed freely. */
   readonly adoptOn: MachineId | null;
   /** It stays where it is whatever its neighbours say, because something about it cannot be read. */
@@ -34,8 +40,15 @@ export interface Place {
   machine: Machine;
   /** Where it stands in the order of machine ids. */
   readonly index: number;
-  /** Units on it that are not global: what "least loaded" counts. */
+  /** What "least loaded" counts: the weights of units on it that are not global, 1 unless they say otherwise. */
   load: number;
+  /** Those units themselves. */
+  unitCount: number;
+  /** What all units on it ask for. */
+  memoryUsed: number;
+  cpuUsed: number;
+  /** Units on it that may be pushed out. */
+  readonly preemptible: Set<PlannedUnit>;
   readonly units: Map<UnitName, PlannedUnit>;
   /** Units on it that a pattern matches. */
   readonly matched: Map<PatternId, Set<UnitName>>;
@@ -56,17 +69,24 @@ export interface Ledger {
   readonly homes: Homes;
   readonly patterns: PatternIndex;
   readonly ports: PortBook;
+  readonly tallies: Tallies;
+  /** The machines, by index, that a unit has left, in order: what was full may have room again. */
+  readonly left: number[];
+  /** Units that stand and may be pushed out, by priority. */
+  readonly preemptible: Map<number, number>;
 }
 
 export function createLedger(snapshot: ClusterSnapshot): Ledger {
   const sorted = [...snapshot.machines.values()].sort((left, right) => compareText(left.id, right.id));
-  const list = sorted.map((machine, index): Place => (
-    { machine, index, load: 0, units: new Map(), matched: new Map(), conflicting: new Map(), replacing: new Map() }));
+  const list = sorted.map((machine, index): Place => ({
+    machine, index, load: 0, unitCount: 0, memoryUsed: 0, cpuUsed: 0, preemptible: new Set(), units: new Map(),
+    matched: new Map(), conflicting: new Map(), replacing: new Map(),
+  }));
   const order = createLoadOrder(list.length);
   for (const { index } of list) order.move(index, { from: -1, to: 0 });
   return {
     places: new Map(list.map((place) => [place.machine.id, place])), list, order, matchedOn: new Map(), homes: createHomes(),
-    patterns: createPatternIndex(), ports: createPortBook(snapshot),
+    patterns: createPatternIndex(), ports: createPortBook(snapshot), tallies: createTallies(list), left: [], preemptible: new Map(),
   };
 }
 
@@ -75,6 +95,7 @@ export function planUnit(ledger: Ledger, name: UnitName, section: FleetSection):
   const { patterns } = ledger;
   return {
     name, section, conflictIds: patterns.idsOf(section.conflicts), replaceIds: patterns.idsOf(section.replaces),
+    avoidIds: patterns.idsOf(section.placing.avoid), tally: tallyFor(ledger.tallies, name, section),
     adoptOn: null, fixed: false,
   };
 }
@@ -83,7 +104,7 @@ export function planUnit(ledger: Ledger, name: UnitName, section: FleetSection):
 export function place(ledger: Ledger, at: Place, unit: PlannedUnit): void {
   assert(!at.units.has(unit.name), `${unit.name} is placed once on ${at.machine.id}`);
   at.units.set(unit.name, unit);
-  if (!unit.section.global) changeLoad(ledger, at, 1);
+  weigh(ledger, { at, unit }, 1);
   for (const id of ledger.patterns.matching(unit.name)) {
     enter(at.matched, id, unit.name);
     enter(ledger.matchedOn, id, at.index);
@@ -96,7 +117,8 @@ export function place(ledger: Ledger, at: Place, unit: PlannedUnit): void {
 /** Takes a unit off a machine, with the ports it was given there. */
 export function remove(ledger: Ledger, at: Place, unit: PlannedUnit): void {
   assert(at.units.delete(unit.name), `${unit.name} stands on ${at.machine.id}`);
-  if (!unit.section.global) changeLoad(ledger, at, -1);
+  weigh(ledger, { at, unit }, -1);
+  ledger.left.push(at.index);
   for (const id of ledger.patterns.matching(unit.name)) {
     leave(at.matched, id, unit.name);
     if (!at.matched.has(id)) leave(ledger.matchedOn, id, at.index);
@@ -107,9 +129,30 @@ export function remove(ledger: Ledger, at: Place, unit: PlannedUnit): void {
   release(ledger.ports, { unit: unit.name, machine: at.machine.id });
 }
 
-function changeLoad({ order }: Ledger, at: Place, by: number): void {
-  order.move(at.index, { from: at.load, to: at.load + by });
-  at.load += by;
+/** Priority= of a unit. */
+export function priorityOf({ section }: PlannedUnit): number {
+  return section.placing.priority ?? 0;
+}
+
+/** Counts a unit that has come to a machine (1), or left it (-1). */
+function weigh({ order, tallies, preemptible }: Ledger, { at, unit }: { readonly at: Place; readonly unit: PlannedUnit }, by: 1 | -1): void {
+  const { global, placing } = unit.section;
+  if (!global) {
+    const weight = placing.weight ?? 1;
+    if (weight !== 0) order.move(at.index, { from: at.load, to: at.load + by * weight });
+    at.load += by * weight;
+    at.unitCount += by;
+  }
+  if (placing.memory !== null || placing.cpuMillis !== null) {
+    const room = roomOn(placing, at.machine);
+    at.memoryUsed += by * room.bytes;
+    at.cpuUsed += by * room.cpuMillis;
+  }
+  count(tallies, { unit: unit.name, at }, by);
+  if (!placing.preemptible || unit.fixed) return;
+  if (by === 1) at.preemptible.add(unit);
+  else at.preemptible.delete(unit);
+  preemptible.set(priorityOf(unit), (preemptible.get(priorityOf(unit)) ?? 0) + by);
 }
 
 /** The first by name of the units other than `self` that stand under one of the patterns; undefined when there is none. */

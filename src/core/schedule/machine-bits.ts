@@ -20,6 +20,20 @@ export function clearBit(bits: MachineBits, index: number): void {
   bits[word] = (bits[word] ?? 0) & ~(1 << (index & 31));
 }
 
+export function hasBit(bits: MachineBits, index: number): boolean {
+  return ((bits[index >>> 5] ?? 0) & (1 << (index & 31))) !== 0;
+}
+
+/** Machines that are in both sets. */
+export function inBoth(left: MachineBits, right: MachineBits): MachineBits {
+  return left.map((word, at) => word & (right[at] ?? 0));
+}
+
+/** Machines that are in the first set alone. */
+export function inFirstOnly(left: MachineBits, right: MachineBits): MachineBits {
+  return left.map((word, at) => word & ~(right[at] ?? 0));
+}
+
 export function isEmpty(bits: MachineBits): boolean {
   return bits.every((word) => word === 0);
 }
@@ -28,8 +42,8 @@ export function isEmpty(bits: MachineBits): boolean {
 export interface LoadOrder {
   /** A machine's load has changed; a load it had not before is -1. */
   move(index: number, loads: { readonly from: number; readonly to: number }): void;
-  /** The first machine of `among` that `takes`, least loaded first, then by index; null when none does. */
-  first(among: MachineBits, takes: (index: number) => boolean): number | null;
+  /** The first machine of `among` that `takes`, least loaded first (most loaded with `pack`), then by index; null when none does. */
+  first(among: MachineBits, takes: (index: number) => boolean, strategy?: 'spread' | 'pack'): number | null;
 }
 
 interface Level {
@@ -72,9 +86,10 @@ export function createLoadOrder(machineCount: number): LoadOrder {
       leave(index, from);
       enter(index, to);
     },
-    first(among, takes) {
-      for (const { bits } of levels) {
-        const found = firstOf(bits, among, takes);
+    first(among, takes, strategy = 'spread') {
+      for (let step = 0; step < levels.length; step += 1) {
+        const level = levels[strategy === 'spread' ? step : levels.length - 1 - step];
+        const found = level === undefined ? null : firstOf(level.bits, among, takes);
         if (found !== null) return found;
       }
       return null;

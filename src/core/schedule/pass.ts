@@ -41,6 +41,8 @@ export interface Pass extends Readonly<Board> {
   readonly comes: Notes;
   readonly goes: Notes;
   readonly unplaced: Map<UnitName, Unplaced>;
+  /** Units that were pushed out for others of higher priority, and for whom as a sentence. */
+  readonly madeRoom: Map<UnitName, string>;
   /** Machines that are gone and whose units wait for them, each with the reason as a sentence. */
   readonly awaited: ReadonlyMap<MachineId, string>;
   /** Units that are not placed anew for a while. */
@@ -81,7 +83,7 @@ export function passOn(board: Board, circumstances: Circumstances, looked: Pick<
   }
   return {
     ...board, ...looked, unplaced, waits, awaited: circumstances.awaited ?? awaitedMachines(snapshot, nowMs),
-    context: { ledger, together: new Set(), circles }, comes: createNotes(), goes: createNotes(),
+    context: { ledger, together: new Set(), circles }, comes: createNotes(), goes: createNotes(), madeRoom: new Map(),
   };
 }
 

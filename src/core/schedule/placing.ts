@@ -5,21 +5,25 @@
 import { limits } from '../limits.ts';
 import type { MachineId } from '../machine.ts';
 import { compareText } from '../order.ts';
-import { classOf, leastLoaded } from './candidates.ts';
+import type { UnitName } from '../unit-name.ts';
+import { bestPlace, classOf } from './candidates.ts';
 import type { Unplaced } from './decision.ts';
-import { arrivalFilters, firstRefusal, machineFilters, neighbourFilters, replaceableUnits, sayRefusal } from './filters.ts';
+import { arrivalFilters, firstRefusal, machineFilters, neighbourFilters, replaceableUnits, roomFilters, sayRefusal } from './filters.ts';
 import type { FilterContext, Refusal } from './filters.ts';
 import { groupByCircles } from './groups.ts';
 import { takeOff } from './keep.ts';
-import { place, remove } from './ledger.ts';
+import { place, priorityOf, remove } from './ledger.ts';
 import type { Place, PlannedUnit } from './ledger.ts';
 import { awaitedWhy, namesIn, noteChange, placesIn } from './pass.ts';
 import type { Pass } from './pass.ts';
 import { leaveGone } from './port-book.ts';
 import { takePorts } from './ports.ts';
+import { findEviction, sayMadeRoom, sayVictims } from './preempt.ts';
+import { isBetterRank, leaderOf, rankOf, sayLoad, sayRank } from './rank.ts';
+import type { Rank } from './rank.ts';
 import type { Steps } from './steps.ts';
 
-const allFilters = [...machineFilters, ...arrivalFilters, ...neighbourFilters];
+const allFilters = [...machineFilters, ...arrivalFilters, ...neighbourFilters, ...roomFilters];
 
 /** Why a machine does not take a unit as things stand; null when it does. */
 export function refusalOf(unit: PlannedUnit, at: Place, context: FilterContext): Refusal | null {
@@ -69,11 +73,24 @@ export function* placePending(pass: Pass): Steps<boolean> {
     else pass.unplaced.set(name, { why, machines: new Map() });
   }
   let pushed = false;
-  for (const group of groupByCircles(pending, ({ section }) => section.machineOf)) {
+  for (const group of byPriority(pending, groupByCircles(pending, ({ section }) => section.machineOf))) {
     pushed = placeGroup(pass, group) || pushed;
     yield;
   }
   return pushed;
+}
+
+/** Higher priorities first. Nobody comes before whom he follows, so a follower has at most the priority of those. */
+function byPriority(pending: readonly PlannedUnit[], groups: Iterable<readonly PlannedUnit[]>): Iterable<readonly PlannedUnit[]> {
+  if (pending.every((unit) => unit.section.placing.priority === null)) return groups;
+  const priorities = new Map<UnitName, number>();
+  const ranked = [...groups].map((group) => {
+    const leaders = group.flatMap((unit) => unit.section.machineOf.flatMap((name) => priorities.get(name) ?? []));
+    const priority = Math.min(Math.max(...group.map(priorityOf)), ...leaders);
+    for (const unit of group) priorities.set(unit.name, priority);
+    return { group, priority };
+  });
+  return ranked.sort((left, right) => right.priority - left.priority).map(({ group }) => group);
 }
 
 /** Places units that must share a machine; answers whether that pushed others out. */
@@ -89,9 +106,29 @@ function placeGroup(pass: Pass, group: readonly PlannedUnit[]): boolean {
   }
   const at = findPlace(pass, group);
   if (at !== null) return settleOn(pass, group, at);
+  if (pushLower(pass, group)) return true;
   const unplaced = whyUnplaced(pass, group);
-  for (const unit of group) pass.unplaced.set(unit.name, unplaced);
+  for (const unit of group) {
+    const made = pass.madeRoom.get(unit.name);
+    pass.unplaced.set(unit.name, made === undefined ? unplaced : { ...unplaced, why: `it ${made}; ${unplaced.why}` });
+  }
   return false;
+}
+
+/** Puts a unit where units of lower priority make room for it; answers whether there was such a machine. */
+function pushLower(pass: Pass, group: readonly PlannedUnit[]): boolean {
+  const [unit] = group;
+  if (unit === undefined || group.length > 1) return false;
+  const eviction = findEviction(pass, unit, classOf(pass.classes, unit, pass.context));
+  if (eviction === null) return false;
+  const { at, victims } = eviction;
+  for (const victim of victims) {
+    takeOff(pass, { unit: victim, at }, sayMadeRoom(unit));
+    pass.madeRoom.set(victim.name, sayMadeRoom(unit));
+  }
+  settleOn(pass, group, at);
+  pass.comes.set({ unit: unit.name, machine: at.machine.id }, `${sayVictims(victims)} made room for it`);
+  return true;
 }
 
 /** Why no machine takes these units; units of a class that no machine is allowed for have the same reasons. */
@@ -106,11 +143,13 @@ function whyUnplaced(pass: Pass, group: readonly PlannedUnit[]): Unplaced {
 export function findPlace(pass: Pass, group: readonly PlannedUnit[]): Place | null {
   const [only] = group;
   if (only !== undefined && group.length === 1 && only.replaceIds.length === 0) {
-    return leastLoaded(only, classOf(pass.classes, only, pass.context), pass.context);
+    return bestPlace(only, classOf(pass.classes, only, pass.context), pass.context);
   }
-  let best: { readonly at: Place; readonly takes: boolean } | null = null;
+  const leader = leaderOf(group);
+  if (leader === undefined) return null;
+  let best: Candidate | null = null;
   for (const at of pass.ledger.places.values()) {
-    const candidate = { at, takes: group.some((unit) => replaceableUnits(unit, at).length > 0) };
+    const candidate = { at, takes: group.some((unit) => replaceableUnits(unit, at).length > 0), rank: rankOf(leader, at) };
     if (best !== null && !isBetter(candidate, best)) continue;
     if (groupRefusal(pass, group, at) === null) best = candidate;
   }
@@ -119,7 +158,8 @@ export function findPlace(pass: Pass, group: readonly PlannedUnit[]): Place | nu
 
 /** Puts units on a machine that takes them; answers whether that pushed others out. */
 export function settleOn(pass: Pass, group: readonly PlannedUnit[], at: Place): boolean {
-  const loadBefore = at.load;
+  const before = leaderOf(group);
+  const choice = before === undefined ? '' : sayChoice(before, at);
   for (const unit of group) {
     settle(pass, at, unit);
     noteChange(pass, unit.name, at);
@@ -133,15 +173,22 @@ export function settleOn(pass: Pass, group: readonly PlannedUnit[], at: Place): 
     }
     const replaced = pushOut(pass, unit, at);
     pushed ||= replaced.length > 0;
-    pass.comes.set({ unit: unit.name, machine: at.machine.id }, whyHere(unit, { replaced, group, loadBefore }));
+    pass.comes.set({ unit: unit.name, machine: at.machine.id }, whyHere(unit, { replaced, group, choice }));
   }
   return pushed;
 }
 
-/** Machines of replaced units first, then the least loaded; the lower id wins a tie because machines come in that order. */
-function isBetter(left: { at: Place; takes: boolean }, right: { at: Place; takes: boolean }): boolean {
+interface Candidate {
+  readonly at: Place;
+  /** Whether it has units that are replaced. */
+  readonly takes: boolean;
+  readonly rank: Rank;
+}
+
+/** Machines of replaced units first, then the best rank; the lower id wins a tie because machines come in that order. */
+function isBetter(left: Candidate, right: Candidate): boolean {
   if (left.takes !== right.takes) return left.takes;
-  return left.at.load < right.at.load;
+  return isBetterRank(left.rank, right.rank);
 }
 
 /** Why a machine does not take all units of a group; null when it does. */
@@ -175,21 +222,25 @@ function pushOut(pass: Pass, unit: PlannedUnit, at: Place): readonly PlannedUnit
 interface Circumstances {
   readonly replaced: readonly PlannedUnit[];
   readonly group: readonly PlannedUnit[];
-  readonly loadBefore: number;
+  /** What made it the best machine, as a sentence. */
+  readonly choice: string;
 }
 
-function whyHere({ section, adoptOn }: PlannedUnit, { replaced, group, loadBefore }: Circumstances): string {
+function whyHere({ section, adoptOn }: PlannedUnit, { replaced, group, choice }: Circumstances): string {
   const [first] = replaced;
   if (first !== undefined) return `it takes the place of ${first.name}`;
   if (adoptOn !== null) return 'it ran here when it was imported';
   if (section.machineId !== null) return 'its MachineID names this machine';
   if (section.machineOf.length > 0 && group.length === 1) return `this is the machine of ${section.machineOf.join(', ')}`;
-  return `the least loaded machine that fits (${countUnits(loadBefore)} before it)`;
+  return choice;
 }
 
-/** "1 unit", "2 units". */
-export function countUnits(count: number): string {
-  return count === 1 ? '1 unit' : `${String(count)} units`;
+/** Why a machine is the best of those that fit, before the unit is there. */
+function sayChoice(unit: PlannedUnit, at: Place): string {
+  const load = unit.section.placing.strategy === 'pack' ? 'most' : 'least';
+  const clauses = sayRank(unit, at);
+  const which = clauses.length === 0 ? `the ${load} loaded machine` : `${clauses.join('; ')}; of such machines the ${load} loaded`;
+  return `${which} that fits (${sayLoad(at)} before it)`;
 }
 
 /** Why no machine takes these units: one sentence that counts the reasons, and each machine's own. */

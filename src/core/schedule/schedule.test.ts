@@ -2,9 +2,9 @@
  * What the scheduler decides and how it explains itself: scenarios as text (testdata/schedule), properties over random clusters.
  *
  * The words of a scenario:
- *   machine ID [boot=ID] [KEY=VALUE ...]
+ *   machine ID [boot=ID] [KEY=VALUE ...], room MACHINE [memory=AMOUNT] [cpus=N]
  *   unit NAME inactive|loaded|launched [restart=N] [release=N] [file=missing|wrong] [runs-on=MACHINE]
- *     any line of [X-Fleet], indented
+ *     any line of [X-Fleet], indented; MemoryMax= and CPUQuota= are lines of [Service]
  *   on MACHINE NAME [loaded] [restart=N] [at=N] [old]      an assignment; "old" is one of a former file
  *      [release=N] [moves=N] [ports=NAME:PORT@RANGE,...]   a RANGE of a pool is POOL@RANGE; one of scope cluster ends with @cluster
  *   status MACHINE NAME [ports=NAME:PORT,...]
@@ -17,6 +17,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { goldenTests } from '../../../test/golden.ts';
+import { readMemory } from '../amounts.ts';
 import { emptySnapshot } from '../cluster.ts';
 import type { ClusterSnapshot, CursorScope, KnownFile, Unreadable } from '../cluster.ts';
 import type { Hold } from '../hold.ts';
@@ -74,7 +75,9 @@ function addMachine(world: World, id: string, metadata: Record<string, string> =
 }
 
 function addFile(world: World, section: readonly string[]): FileHash {
-  const text = ['[Service]', 'ExecStart=/bin/true', '', '[X-Fleet]', ...section].join('\n');
+  const ofService = section.filter((line) => /^(MemoryMax|CPUQuota)=/.test(line));
+  const ofFleet = section.filter((line) => !ofService.includes(line));
+  const text = ['[Service]', 'ExecStart=/bin/true', ...ofService, '', '[X-Fleet]', ...ofFleet].join('\n');
   const parsed = parseUnitFile(text);
   assert.ok(parsed.ok, `a unit file: ${text}`);
   const hash = hashUnitFile(parsed.value);
@@ -151,10 +154,18 @@ function close(world: World, id: string | undefined, closed: Partial<Pick<Machin
   world.machines.set(machine.id, { ...machine, ...closed });
 }
 
+function giveRoom(world: World, id: string | undefined, { memory = '0', cpus = '0' }: Record<string, string>): void {
+  const machine = world.machines.get(id as MachineId);
+  const amount = readMemory(memory);
+  assert.ok(machine && amount.ok && 'bytes' in amount.value, `room ${String(id)} ${memory}`);
+  world.machines.set(machine.id, { ...machine, capacity: { cpus: Number(cpus), memoryBytes: amount.value.bytes } });
+}
+
 type Rows = Readonly<Record<string, (world: World, words: readonly string[], section: readonly string[]) => void>>;
 
 const rows: Rows = {
   machine: (world, [id = '', ...metadata]) => addMachine(world, id, pairs(metadata)),
+  room: (world, [id, ...facts]) => giveRoom(world, id, pairs(facts)),
   unit: (world, [name = '', desired = 'launched', ...more], section) => {
     const facts = pairs(more);
     const lines = facts['file'] === 'wrong' ? ['Global=true', 'MachineID=aaa'] : section;
