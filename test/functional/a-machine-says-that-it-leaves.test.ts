@@ -1,0 +1,74 @@
+/**
+ * A machine that is switched off in order is gone from the cluster when it is off; one that only boots again quickly is the same machine.
+ * Its lease outlasts the tests, so nothing here comes from a lease that has ended.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { cluster, type Cluster } from './cluster.ts';
+import { until } from './lab/command.ts';
+import { machineIds, mainPid, placesOf, startOneOnEachMachine, unitOn } from './units.ts';
+
+const folder = '/etc/systemd/system/fleet.service.d';
+const events = async ({ fleetctl }: Cluster, subject: string): Promise<string> => (await fleetctl('events', subject)).stdout;
+
+describe('a machine whose lease lasts for five minutes', () => {
+  before(async () => {
+    const machine = (await cluster()).machine('m82');
+    await machine.sh(`mkdir -p ${folder}; printf '[Service]\\nEnvironment=FLEET_AGENT_TTL=300s\\n' >${folder}/ttl.conf; systemctl daemon-reload; `
+      // Leaving first: a restart would take up the lease that is there.
+      + 'systemctl stop fleet; systemctl start fleet');
+  });
+  after(async () => {
+    const machine = (await cluster()).machine('m82');
+    await machine.sh(`rm -r ${folder}; systemctl daemon-reload; systemctl stop fleet; systemctl start fleet`);
+  });
+
+  test('and that boots again after a power cut is the machine it was: its unit comes back there, and nobody has seen it go', async () => {
+    const shared = await cluster();
+    const machine = shared.machine('m82');
+    const unit = unitOn(await startOneOnEachMachine(shared), machine);
+    const seen = await events(shared, machine.id);
+    await machine.kill();
+    await machine.boot();
+    assert((await machineIds(shared)).includes(machine.id), 'it is still listed');
+    await machine.sh('systemctl start fleet');
+    await until(async () => await mainPid(machine, unit) !== 0, 'its unit runs again', 30_000);
+    await until(async () => (await placesOf(shared)).get(unit) === machine, 'and is reported', 30_000);
+    assert.equal((await machineIds(shared)).length, 4);
+    assert.doesNotMatch((await events(shared, machine.id)).slice(seen.length), /lost|left/);
+    assert.doesNotMatch(await events(shared, unit), /moved/);
+  });
+
+  test('and that is switched off in order is not listed elsewhere once it is off, and its unit runs elsewhere', async () => {
+    const shared = await cluster();
+    const machine = shared.machine('m82');
+    const unit = unitOn(await startOneOnEachMachine(shared), machine);
+    await machine.powerOff();
+    try {
+      assert(!(await machineIds(shared)).includes(machine.id), 'it is not listed any more');
+      assert.match((await shared.fleetctl('list-machines', '--all', '--full', '--no-legend')).stdout, new RegExp(`${machine.id}.*\\bleft\\b`));
+      await until(async () => ![undefined, machine].includes((await placesOf(shared)).get(unit)), 'its unit runs elsewhere');
+    } finally {
+      await machine.boot();
+      await machine.sh('systemctl start fleet');
+    }
+  });
+});
+
+test('a lost machine that returns stops what has moved before it starts anything', async (context) => {
+  const shared = await cluster();
+  const machine = shared.machine('m82');
+  const moved = unitOn(await startOneOnEachMachine(shared), machine);
+  await shared.sh(`printf '[Service]\\nExecStart=/bin/sleep infinity\\n[X-Fleet]\\nMachineID=${machine.id}\\n' >own.service`);
+  assert.equal((await shared.fleetctl('load', 'own.service')).code, 0);
+  context.after(() => machine.join());
+  await machine.cut();
+  await until(async () => ![undefined, machine].includes((await placesOf(shared)).get(moved)), 'its unit runs elsewhere', 30_000);
+  assert.notEqual(await mainPid(machine, moved), 0, 'and still where it was');
+  assert.equal((await shared.fleetctl('start', '--no-block', 'own.service')).code, 0);
+  await machine.join();
+  await until(async () => (await placesOf(shared)).get('own.service') === machine, 'the machine is back and has started what it was to start', 30_000);
+  const journal = await machine.sh(`journalctl -o cat --no-pager -u ${moved} -u own.service`);
+  const [stopped, started] = [journal.lastIndexOf(`Stopped ${moved}`), journal.lastIndexOf('Started own.service')];
+  assert(stopped !== -1 && stopped < started, journal);
+});
