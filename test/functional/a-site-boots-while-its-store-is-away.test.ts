@@ -16,7 +16,7 @@ async function kept(machine: Machine, unit: string): Promise<void> {
   await until(async () => (await machine.exec(['grep', '-rqF', unit, '/var/lib/fleet'])).code === 0, `${machine.name} keeps ${unit} on its disk`);
 }
 
-test('after a power cut all units of a site run again before its store does, but for those that stop with their machine; then nothing is restarted', async (context) => {
+test('after a power cut all units of a site run again before its store does, but for those that stop with their machine; then nothing is restarted', async () => {
   const shared = await cluster();
   const { machines, etcd } = shared;
   const places = await startOneOnEachMachine(shared);
@@ -24,18 +24,20 @@ test('after a power cut all units of a site run again before its store does, but
   const fencedHome = await until(async () => (await placesOf(shared)).get('fenced.service'), 'the fenced unit runs');
   await kept(fencedHome, 'fenced.service');
   for (const machine of machines) await kept(machine, unitOn(places, machine));
-  context.after(() => etcd.start());
   await etcd.crash();
-  await Promise.all(machines.map((machine) => machine.kill()));
-  await Promise.all(machines.map((machine) => machine.boot()));
-  const cursor = await journalCursor(fencedHome);
-  await Promise.all(machines.map((machine) => machine.sh('systemctl start fleet.service')));
-  await until(async () => (await mainPids(places)).every((line) => !line.endsWith(' 0')), 'every machine has started its unit', 30_000);
-  await logged(fencedHome, cursor, /starting what this machine had last.*fencedUnitsThatWait.*1/);
-  assert.equal(await mainPid(fencedHome, 'fenced.service'), 0);
-  const before = await mainPids(places);
-
-  await etcd.start();
+  let before: readonly string[] = [];
+  try {
+    await Promise.all(machines.map((machine) => machine.kill()));
+    await Promise.all(machines.map((machine) => machine.boot()));
+    const cursor = await journalCursor(fencedHome);
+    await Promise.all(machines.map((machine) => machine.sh('systemctl start fleet.service')));
+    await until(async () => (await mainPids(places)).every((line) => !line.endsWith(' 0')), 'every machine has started its unit', 30_000);
+    await logged(fencedHome, cursor, /starting what this machine had last.*fencedUnitsThatWait.*1/);
+    assert.equal(await mainPid(fencedHome, 'fenced.service'), 0);
+    before = await mainPids(places);
+  } finally {
+    await etcd.start();
+  }
   await until(async () => (await placesOf(shared)).size === 5, 'all units are reported, the fenced one too', 60_000);
   await Promise.all(machines.map((machine, index) => startUnit(shared, `later-${String(index)}.service`, sleeper(`MachineID=${machine.id}`))));
   assert.deepEqual(await mainPids(places), before);

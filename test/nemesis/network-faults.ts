@@ -60,7 +60,7 @@ export async function slowLink({ world, random }: Torment): Promise<Effect> {
   const inside = networkOf(world, machine);
   let told = '';
   try {
-    await must([...inside, 'tc', 'qdisc', 'add', 'dev', 'host0', 'root', 'tbf', 'rate', '100kbit', 'burst', '2kb', 'latency', '1500ms']);
+    await must([...inside, 'tc', 'qdisc', 'add', 'dev', 'host0', 'root', 'tbf', 'rate', '64kbit', 'burst', '2kb', 'latency', '1s']);
     told = (await machine.exec(['ping', '-q', '-i', '0.1', '-s', '1400', '-w', String(longMs / 2_000), world.lab.gateway])).stdout;
   } finally {
     await run([...inside, 'tc', 'qdisc', 'del', 'dev', 'host0', 'root']);

@@ -8,7 +8,7 @@ import { createDriver } from './driver.ts';
 import { faultKinds } from './faults.ts';
 import type { Fault, History } from './history.ts';
 import { readCollisions, readLives } from './holder.ts';
-import type { Torment } from './torment.ts';
+import type { Effect, Torment } from './torment.ts';
 import { clock, violations } from './verdict.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -40,8 +40,9 @@ export async function runNemesis(options: NemesisOptions): Promise<NemesisResult
     const stop = new AbortController();
     const working = driver.run(stop.signal);
     const faults: Fault[] = [];
+    const failed: string[] = [];
     try {
-      await inflictAll({ world, random, hold: pause, driver }, { faults, endMs: Date.now() + options.minutes * 60_000, log: options.log });
+      await inflictAll({ world, random, hold: pause, driver }, { faults, failed, endMs: Date.now() + options.minutes * 60_000, log: options.log });
     } finally {
       stop.abort();
       await working;
@@ -52,7 +53,7 @@ export async function runNemesis(options: NemesisOptions): Promise<NemesisResult
       faults, ...await driver.look(), requests: driver.requests, lives: await readLives(world.folder),
       overlaps: await readCollisions(world.folder, 'overlaps'), portClashes: await readCollisions(world.folder, 'clashes'), readAtMs: Date.now(),
     }), pause);
-    return { violations: violations(history), summary: summaryOf(options, history) };
+    return { violations: [...failed, ...violations(history)], summary: summaryOf(options, history) };
   } finally {
     await world.close();
   }
@@ -61,13 +62,15 @@ export async function runNemesis(options: NemesisOptions): Promise<NemesisResult
 interface Course {
   /** What has been done; it grows. */
   readonly faults: Fault[];
+  /** Faults that did not show their effect, or could not be taken back, one sentence each; it grows. */
+  readonly failed: string[];
   /** When no more faults are begun, once every kind has come. */
   readonly endMs: number;
   readonly log: (line: string) => void;
 }
 
 /** Rounds of every kind once, in random order. */
-async function inflictAll(torment: Torment, { faults, endMs, log }: Course): Promise<void> {
+async function inflictAll(torment: Torment, { faults, failed, endMs, log }: Course): Promise<void> {
   const kinds = Object.keys(faultKinds);
   let order: readonly string[] = [];
   while (Date.now() < endMs || faults.length < kinds.length) {
@@ -76,7 +79,12 @@ async function inflictAll(torment: Torment, { faults, endMs, log }: Course): Pro
     const inflict = faultKinds[kind];
     if (inflict === undefined) continue;
     const fromMs = Date.now();
-    const effect = await inflict(torment);
+    const effect = await inflict(torment).catch((error: unknown): Effect => {
+      const why = `${kind} at ${clock(fromMs)} failed: ${error instanceof Error ? error.message : String(error)}`;
+      failed.push(why);
+      // Whatever it has done, nobody else is to be blamed for it.
+      return { takes: torment.world.machines.map(({ name }) => name), fences: true, evidence: why };
+    });
     faults.push({ kind, ...effect, fromMs, untilMs: Date.now() });
     log(`${clock(fromMs)} ${kind}: ${effect.evidence}`);
     await torment.hold(restMs.least + torment.random.next() * (restMs.most - restMs.least));

@@ -194,13 +194,14 @@ function createCallTable(needs: CallTableNeeds): CallTable {
   const { clock } = needs;
   const waiting: PendingCall[] = [];
   const inFlight = new Map<number, CallInFlight>();
-  const ended = new AbortController();
   let lastSerial = 0;
-  let isWatching = false;
+  let hasEnded = false;
+  /** What the timer waits for; null while no call is in flight. */
+  let alarm: { readonly atMs: number; readonly off: AbortController } | null = null;
 
   /** Waits for the next deadline while calls are in flight: one timer for all of them. */
   const watchDeadlines = async (): Promise<void> => {
-    while (inFlight.size > 0) {
+    while (inFlight.size > 0 && !hasEnded) {
       const first = [...inFlight.values()].reduce((one, other) => (other.deadlineMs < one.deadlineMs ? other : one));
       const leftMs = first.deadlineMs - clock.uptimeMs();
       if (leftMs <= 0) {
@@ -208,20 +209,20 @@ function createCallTable(needs: CallTableNeeds): CallTable {
         needs.onLate(new Error(`no answer to ${member} within ${String(waitMsMax)} ms`));
         return;
       }
-      await clock.sleep(leftMs, ended.signal);
+      alarm = { atMs: first.deadlineMs, off: new AbortController() };
+      await clock.sleep(leftMs, alarm.off.signal).catch(() => undefined);
     }
-    isWatching = false;
+    alarm = null;
   };
   const send = (pending: PendingCall): void => {
     lastSerial += 1;
     const { waitMsMax = CALL_MS_MAX, ...message } = pending.call;
     // The deadline is that of the answer, whatever became of the caller: an abandoned call still takes up a place.
-    inFlight.set(lastSerial, { pending, deadlineMs: clock.uptimeMs() + waitMsMax });
+    const deadlineMs = clock.uptimeMs() + waitMsMax;
+    inFlight.set(lastSerial, { pending, deadlineMs });
     needs.write(codec.marshall({ type: frameTypes.call, serial: lastSerial, ...message }));
-    if (isWatching) return;
-    isWatching = true;
-    // Its sleep is aborted when the connection ends, and so are the calls.
-    watchDeadlines().catch(() => undefined);
+    if (alarm === null) void watchDeadlines();
+    else if (deadlineMs < alarm.atMs) alarm.off.abort();
   };
   const pump = (): void => {
     while (inFlight.size < limits.busCallsInFlightMax) {
@@ -250,7 +251,8 @@ function createCallTable(needs: CallTableNeeds): CallTable {
     rejectAll(reason): void {
       const orphans = [...inFlight.values()].map(({ pending }) => pending).concat(waiting.splice(0));
       inFlight.clear();
-      ended.abort();
+      hasEnded = true;
+      alarm?.off.abort();
       for (const pending of orphans) pending.reject(reason);
     },
   };

@@ -16,7 +16,7 @@ import type { BusFrame } from './bus-frames.ts';
 /** Delays between attempts to connect. systemd is away for some 50 ms when it re-executes itself. */
 const RECONNECT_MS = { firstMs: 50, maxMs: 5_000 } as const;
 /** How often a peer is asked whether it is there, when nothing else is asked of it: a systemd that hangs sends no signal that says so. */
-const PING_EVERY_MS = 10_000;
+const PING_EVERY_MS = 5_000;
 /** How long it may take to say so. A systemd that reads all its unit files again answers nobody meanwhile. */
 const PING_MS_MAX = 10_000;
 /** How long a call waits for a connection before it gives up. */
