@@ -39,6 +39,8 @@ import type { ColdStart } from './cold-start.ts';
 import { createFences } from './fences.ts';
 import { createLocalCopy } from './local-copy.ts';
 import { createReporter } from './reporter.ts';
+import { createSettling } from './settling.ts';
+import type { Activity } from './settling.ts';
 import type { AgentReport } from './report.ts';
 import { createTroubles } from './troubles.ts';
 import { createUnitFiles } from './unit-files.ts';
@@ -67,6 +69,8 @@ export interface AgentNeeds {
   /** Asks units whether they are well. */
   readonly probe: Probe;
   readonly portFacts: PortFacts;
+  /** What the processes of units do; without it time alone says when one has settled. */
+  readonly activity?: Activity;
   /** Asked once, when the agent is stopped. */
   readonly onStop: (signal: AbortSignal) => Promise<OnStop>;
   /** How long leaving waits for units to stop before it leaves all the same. */
@@ -98,6 +102,7 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
   await book.recall();
   const attendance = createAttendance({ book, probe: needs.probe, clock, random, bell });
   const portWatch = createPortWatch({ facts: needs.portFacts, clock, log, tell: reporter.updatePorts, changed: () => bell.wake() });
+  const settling = createSettling({ clock, ...(needs.activity && { activity: needs.activity }), changed: () => bell.wake() });
   const finished = createFinished(needs.memory, log);
   await finished.recall();
   const copy = createLocalCopy({ memory: needs.memory, clock, log, bootId: () => needs.facts().bootId });
@@ -105,7 +110,7 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
   const cold = createColdStart(await copy.recall(), { clock, log, bell, files, bootId: needs.facts().bootId, isKnown: assignments.known });
   const passNeeds: PassNeeds = {
     runner, clock, random, log, reporter, report, bell, finished, problems: createProblemBook(random), files,
-    attendance, portWatch, fences, copy, troubles,
+    attendance, portWatch, fences, copy, troubles, settling,
   };
   const loops = { needs, presence, passNeeds };
   // What has to go on while units are stopped ends only when the agent has left.
@@ -117,6 +122,7 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
     (over) => passRefreshOn(needs, presence, over),
     (over) => attendance.run(over),
     (over) => portWatch.run(over),
+    (over) => settling.run(over),
     (over) => copy.run(over),
     (over) => cold.run(over),
     (over) => workAndLeave({ ...loops, assignments, cold, asked: signal }, over),

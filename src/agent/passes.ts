@@ -28,6 +28,7 @@ import type { PortWatch } from './port-watch.ts';
 import type { ProblemBook, Subject } from './problems.ts';
 import type { Reporter } from './reporter.ts';
 import type { AgentReport } from './report.ts';
+import type { Settling } from './settling.ts';
 import { statusesOf } from './statuses.ts';
 import type { Troubles } from './troubles.ts';
 import type { UnitFiles } from './unit-files.ts';
@@ -53,6 +54,7 @@ export interface PassNeeds {
   readonly fences: Fences;
   readonly copy: Pick<LocalCopy, 'keep'>;
   readonly troubles: Troubles;
+  readonly settling: Settling;
   readonly report: AgentReport;
   /** Rings when assignments, units or presence have changed. */
   readonly bell: Bell;
@@ -107,7 +109,8 @@ async function onePass(needs: PassNeeds, wishes: Wishes, signal: AbortSignal): P
     const steps = known === null ? [] : planNow(needs, wishes, { assignments, observations, fences });
     const statuses = await statusesNow(needs, known, observations);
     if (known !== null) needs.portWatch.update(statuses, assignments);
-    needs.reporter.update(withDoubts(statuses, needs.portWatch));
+    const early = new Set([...needs.settling.look(observations), ...beingStarted(steps)]);
+    needs.reporter.update(withDoubts(statuses, needs.portWatch), early);
     if (known !== null && wishes.source() === 'store') needs.copy.keep(assignments, needs.files.texts);
     if (steps.length === 0) return wishes.isOver(observations) ? 'over' : 'idle';
     report.lastPlan = steps;
@@ -155,6 +158,11 @@ async function statusesNow(
 /** The statuses, with those marked that may have failed because of a port. */
 function withDoubts(statuses: ReadonlyMap<UnitName, UnitStatus>, watch: PortWatch): ReadonlyMap<UnitName, UnitStatus> {
   return new Map([...statuses].map(([name, status]) => [name, watch.inDoubt(name) ? { ...status, portsInDoubt: true } : status]));
+}
+
+/** Units whose state this very plan is about to change: what they were a moment before it is of no use to anybody. */
+function beingStarted(steps: readonly Step[]): readonly UnitName[] {
+  return steps.flatMap((step) => (step.kind === 'load' || step.kind === 'start' || step.kind === 'restart' ? [step.unit] : []));
 }
 
 /** What is asked of a unit, to tell one request from the next; nothing is asked of a file but to be there. */

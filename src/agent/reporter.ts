@@ -33,8 +33,8 @@ export interface ReporterNeeds {
 }
 
 export interface Reporter {
-  /** What is observed now: all units of the machine. */
-  update(statuses: ReadonlyMap<UnitName, UnitStatus>): void;
+  /** What is observed now: all units of the machine. Of those in `early` nothing is written yet; what the store has stays as it is. */
+  update(statuses: ReadonlyMap<UnitName, UnitStatus>, early: ReadonlySet<UnitName>): void;
   /** What is known of the machine's ports now. */
   updatePorts(ports: MachinePorts): void;
   /** Writes until the signal is aborted. */
@@ -52,6 +52,7 @@ export function createReporter(needs: ReporterNeeds): Reporter {
   const bell = createBell();
   /** null: nothing has been observed yet, so nothing in the store is known to be wrong. */
   let wanted: ReadonlyMap<string, string> | null = null;
+  let held: ReadonlySet<string> = new Set();
   let ports: ReadonlyMap<string, string> = new Map();
   let written: Written | null = null;
   presence.subscribe(() => bell.wake());
@@ -69,7 +70,7 @@ export function createReporter(needs: ReporterNeeds): Reporter {
     if (holding === null || wanted === null) return;
     try {
       if (written?.leaseId !== holding.leaseId) written = await readWritten(needs, holding, signal);
-      for (const commit of commitsOf(differences(new Map([...wanted, ...ports]), written.texts), holding)) {
+      for (const commit of commitsOf(differences({ wanted: new Map([...wanted, ...ports]), texts: written.texts, held }), holding)) {
         const deadline = { clock, limitMs: answerMsMax, signal };
         const outcome = await withDeadline(deadline, (late) => needs.store.commit(commit, late));
         if (!outcome.committed) {
@@ -87,7 +88,8 @@ export function createReporter(needs: ReporterNeeds): Reporter {
     }
   };
   return {
-    update(statuses): void {
+    update(statuses, early): void {
+      held = new Set([...early].map((name) => keys.status(machine, name)));
       wanted = new Map([...statuses].map(([name, status]) => [keys.status(machine, name), encodeRecord(status)]));
       bell.wake();
     },
@@ -117,8 +119,15 @@ async function readWritten(
   return { leaseId, texts: new Map(own.map(({ key, value }) => [key, value])) };
 }
 
-function differences(wanted: ReadonlyMap<string, string>, texts: ReadonlyMap<string, string>): readonly CommitChange[] {
-  const puts = [...wanted].filter(([key, value]) => texts.get(key) !== value)
+interface Difference {
+  readonly wanted: ReadonlyMap<string, string>;
+  readonly texts: ReadonlyMap<string, string>;
+  /** Keys that are left alone. */
+  readonly held: ReadonlySet<string>;
+}
+
+function differences({ wanted, texts, held }: Difference): readonly CommitChange[] {
+  const puts = [...wanted].filter(([key, value]) => texts.get(key) !== value && !held.has(key))
     .map(([key, value]): CommitChange => ({ kind: 'put', key, value }));
   const deletes = [...texts.keys()].filter((key) => !wanted.has(key)).map((key): CommitChange => ({ kind: 'delete', key }));
   return [...deletes, ...puts];

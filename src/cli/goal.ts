@@ -2,7 +2,7 @@
  * Whether a unit has got where a command wants it, over all its machines.
  * Promises: pure; a unit that somebody else changed or destroyed meanwhile is told apart from one that is slow.
  */
-import { phaseOf, settled } from '../core/unit-state.ts';
+import { settled } from '../core/unit-state.ts';
 import type { Settlement } from '../core/unit-state.ts';
 import type { AppliedUnit, AssignmentView, DesiredState, ResetUnit } from '../protocol/v2.ts';
 import type { SeenUnit } from './cluster-view.ts';
@@ -36,8 +36,6 @@ export interface Standing {
   readonly why: string;
   /** The machines of the unit; of a failure, those where it failed. */
   readonly places: readonly Place[];
-  /** Whether the unit runs now and might still end: a settled state that deserves a second look. */
-  readonly mayFade: boolean;
 }
 
 /** What to wait for after a unit was applied. */
@@ -88,7 +86,7 @@ export function resetGoal({ name, generation, reset }: ResetUnit): Goal {
 /** Judges a goal by what was seen. */
 export function judge(goal: Goal, seen: SeenUnit): Standing {
   const superseded = whySuperseded(goal, seen);
-  if (superseded !== null) return { state: 'superseded', why: superseded, places: [], mayFade: false };
+  if (superseded !== null) return { state: 'superseded', why: superseded, places: [] };
   const machines = new Set(seen.assignments.keys());
   if (goal.desired === 'inactive') for (const machine of seen.statuses.keys()) machines.add(machine);
   if (machines.size === 0) return judgeNowhere(goal);
@@ -102,7 +100,6 @@ export function judge(goal: Goal, seen: SeenUnit): Standing {
     state: decisive?.state ?? 'reached',
     why: decisive?.why ?? '',
     places: told.map((part) => part.place),
-    mayFade: parts.some((part) => part.mayFade),
   };
 }
 
@@ -112,7 +109,6 @@ function judgeNowhere(goal: Goal): Standing {
     state: isFine ? 'reached' : 'unassigned',
     why: isFine ? '' : 'it is on no machine yet',
     places: [],
-    mayFade: false,
   };
 }
 
@@ -120,17 +116,13 @@ function judgeOnMachine(
   goal: Goal,
   seen: SeenUnit,
   machine: string,
-): Settlement & { readonly place: Place; readonly mayFade: boolean } {
+): Settlement & { readonly place: Place } {
   const assignment = seen.assignments.get(machine);
   const status = seen.statuses.get(machine);
-  if (goal.reset !== null) {
-    return { ...settledReset(goal.reset, assignment, status), place: { id: machine, address: addressOf(assignment, status) }, mayFade: false };
-  }
-  const mayFade = goal.desired === 'launched' && status !== undefined && phaseOf(status) === 'running';
+  if (goal.reset !== null) return { ...settledReset(goal.reset, assignment, status), place: { id: machine, address: addressOf(assignment, status) } };
   return {
     ...settled(goal, assignment, status),
     place: { id: machine, address: addressOf(assignment, status) },
-    mayFade,
   };
 }
 

@@ -1,12 +1,11 @@
 /**
  * Waits on the event stream until units are where a command wants them.
  * Promises: never polls; every unit ends with exactly one outcome; a unit that fits on no machine is given up after a
- * grace with the reason per machine; as long as it waits it says now and then what for; "reached" is said of a running
- * unit only when it still runs a moment later.
+ * grace with the reason per machine; as long as it waits it says now and then what for. That a unit which ends at once is not
+ * taken for started is its machine's to see to: it does not say that a unit runs before it has settled (agent/settling.ts).
  */
 import type { FleetClient } from '../client/client.ts';
 import { ApiError, Unreachable } from '../client/errors.ts';
-import { assert } from '../core/failure.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createBell } from '../lib/wakeups.ts';
 import type { Explanation } from '../protocol/v2.ts';
@@ -17,8 +16,6 @@ import type { Goal, Place, Standing } from './goal.ts';
 
 /** How long a unit may be on no machine, while no other unit gets one, before its reasons are asked for. */
 const graceMs = 3_000;
-/** How long a unit must go on running before it counts as started: one that cannot run ends within milliseconds. */
-const steadyMs = 100;
 /** How often to say what is waited for. */
 const noteMs = 10_000;
 /** Units whose reasons are asked for at once; with more, the others are taken to be like them. */
@@ -47,8 +44,6 @@ export interface WaitNeeds {
 interface Pending {
   readonly goal: Goal;
   standing: Standing | null;
-  /** Clock.uptimeMs() since when it counts as reached; null while it does not. */
-  reachedMs: number | null;
 }
 
 /** Waits for all goals. Rejects when the signal is aborted, or when the stream cannot be had. */
@@ -122,7 +117,7 @@ class Waiting {
   constructor(needs: WaitNeeds, view: ClusterView, goals: readonly Goal[]) {
     this.#needs = needs;
     this.#view = view;
-    this.#pending = new Map(goals.map((goal) => [goal.name, { goal, standing: null, reachedMs: null }]));
+    this.#pending = new Map(goals.map((goal) => [goal.name, { goal, standing: null }]));
     this.#startedMs = needs.clock.uptimeMs();
     this.#idleMs = this.#startedMs;
     this.#notedMs = this.#startedMs;
@@ -140,7 +135,7 @@ class Waiting {
       const settled = [...this.#pending.values()].filter(
         ({ standing }) => standing !== null && !openStates.has(standing.state),
       );
-      for (const pending of settled) await this.#settle(pending, nowMs);
+      for (const pending of settled) await this.#settle(pending);
       this.#isFirstLook = false;
       if (this.#unassigned().length > 0 && nowMs - this.#idleMs >= graceMs) {
         await this.#explain(signal);
@@ -157,7 +152,6 @@ class Waiting {
     const deadlines = [this.#notedMs + noteMs];
     if (this.#needs.limitMs !== null) deadlines.push(this.#startedMs + this.#needs.limitMs);
     if (this.#unassigned().length > 0) deadlines.push(this.#idleMs + graceMs);
-    for (const { reachedMs } of this.#pending.values()) if (reachedMs !== null) deadlines.push(reachedMs + steadyMs);
     return Math.max(1, Math.min(...deadlines) - nowMs);
   }
 
@@ -171,19 +165,14 @@ class Waiting {
     const standing = judge(pending.goal, this.#view.unit(name));
     if (pending.standing?.state === 'unassigned' && standing.state !== 'unassigned') this.#idleMs = nowMs;
     pending.standing = standing;
-    if (standing.state !== 'reached') pending.reachedMs = null;
-    else pending.reachedMs ??= nowMs;
   }
 
-  async #settle({ goal, standing, reachedMs }: Pending, nowMs: number): Promise<void> {
+  async #settle({ goal, standing }: Pending): Promise<void> {
     if (standing === null) return undefined;
     const { places, why } = standing;
     if (standing.state === 'failed') return this.#end({ kind: 'failed', goal, places, why });
     if (standing.state === 'superseded') return this.#end({ kind: 'superseded', goal, why });
-    const atOnce = this.#isFirstLook && goal.unchanged;
-    assert(reachedMs !== null, 'a reached goal has a time');
-    if (standing.mayFade && !atOnce && nowMs - reachedMs < steadyMs) return undefined;
-    return this.#end({ kind: 'reached', goal, places, atOnce });
+    return this.#end({ kind: 'reached', goal, places, atOnce: this.#isFirstLook && goal.unchanged });
   }
 
   async #end(outcome: Outcome): Promise<void> {

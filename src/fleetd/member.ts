@@ -7,6 +7,7 @@ import { runAgent } from '../agent/agent.ts';
 import { createAgentReport, type AgentReport } from '../agent/report.ts';
 import type { MachineFacts } from '../core/machine.ts';
 import { readCapacity } from '../host/facts.ts';
+import { activityOf } from '../host/process-activity.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
@@ -78,7 +79,7 @@ export async function openMember(member: MemberPlan, needs: MemberNeeds): Promis
       try {
         const { onStop, config } = plan;
         await runAgent({
-          store, probe, portFacts: portFactsOf(open.inspector),
+          store, probe, portFacts: portFactsOf(open.inspector), activity: activityOf,
           runner: open.runner, facts, refresh, clock, random, log, memory, report, onStop, ttlMs: config.agentTtlMs, stopTimeoutMs,
         }, signal);
       } finally {

@@ -1,0 +1,101 @@
+/**
+ * Which units have begun to run so lately that they may be about to end: nobody is told that they run before that is over.
+ * Promises: a service is told to run only when its processes have begun their programs and come to wait for something, or when it has
+ * run for a tenth of a second; so one that ends at once is never told to have started. Nothing is held back for longer than that.
+ */
+import type { UnitName } from '../core/unit-name.ts';
+import type { Clock } from '../lib/clock.ts';
+import { createBell } from '../lib/wakeups.ts';
+import type { Observation } from '../runner/runner.ts';
+
+/** A service that has run for so long has started, whatever it does. */
+const youngMs = 100;
+/** A service whose processes have all slept for so long has started: one that is about to end has something to do. */
+const quietMs = 10;
+const lookEveryMs = 5;
+/** With more young units at once their time decides alone: looking at processes would take it from them. */
+const lookedAtMax = 16;
+
+/**
+ * What the processes of a service do, from its main process on: a text that changes whenever one of them has run; null while one
+ * runs, waits for a disk, or has not begun its program, and when that cannot be told.
+ */
+export type Activity = (mainPid: number) => string | null;
+
+export interface Settling {
+  /** Takes all observations of the machine; answers with the units that are not to be told to run yet. */
+  look(observations: ReadonlyMap<UnitName, Observation>): ReadonlySet<UnitName>;
+  /** Looks again and again as long as there are young units, and tells when one has settled. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export interface SettlingNeeds {
+  readonly clock: Clock;
+  /** Without it time alone decides. */
+  readonly activity?: Activity;
+  readonly changed: () => void;
+}
+
+interface Young {
+  readonly pid: number;
+  readonly seenMs: number;
+  /** What its processes did when they were last seen asleep, and since when they did nothing else. */
+  quiet: { readonly text: string; readonly sinceMs: number } | null;
+}
+
+export function createSettling({ clock, activity, changed }: SettlingNeeds): Settling {
+  const young = new Map<UnitName, Young>();
+  /** The main process that was found settled, by unit. */
+  const settled = new Map<UnitName, number>();
+  const bell = createBell();
+
+  /** Whether the unit has settled by now. */
+  const isOver = (unit: Young): boolean => {
+    const nowMs = clock.uptimeMs();
+    if (nowMs - unit.seenMs >= youngMs) return true;
+    if (activity === undefined || young.size > lookedAtMax) return false;
+    const text = activity(unit.pid);
+    if (text === null) unit.quiet = null;
+    else if (text !== unit.quiet?.text) unit.quiet = { text, sinceMs: nowMs };
+    return unit.quiet !== null && nowMs - unit.quiet.sinceMs >= quietMs;
+  };
+  const nextLookMs = (): number => {
+    if (activity !== undefined && young.size <= lookedAtMax) return lookEveryMs;
+    const firstSeenMs = Math.min(...[...young.values()].map(({ seenMs }) => seenMs));
+    return Math.max(1, firstSeenMs + youngMs - clock.uptimeMs());
+  };
+  /** Looks at the young; answers whether one has settled. */
+  const lookAgain = (): boolean => {
+    const over = [...young].filter(([, unit]) => isOver(unit));
+    for (const [name, { pid }] of over) {
+      young.delete(name);
+      settled.set(name, pid);
+    }
+    return over.length > 0;
+  };
+  return {
+    look(observations) {
+      for (const names of [young, settled]) for (const name of names.keys()) if (!observations.has(name)) names.delete(name);
+      for (const [name, { active, sub, mainPid, sinceMs }] of observations) {
+        const runs = active === 'active' && sub === 'running' && mainPid > 0;
+        if (!runs || young.get(name)?.pid !== mainPid) young.delete(name);
+        if (!runs) settled.delete(name);
+        if (!runs || settled.get(name) === mainPid || young.has(name)) continue;
+        if (clock.nowMs() - sinceMs >= youngMs) settled.set(name, mainPid);
+        else young.set(name, { pid: mainPid, seenMs: clock.uptimeMs(), quiet: null });
+      }
+      lookAgain();
+      if (young.size > 0) bell.wake();
+      return new Set(young.keys());
+    },
+    async run(signal) {
+      for (;;) {
+        await bell.wait(signal);
+        while (young.size > 0) {
+          await clock.sleep(nextLookMs(), signal);
+          if (lookAgain()) changed();
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { activityOf } from './process-activity.ts';
+
+/** Looks until `holds`, at most ten seconds. */
+async function until(pid: number, holds: (activity: string | null) => boolean): Promise<string | null> {
+  const endMs = performance.now() + 10_000;
+  for (;;) {
+    const activity = activityOf(pid);
+    if (holds(activity)) return activity;
+    assert.ok(performance.now() < endMs, `not within ten seconds; last seen: ${activity}`);
+    await sleep(5);
+  }
+}
+
+async function withShell(script: string, body: (pid: number) => Promise<void>): Promise<void> {
+  const child = spawn('/bin/sh', ['-c', script], { stdio: 'ignore', detached: true });
+  const ended = once(child, 'exit');
+  try {
+    await body(child.pid ?? 0);
+  } finally {
+    process.kill(-(child.pid ?? 0), 'SIGKILL');
+    await ended;
+  }
+}
+
+test('a process that waits is asleep, with all its children, and has done nothing in between', async () => {
+  await withShell('sleep 100 & wait', async (pid) => {
+    const asleep = await until(pid, (activity) => activity?.includes(' ' + String(pid + 1)) ?? activity !== null);
+    assert.equal(activityOf(pid), asleep);
+  });
+});
+
+test('a process is not asleep while a child of it works', async () => {
+  await withShell('(while :; do :; done) & wait', async (pid) => {
+    await until(pid, (activity) => activity === null);
+    const seen = Array.from({ length: 50 }, () => activityOf(pid));
+    assert.deepEqual(seen.filter((activity) => activity !== null), []);
+  });
+});
+
+test('each time a process has run it looks different', async () => {
+  await withShell('while :; do sleep 0.01; done', async (pid) => {
+    const first = await until(pid, (activity) => activity !== null);
+    await until(pid, (activity) => activity !== null && activity !== first);
+  });
+});
+
+test('of a process that is gone nothing is told', async () => {
+  const child = spawn('/bin/true', { stdio: 'ignore' });
+  await once(child, 'exit');
+  assert.equal(activityOf(child.pid ?? 0), null);
+});
