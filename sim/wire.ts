@@ -1,5 +1,5 @@
 /**
- * A part's connection to the store: the four verbs over a link to the store's service, with everything that goes wrong
+ * A part's connection to the store: the five verbs over a link to the store's service, with everything that goes wrong
  * on the way.
  * Promises: stays within the store's contract: a call that fails may or may not have happened, also later than it was
  * given up; a watch that breaks goes on where it was; nothing is delivered twice or out of order on one watch. What
@@ -93,6 +93,7 @@ export function createWire(needs: WireNeeds): Store {
         return leaseOf(granted);
       });
     },
+    lifetimes: (prefix, signal) => ask(needs, { verb: 'lifetimes', signal }, () => server.data.lifetimes(prefix, never)),
     watch: (prefix, after, signal) => watchFrom(needs, { prefix, after }, signal),
   };
 }
@@ -100,7 +101,7 @@ export function createWire(needs: WireNeeds): Store {
 const never = new AbortController().signal;
 
 interface Call {
-  readonly verb: 'list' | 'watch' | 'commit' | 'lease' | 'renew' | 'revoke';
+  readonly verb: 'list' | 'watch' | 'commit' | 'lease' | 'lifetimes' | 'renew' | 'revoke';
   readonly signal: AbortSignal;
 }
 

@@ -29,7 +29,7 @@ function scene(): Scene {
     clock, does: null, settled: () => changes,
     mayTell(seen = {}, count = 1) {
       const observation: Observation = {
-        name, hash: 'hash' as FileHash, renderedHash: '', restart: 0, load: 'loaded', active: 'active', sub: 'running', sinceMs: clock.nowMs(),
+        name, hash: 'hash' as FileHash, renderedHash: '', restart: 0, reset: 0, load: 'loaded', active: 'active', sub: 'running', sinceMs: clock.nowMs(),
         result: 'success', exitStatus: null, succeeded: false, restarts: 0, mainPid: 7, needsReload: false, ...seen,
       };
       const others = Array.from({ length: count - 1 }, (_, index) => [`other@${index}.service` as UnitName, observation] as const);

@@ -17,7 +17,7 @@ const dayMs = 1_000_000;
 const at = (uptimeMs: number): Now => ({ uptimeMs, nowMs: dayMs + uptimeMs });
 
 const here = (...ids: readonly string[]): Pick<ClusterSnapshot, 'machines'> => ({
-  machines: new Map(ids.map((id) => [id as MachineId, { bootId: `boot of ${id}`, left: false } as Machine])),
+  machines: new Map(ids.map((id) => [id as MachineId, { bootId: `boot of ${id}`, left: false, ttlMs: times.windowMs } as Machine])),
 });
 const entry = (id: string, changes: Partial<RosterEntry> = {}): [MachineId, RosterEntry] => [id as MachineId, {
   firstSeenMs: 0, lastSeenMs: 0, bootId: `boot of ${id}`, publicIp: '', hostname: id, goneSinceMs: null, left: false, ...changes,
@@ -58,12 +58,54 @@ describe('a mass loss', () => {
     assert.equal(one.see(here('a', 'b', 'c', 'd', 'e'), 62_000).hold, null);
   });
 
+  describe('is told from a single loss by the renewals of the others', () => {
+    const vanishing = (loss: readonly string[], stay: readonly string[]): MassLoss => {
+      const one = engine();
+      one.see(here(...stay, ...loss), 0);
+      one.see(here(...stay), 1_000);
+      return one.loss;
+    };
+    const ages = (...known: readonly [string, number][]): ReadonlyMap<MachineId, number> => new Map(known as readonly [MachineId, number][]);
+    /** A lease of 6 s that ended was last renewed 6 s ago, and its machine cut off at most 2 s later, with a second to spare. */
+    const rows: readonly (readonly [what: string, stay: readonly string[], heard: ReadonlyMap<MachineId, number>, waits: boolean])[] = [
+      ['all others have renewed since', ['a', 'b'], ages(['a', 100], ['b', 2_900]), false],
+      ['one of two may have been cut off with it', ['a', 'b'], ages(['a', 100], ['b', 3_000]), true],
+      ['of one of two nothing is known', ['a', 'b'], ages(['a', 100]), true],
+      ['half of all live for sure', ['a', 'b', 'c'], ages(['a', 0], ['b', 0], ['c', 6_000]), false],
+      ['nothing is known', ['a', 'b'], ages(), true],
+    ];
+    for (const [what, stay, heard, waits] of rows) {
+      test(`${what}: its units ${waits ? 'wait' : 'move at once'}`, () => {
+        const loss = vanishing(['z'], stay);
+        assert.deepEqual(loss.justVanished(1_000), ['z']);
+        loss.hearRenewals(heard);
+        assert.deepEqual(loss.justVanished(1_000), waits ? ['z'] : []);
+        assert.equal(loss.nextMs(1_000), waits ? 500 : null);
+      });
+    }
+
+    test('but a machine that nobody saw go waits for its time', () => {
+      const one = engine();
+      one.loss.takeOver({ ...emptySnapshot, ...here('a', 'b'), ...known(entry('a'), entry('b'), entry('c')) }, at(1_000));
+      one.loss.hearRenewals(ages(['a', 0], ['b', 0]));
+      assert.deepEqual(one.loss.justVanished(1_000), ['c']);
+    });
+
+    test('and what is known to be single still counts when more vanish', () => {
+      const one = engine();
+      one.see(here('a', 'b', 'c', 'd', 'e'), 0);
+      one.see(here('a', 'b', 'c', 'd'), 1_000);
+      one.loss.hearRenewals(ages(['a', 0], ['b', 0], ['c', 0], ['d', 0]));
+      assert.deepEqual(one.see(here('a', 'b'), 2_000).hold?.missing, ['c', 'd', 'e']);
+    });
+  });
+
   test('is told from single losses before the first unit moves', () => {
     const one = engine();
     one.see(here('a', 'b', 'c', 'd', 'e'), 0);
     one.see(here('a', 'b', 'c', 'd'), 1_000);
     assert.deepEqual(one.loss.justVanished(1_000 + graceMs - 1), ['e']);
-    assert.equal(one.loss.nextMs(1_000), graceMs);
+    assert.equal(one.loss.nextMs(1_000 + graceMs - 100), 100);
     assert.deepEqual(one.loss.justVanished(1_000 + graceMs), []);
     assert.equal(one.loss.nextMs(1_000 + graceMs), null);
   });

@@ -1,7 +1,8 @@
 /**
  * The mass loss guard: most machines vanishing at once is far likelier trouble of the store or the network than of the machines.
  * Promises: when more than half of at least three machines vanish within one lease time, no unit of them is moved until they are back,
- * the hold is over, or a person ends it; a machine that goes on purpose does not count. Nothing is written here: judge() says
+ * the hold is over, or a person ends it; a machine that goes on purpose does not count; a single loss is told from the first of many
+ * by what the leases of the others say, or else by waiting. Nothing is written here: judge() says
  * which hold the store should have. Times are those of the caller's clock that never jumps; the time of day only names a hold.
  */
 import type { ClusterSnapshot } from '../core/cluster.ts';
@@ -14,6 +15,10 @@ import { isForgotten } from '../core/roster.ts';
 const machinesMin = 3;
 /** What a lease may outlive its time, and a clock tick: etcd looks for expired ones twice a second. */
 const expiryLagMs = 1_000;
+/** How often a lease is renewed in its time (lease-keeper.ts). */
+const renewalsPerTtl = 3;
+/** How often the others' leases are looked at while it is in question whether a loss is the first of many. */
+const askAgainMs = 500;
 /** The longest wait for a site that starts: what servers need between the first and the last to boot. */
 export const coldStartMsMax = 120_000;
 
@@ -37,6 +42,11 @@ export interface MassLoss {
   /** This engine begins to lead: counts machines that nobody was there to see go. */
   takeOver(snapshot: ClusterSnapshot, now: Now): void;
   judge(snapshot: ClusterSnapshot, now: Now): Judgement;
+  /**
+   * Takes how long ago, at most, machines that are there have renewed their leases. When enough of them did so after a vanished one was
+   * last in touch, it is not one of many.
+   */
+  hearRenewals(agesMs: ReadonlyMap<MachineId, number>): void;
   /** Machines that vanished so lately that they may be the first of many. */
   justVanished(uptimeMs: number): readonly MachineId[];
   /** Milliseconds until time alone changes an answer; null when it does not. */
@@ -53,10 +63,15 @@ export interface MassLossTimes {
 /** What an engine knows of machines that are not there. */
 interface Memory {
   readonly times: MassLossTimes;
-  present: ReadonlySet<MachineId> | null;
+  /** Machines that are there, with the time to live of their leases. */
+  present: ReadonlyMap<MachineId, number> | null;
   readonly leaving: Set<MachineId>;
   /** Machines that went without a word, with the moment it was seen. */
   readonly vanishedAtMs: Map<MachineId, number>;
+  /** Of those, each with the time to live its lease had, where that was seen. */
+  readonly ttlsMs: Map<MachineId, number>;
+  /** Of those, the ones known not to be the first of many. */
+  readonly single: Set<MachineId>;
   /** The hold of the store, with the moment it began by our clock. */
   holdSeen: { readonly sinceMs: number; readonly beganAtMs: number; readonly holdMs: number } | null;
   /** The machines of a site that starts; null when it does not. */
@@ -65,21 +80,23 @@ interface Memory {
 
 export function createMassLoss(times: MassLossTimes): MassLoss {
   const memory: Memory = {
-    times, present: null, leaving: new Set(), vanishedAtMs: new Map(), holdSeen: null, coldStart: null,
+    times, present: null, leaving: new Set(), vanishedAtMs: new Map(), ttlsMs: new Map(), single: new Set(), holdSeen: null, coldStart: null,
   };
-  const graceMs = Math.min(times.windowMs, times.windowMs / 3 + expiryLagMs);
+  const graceMs = Math.min(times.windowMs, times.windowMs / renewalsPerTtl + expiryLagMs);
   const left = (sinceMs: number, lastsMs: number, uptimeMs: number): number[] => (sinceMs + lastsMs > uptimeMs ? [sinceMs + lastsMs - uptimeMs] : []);
   return {
     look: (snapshot, now) => look(memory, snapshot, now),
     takeOver: (snapshot, now) => takeOver(memory, snapshot, now),
     judge: (snapshot, now) => judge(memory, snapshot, now),
+    hearRenewals: (agesMs) => hearRenewals(memory, agesMs),
     justVanished(uptimeMs) {
-      const { present, vanishedAtMs } = memory;
+      const { present, vanishedAtMs, single } = memory;
       if (times.holdMs === 0 || (present?.size ?? 0) + vanishedAtMs.size < machinesMin) return [];
-      return [...vanishedAtMs].filter(([, sinceMs]) => uptimeMs - sinceMs < graceMs).map(([id]) => id);
+      return [...vanishedAtMs].filter(([id, sinceMs]) => uptimeMs - sinceMs < graceMs && !single.has(id)).map(([id]) => id);
     },
     nextMs(uptimeMs) {
-      const graces = [...memory.vanishedAtMs.values()].flatMap((sinceMs) => left(sinceMs, graceMs, uptimeMs));
+      const inQuestion = [...memory.vanishedAtMs].filter(([id]) => !memory.single.has(id));
+      const graces = inQuestion.flatMap(([, sinceMs]) => left(sinceMs, graceMs, uptimeMs).map((grace) => Math.min(grace, askAgainMs)));
       const { holdSeen } = memory;
       const all = holdSeen === null ? graces : [...graces, ...left(holdSeen.beganAtMs, holdSeen.holdMs, uptimeMs)];
       return all.length === 0 ? null : Math.min(...all);
@@ -91,8 +108,12 @@ function look(memory: Memory, snapshot: ClusterSnapshot, now: Now): void {
   const { vanishedAtMs, leaving, times } = memory;
   const { machines, hold } = snapshot;
   followHold(memory, snapshot, now);
-  for (const id of memory.present ?? []) if (!machines.has(id) && !leaving.has(id)) vanishedAtMs.set(id, now.uptimeMs);
-  memory.present = new Set(machines.keys());
+  for (const [id, ttlMs] of memory.present ?? []) {
+    if (machines.has(id) || leaving.has(id)) continue;
+    vanishedAtMs.set(id, now.uptimeMs);
+    memory.ttlsMs.set(id, ttlMs);
+  }
+  memory.present = new Map([...machines].map(([id, { ttlMs }]) => [id, ttlMs]));
   for (const [id, { left }] of machines) {
     if (left) leaving.add(id);
     else leaving.delete(id);
@@ -101,6 +122,22 @@ function look(memory: Memory, snapshot: ClusterSnapshot, now: Now): void {
     const isOld = hold === null && now.uptimeMs - sinceMs > times.windowMs;
     if (isOld || machines.has(id) || isForgotten(snapshot, id)) vanishedAtMs.delete(id);
   }
+  for (const id of memory.single) if (!vanishedAtMs.has(id)) memory.single.delete(id);
+  for (const id of memory.ttlsMs.keys()) if (!vanishedAtMs.has(id)) memory.ttlsMs.delete(id);
+}
+
+/**
+ * A lease that is renewed every third of its time ended because its machine was cut off in the first third of that time, counted from its last
+ * renewal. So whoever renewed in the last two thirds of it was not cut off with it.
+ */
+function hearRenewals({ present, vanishedAtMs, ttlsMs, single }: Memory, agesMs: ReadonlyMap<MachineId, number>): void {
+  const all = (present?.size ?? 0) + vanishedAtMs.size;
+  for (const id of vanishedAtMs.keys()) {
+    const ttlMs = ttlsMs.get(id);
+    if (ttlMs === undefined) continue;
+    const living = [...agesMs.values()].filter((ageMs) => ageMs < ttlMs * 2 / renewalsPerTtl - expiryLagMs).length;
+    if ((all - living) * 2 <= all) single.add(id);
+  }
 }
 
 /** Notes when the hold of the store began. An engine that was there measures; one that was not takes the record's word, within reason. */
@@ -108,7 +145,7 @@ function followHold(memory: Memory, { hold }: ClusterSnapshot, { uptimeMs, nowMs
   const { holdSeen, present } = memory;
   if (hold === null) {
     // Whoever is still missing counts as lost now, and not as the beginning of the next mass loss.
-    if (holdSeen !== null) memory.vanishedAtMs.clear();
+    if (holdSeen !== null) for (const known of [memory.vanishedAtMs, memory.ttlsMs, memory.single]) known.clear();
     memory.holdSeen = null;
     return;
   }

@@ -21,6 +21,7 @@ import type { Mirror } from '../store/mirror.ts';
 import type { Commit, Revision } from '../store/store.ts';
 import type { Absences } from './absences.ts';
 import { commitsOf, packCommits } from './commits.ts';
+import { askRenewals } from './renewals.ts';
 import { awaitedNow, keepHouse } from './housekeeping.ts';
 import type { MassLoss, Now } from './mass-loss.ts';
 import { forgetFormerPorts } from './port-changes.ts';
@@ -131,6 +132,7 @@ async function onePass(needs: EngineNeeds, remembered: Remembered, signal: Abort
   const snapshot = await keepOrder(needs, { term, massLoss }, signal);
   if (snapshot === null) return 'again';
   const startedMs = clock.uptimeMs();
+  await askRenewals(needs, massLoss, signal);
   const nowMs = clock.nowMs();
   const awaited = awaitedNow(snapshot, massLoss, nowOf(needs));
   const plan = schedule(snapshot, { sections, nowMs, awaited });

@@ -15,6 +15,7 @@ export const keys = {
   unit: (name: UnitName): string => `units/${name}`, // written by: api; by the engine leader for a release, guarded by its revision
   assignment: (machine: MachineId, name: UnitName): string => `assignments/${machine}/${name}`, // written by: engine leader
   assignmentsOf: (machine: MachineId): string => `assignments/${machine}/`,
+  allMachines: 'machines/',
   machine: (id: MachineId): string => `machines/${id}`, // written by: that machine, under its lease
   machineOverride: (id: MachineId): string => `machine-overrides/${id}`, // written by: api; deleted by: engine leader, when the machine is forgotten
   status: (machine: MachineId, name: UnitName): string => `statuses/${machine}/${name}`, // written by: that machine, under its lease

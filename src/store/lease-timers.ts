@@ -10,6 +10,8 @@ export interface LeaseTimers {
   renew(lease: LeaseRow): void;
   /** Whether the lease is counted: not once its time was up. */
   counts(id: string): boolean;
+  /** Milliseconds until the lease ends if it is not renewed; 0 when it is not counted. */
+  leftMs(id: string): number;
   /** Stops counting a lease that was ended otherwise. */
   forget(id: string): void;
   close(): void;
@@ -44,6 +46,7 @@ export function createLeaseTimers(clock: Clock, onExpired: (id: string) => void)
       });
     },
     counts: (id) => counted.has(id),
+    leftMs: (id) => Math.max(0, leftOf(id)),
     forget,
     close(): void {
       for (const id of [...counted.keys()]) forget(id);

@@ -60,6 +60,11 @@ export interface Ledger {
   readonly history: History;
 }
 
+/** What Store.lifetimes answers, from a listing and the time each lease has left. */
+export function lifetimesOf({ entries }: Listing, leftMs: (leaseId: string) => number): ReadonlyMap<string, number> {
+  return new Map(entries.flatMap(({ key, leaseId }) => (leaseId === null ? [] : [[key, leftMs(leaseId)] as const])));
+}
+
 export function createLedger(contents: LedgerContents, bounds: HistoryLimits): Ledger {
   const entries = new Map(contents.entries.map((entry) => [entry.key, entry]));
   const leases = new Map(contents.leases.map((lease) => [lease.id, lease]));

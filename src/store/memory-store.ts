@@ -6,7 +6,8 @@
 import type { Clock } from '../lib/clock.ts';
 import type { HistoryLimits } from './history.ts';
 import { createLeaseTimers } from './lease-timers.ts';
-import { createLedger, emptyLedger } from './ledger.ts';
+import type { LeaseTimers } from './lease-timers.ts';
+import { createLedger, emptyLedger, lifetimesOf } from './ledger.ts';
 import type { Ledger, LeaseRow, Staging } from './ledger.ts';
 import { StoreUnavailable } from './store.ts';
 import type { Commit, CommitOutcome, Lease, LeaseRequest, Listing, Revision, Store, WatchBatch } from './store.ts';
@@ -20,7 +21,7 @@ export interface MemoryStoreNeeds {
 
 /** One call of a client about to be made; `batch` is the delivery of one batch to a watch. */
 export interface StoreCall {
-  readonly verb: 'list' | 'watch' | 'batch' | 'commit' | 'lease' | 'renew' | 'revoke';
+  readonly verb: 'list' | 'watch' | 'batch' | 'commit' | 'lease' | 'lifetimes' | 'renew' | 'revoke';
   /** Counts the calls of this client from 1, whatever their verb. */
   readonly number: number;
 }
@@ -55,7 +56,7 @@ export interface MemoryStore extends Store {
 export function createMemoryStore(needs: MemoryStoreNeeds): MemoryStore {
   const ledger = createLedger(emptyLedger, needs.history ?? defaultHistory);
   const timers = createLeaseTimers(needs.clock, (id) => end(id));
-  const data = createData(ledger, timers.renew);
+  const data = createData(ledger, timers);
   const end = (id: string): void => {
     timers.forget(id);
     data.change((staging) => staging.endLease(id));
@@ -76,10 +77,11 @@ interface Data {
   readonly ledger: Ledger;
   change<T>(make: (staging: Staging) => T): T;
   grant(request: LeaseRequest): LeaseRow;
+  lifetimes(prefix: string): ReadonlyMap<string, number>;
   renew(id: string): boolean;
 }
 
-function createData(ledger: Ledger, startAnew: (lease: LeaseRow) => void): Data {
+function createData(ledger: Ledger, timers: LeaseTimers): Data {
   const change = <T>(make: (staging: Staging) => T): T => {
     const staging = ledger.stage();
     const made = make(staging);
@@ -92,12 +94,13 @@ function createData(ledger: Ledger, startAnew: (lease: LeaseRow) => void): Data 
     grant({ ttlMs, resumeId }: LeaseRequest): LeaseRow {
       const living = resumeId === undefined ? null : ledger.lease(resumeId);
       const lease = living ?? change((staging) => staging.grantLease(ttlMs));
-      startAnew(lease);
+      timers.renew(lease);
       return lease;
     },
+    lifetimes: (prefix) => lifetimesOf(ledger.list(prefix), timers.leftMs),
     renew(id: string): boolean {
       const lease = ledger.lease(id);
-      if (lease !== null) startAnew(lease);
+      if (lease !== null) timers.renew(lease);
       return lease !== null;
     },
   };
@@ -139,6 +142,8 @@ function createClient({ data, end, clock, faultOf }: ClientNeeds): MemoryClient 
       call('commit', signal, () => data.change((staging) => staging.commit(commit))),
     lease: (request: LeaseRequest, signal: AbortSignal): Promise<Lease> =>
       call('lease', signal, () => leaseOf(data.grant(request))),
+    lifetimes: (prefix: string, signal: AbortSignal): Promise<ReadonlyMap<string, number>> =>
+      call('lifetimes', signal, () => data.lifetimes(prefix)),
     async* watch(prefix: string, after: Revision, signal: AbortSignal): AsyncGenerator<WatchBatch, void> {
       const connected = await call('watch', signal, () => AbortSignal.any([signal, link.signal]));
       for await (const batch of data.ledger.history.watch(prefix, after, connected)) {

@@ -448,6 +448,22 @@ export function storeContract(
         await lease.revoke(within());
       });
 
+      test('lifetimes tells how long entries live at least, from the last renewal on, and leaves durable ones out', async () => {
+        const [lease, long] = [await grant(), await store.lease({ ttlMs: 60_000 }, within())];
+        await write(store, [putUnder(lease, 'p/1', 'x'), putUnder(lease, 'p/2', 'x'), putUnder(long, 'p/3', 'x'), put('p/durable', 'x'),
+          putUnder(long, 'q', 'x')]);
+        await long.renew(within());
+        const found = await under.other.lifetimes('p/', within());
+        assert.deepEqual([...found.keys()], ['p/1', 'p/2', 'p/3']);
+        assert.equal(found.get('p/1'), found.get('p/2'));
+        const inBounds = (key: string, { ttlMs }: Lease): boolean => (found.get(key) ?? -1) >= 0 && (found.get(key) ?? Infinity) <= ttlMs;
+        assert.ok(inBounds('p/1', lease) && inBounds('p/3', long), JSON.stringify([...found]));
+        assert.ok((found.get('p/3') ?? 0) > 30_000);
+        await under.expire(lease);
+        assert.equal((await store.lifetimes('p/', within())).get('p/1') ?? 0, 0, 'gone, or about to go');
+        await long.revoke(within());
+      });
+
       test('a put under an expired lease throws LeaseExpired and changes nothing', async () => {
         const lease = await grant();
         await lease.revoke(within());
@@ -520,6 +536,7 @@ export function storeContract(
         list: (signal) => store.list('', signal),
         commit: (signal) => store.commit({ guards: [], changes: [put('a', '1')] }, signal),
         lease: (signal) => store.lease({ ttlMs: under.leaseTtlMs }, signal),
+        lifetimes: (signal) => store.lifetimes('', signal),
         renew: async (signal) => (await store.lease({ ttlMs: under.leaseTtlMs }, within())).renew(signal),
         revoke: async (signal) => (await store.lease({ ttlMs: under.leaseTtlMs }, within())).revoke(signal),
         watch: async (signal) => {

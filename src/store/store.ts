@@ -1,5 +1,5 @@
 /**
- * The cluster's memory: four verbs, the same for memory, SQLite and etcd.
+ * The cluster's memory: five verbs, the same for memory, SQLite and etcd.
  *
  * The contract (store.contract.ts checks it on every implementation):
  * - Keys are relative to the key prefix of the cluster, plain ASCII, `/` between parts. Values are text.
@@ -9,6 +9,7 @@
  * - A watch delivers every change after a given revision, in order, each exactly once, all changes of one revision in one batch.
  *   Its first batch comes as soon as it is established, empty if need be: until then it is not known to work.
  * - An entry bound to a lease disappears (as a delete other watchers see) when the lease expires or is revoked.
+ * - How long entries under leases live is told at least, never at most.
  * - Any call may throw StoreUnavailable. A commit that throws it may or may not have happened: read again, then decide.
  * - Every call ends soon after its signal is aborted, by throwing the signal's reason.
  */
@@ -83,7 +84,7 @@ export interface LeaseRequest {
   readonly resumeId?: string;
 }
 
-/** The four verbs. */
+/** The five verbs. */
 export interface Store {
   /** Everything under `prefix` ('' for all), at one revision. */
   list(prefix: string, signal: AbortSignal): Promise<Listing>;
@@ -96,6 +97,11 @@ export interface Store {
   /** Throws LeaseExpired, having changed nothing, when the guards hold but a put names a lease that is gone. */
   commit(commit: Commit, signal: AbortSignal): Promise<CommitOutcome>;
   lease(request: LeaseRequest, signal: AbortSignal): Promise<Lease>;
+  /**
+   * How long the entries under `prefix` are sure to live if nobody renews their leases from now on, in milliseconds by key. Never more than
+   * the truth; up to a second less, and 0 when the lease is about to end. Durable entries are left out. Costs a request for each lease.
+   */
+  lifetimes(prefix: string, signal: AbortSignal): Promise<ReadonlyMap<string, number>>;
 }
 
 /** The store cannot be reached, has no quorum, has no space, or gave no answer in time. */

@@ -44,6 +44,7 @@ storeContract('embedded', async (): Promise<StoreUnderTest> => {
     watch: (prefix, from, signal) => store.watch(prefix, from, signal),
     commit: (commit, signal) => store.commit(commit, signal),
     lease: (request, signal) => store.lease(request, signal),
+    lifetimes: (prefix, signal) => store.lifetimes(prefix, signal),
   };
   return {
     store: facade,

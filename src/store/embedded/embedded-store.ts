@@ -12,7 +12,7 @@ import type { Random } from '../../lib/random.ts';
 import type { HistoryLimits } from '../history.ts';
 import { createLeaseTimers } from '../lease-timers.ts';
 import type { LeaseTimers } from '../lease-timers.ts';
-import { createLedger } from '../ledger.ts';
+import { createLedger, lifetimesOf } from '../ledger.ts';
 import type { Ledger, LeaseRow } from '../ledger.ts';
 import { StoreUnavailable } from '../store.ts';
 import type { Commit, CommitOutcome, Lease, LeaseRequest, Listing, Revision, Store, WatchBatch } from '../store.ts';
@@ -164,6 +164,11 @@ function verbs(current: () => Session & { readonly line: AbortSignal }): Store {
     async lease(request: LeaseRequest, signal: AbortSignal): Promise<Lease> {
       signal.throwIfAborted();
       return leaseOf(await takeLease(request, signal));
+    },
+    async lifetimes(prefix: string, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
+      signal.throwIfAborted();
+      const { ledger, timers } = current();
+      return lifetimesOf(ledger.list(prefix), timers.leftMs);
     },
     async* watch(prefix: string, after: Revision, signal: AbortSignal): AsyncGenerator<WatchBatch, void> {
       signal.throwIfAborted();

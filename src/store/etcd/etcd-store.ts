@@ -16,7 +16,7 @@ import { parseLeaseText, rangeOf, toEntry, toRevision } from './entries.ts';
 import { isServiceError } from './errors.ts';
 import { Compare_CompareResult, Compare_CompareTarget, KV } from './generated/etcd_pb.js';
 import type { RangeResponse } from './generated/etcd_pb.js';
-import { openLease } from './lease.ts';
+import { openLease, secondsLeft } from './lease.ts';
 import { compactHistory, readStatus } from './maintenance.ts';
 import type { EtcdStatus } from './maintenance.ts';
 import { normalisePrefix } from './options.ts';
@@ -30,6 +30,7 @@ const pageEntriesMax = 2_000;
 const pageBytes = 1024 * 1024;
 /** A listing whose revision is compacted away while it is read begins again, this often at most. */
 const listingAttemptsMax = 3;
+const leaseQuestionsInFlight = 32;
 
 /** The store, and what only etcd has. */
 export interface EtcdStore extends Store {
@@ -64,6 +65,7 @@ export function openEtcdStore(options: EtcdOptions, needs: ConnectionNeeds): Etc
       watchRange(watchNeeds, { prefix: root + prefix, after }, signal),
     commit: (wanted: Commit, signal: AbortSignal): Promise<CommitOutcome> => commit(parts, wanted, signal),
     lease: (request: LeaseRequest, signal: AbortSignal): Promise<Lease> => openLease(connection, request, signal),
+    lifetimes: (prefix: string, signal: AbortSignal): Promise<ReadonlyMap<string, number>> => lifetimes(parts, root + prefix, signal),
     health: connection.health,
     status: (signal: AbortSignal): Promise<EtcdStatus> => readStatus(connection, signal),
     compact: (revision: Revision, signal: AbortSignal): Promise<void> => compactHistory(connection, revision, signal),
@@ -125,6 +127,19 @@ function isMessageTooLarge(error: unknown): boolean {
   const cause = error instanceof StoreUnavailable ? error.cause : undefined;
   if (!isServiceError(cause)) return false;
   return cause.code === grpcStatus.RESOURCE_EXHAUSTED && cause.details.includes('larger than max');
+}
+
+/** Asks about each lease once, a few at a time. */
+async function lifetimes(parts: Parts, prefix: string, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
+  const { entries } = await list(parts, prefix, signal);
+  const leases = new Set(entries.map(({ leaseId }) => leaseId).filter((id) => id !== null));
+  const left = new Map<string, number>();
+  const waiting = leases.values();
+  const ask = async (): Promise<void> => {
+    for (const id of waiting) left.set(id, 1_000 * await secondsLeft(parts.connection, id, signal));
+  };
+  await Promise.all(Array.from({ length: Math.min(leases.size, leaseQuestionsInFlight) }, ask));
+  return new Map(entries.flatMap(({ key, leaseId }) => (leaseId === null ? [] : [[key, left.get(leaseId) ?? 0] as const])));
 }
 
 async function commit({ connection, root }: Parts, wanted: Commit, signal: AbortSignal): Promise<CommitOutcome> {

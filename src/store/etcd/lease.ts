@@ -3,6 +3,7 @@
  * Promises: renewing is one request with a deadline and one answer, so a caller always knows when the lease was last
  * confirmed; an expired lease is told apart from an etcd that does not answer.
  */
+import { assert } from '../../core/failure.ts';
 import { LeaseExpired } from '../store.ts';
 import type { Lease, LeaseRequest } from '../store.ts';
 import type { Connection } from './connection.ts';
@@ -43,6 +44,14 @@ function leaseOf(connection: Connection, id: bigint, ttlMs: number): Lease {
       }
     },
   };
+}
+
+/** Whole seconds that a lease lives at least if nobody renews it; 0 when it is over. */
+export async function secondsLeft(connection: Connection, leaseId: string, signal: AbortSignal): Promise<number> {
+  const id = parseLeaseText(leaseId);
+  assert(id !== null, `"${leaseId}" is the id of a lease of this store`);
+  const answer = await connection.request(LeaseService.method.leaseTimeToLive, { ID: id }, signal);
+  return Math.max(0, Number(answer.TTL));
 }
 
 /** Renews a lease; the time it has from now on, 0 when it has expired. */

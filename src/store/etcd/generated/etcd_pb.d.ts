@@ -655,6 +655,53 @@ export declare type LeaseKeepAliveResponse = Message<"etcdserverpb.LeaseKeepAliv
 export declare const LeaseKeepAliveResponseSchema: GenMessage<LeaseKeepAliveResponse>;
 
 /**
+ * @generated from message etcdserverpb.LeaseTimeToLiveRequest
+ */
+export declare type LeaseTimeToLiveRequest = Message<"etcdserverpb.LeaseTimeToLiveRequest"> & {
+  /**
+   * @generated from field: int64 ID = 1;
+   */
+  ID: bigint;
+};
+
+/**
+ * Describes the message etcdserverpb.LeaseTimeToLiveRequest.
+ * Use `create(LeaseTimeToLiveRequestSchema)` to create a new message.
+ */
+export declare const LeaseTimeToLiveRequestSchema: GenMessage<LeaseTimeToLiveRequest>;
+
+/**
+ * @generated from message etcdserverpb.LeaseTimeToLiveResponse
+ */
+export declare type LeaseTimeToLiveResponse = Message<"etcdserverpb.LeaseTimeToLiveResponse"> & {
+  /**
+   * @generated from field: etcdserverpb.ResponseHeader header = 1;
+   */
+  header?: ResponseHeader | undefined;
+
+  /**
+   * @generated from field: int64 ID = 2;
+   */
+  ID: bigint;
+
+  /**
+   * @generated from field: int64 TTL = 3;
+   */
+  TTL: bigint;
+
+  /**
+   * @generated from field: int64 grantedTTL = 4;
+   */
+  grantedTTL: bigint;
+};
+
+/**
+ * Describes the message etcdserverpb.LeaseTimeToLiveResponse.
+ * Use `create(LeaseTimeToLiveResponseSchema)` to create a new message.
+ */
+export declare const LeaseTimeToLiveResponseSchema: GenMessage<LeaseTimeToLiveResponse>;
+
+/**
  * @generated from message etcdserverpb.StatusRequest
  */
 export declare type StatusRequest = Message<"etcdserverpb.StatusRequest"> & {
@@ -923,6 +970,14 @@ export declare const Lease: GenService<{
     methodKind: "bidi_streaming";
     input: typeof LeaseKeepAliveRequestSchema;
     output: typeof LeaseKeepAliveResponseSchema;
+  },
+  /**
+   * @generated from rpc etcdserverpb.Lease.LeaseTimeToLive
+   */
+  leaseTimeToLive: {
+    methodKind: "unary";
+    input: typeof LeaseTimeToLiveRequestSchema;
+    output: typeof LeaseTimeToLiveResponseSchema;
   },
 }>;
 

@@ -1,0 +1,35 @@
+/**
+ * Asks the store whether machines that are there still renew their leases, when others have just vanished.
+ * Promises: asks only then, and only about so many machines that it takes no time to speak of; trouble of the store leaves the question open.
+ */
+import type { MachineId } from '../core/machine.ts';
+import { withDeadline } from '../lib/deadline.ts';
+import { keys, parseKey } from '../store/keys.ts';
+import { isStoreTrouble } from '../store/lease-keeper.ts';
+import type { Mirror } from '../store/mirror.ts';
+import type { MassLoss } from './mass-loss.ts';
+import { answerMsMax } from './term.ts';
+import type { TermNeeds } from './term.ts';
+
+/** With more machines than this a loss waits for its time instead: etcd answers for one lease at a time. */
+const machinesMax = 1_000;
+
+/** Tells `massLoss` how long ago machines have renewed, if a loss is in question. */
+export async function askRenewals(needs: TermNeeds & { readonly mirror: Mirror }, massLoss: MassLoss, signal: AbortSignal): Promise<void> {
+  const { store, mirror, clock } = needs;
+  const { machines } = mirror.snapshot();
+  if (machines.size > machinesMax || massLoss.justVanished(clock.uptimeMs()).length === 0) return;
+  try {
+    const left = await withDeadline({ clock, limitMs: answerMsMax(needs), signal }, (late) => store.lifetimes(keys.allMachines, late));
+    const ages = new Map<MachineId, number>();
+    for (const [key, leftMs] of left) {
+      const meaning = parseKey(key);
+      const machine = meaning?.kind === 'machine' ? machines.get(meaning.machine) : undefined;
+      if (machine !== undefined) ages.set(machine.id, machine.ttlMs - leftMs);
+    }
+    massLoss.hearRenewals(ages);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isStoreTrouble(error)) throw error;
+  }
+}
