@@ -222,8 +222,9 @@ function begin(
 }
 
 function end(needs: MachineNeeds, running: Running, onStop: OnStop): void {
-  const sinceMs = running.process.ending?.sinceMs ?? needs.truth.uptimeMs();
-  running.process.ending = { how: onStop, sinceMs };
+  const { how, sinceMs } = running.process.ending ?? { how: onStop, sinceMs: needs.truth.uptimeMs() };
+  // Who leaves goes on with that, whatever is asked of its service meanwhile.
+  running.process.ending = { how: how === 'leave' ? how : onStop, sinceMs };
   // As a signal: a frozen process hears it when it is thawed.
   running.process
     .receive(Promise.resolve())
