@@ -23,6 +23,7 @@ const files: Readonly<Record<string, string>> = {
   'flag.service': service('Global=perhaps'),
   'excluding.service': service('Global=true', 'MachineID=e3583575'),
   'nothing.service': '[Unit]\nDescription=No ExecStart',
+  'poolless.service': service('Port=nosuchpool'),
   'prose.service': 'this is no unit file',
   'misspelt.conf': 'metadta="role=default"',
   'wrong.conf': 'verbosity=1\nagent_ttl=soon',
@@ -62,6 +63,7 @@ const fleetctlSlips: readonly Slip[] = [
   { command: 'fleetctl start flag.service', code: 1, says: /flag\.service.*Global=perhaps/ },
   { command: 'fleetctl start excluding.service', code: 1, says: /excluding\.service.*MachineID cannot be used with Global/ },
   { command: 'fleetctl start nothing.service', code: 1, says: /nothing\.service.*ExecStart/ },
+  { command: 'fleetctl start poolless.service', code: 1, says: /poolless\.service: Port=nosuchpool: there is no pool.*fleetctl ports set nosuchpool/ },
   { command: 'fleetctl start prose.service', code: 1, says: /prose\.service:1:1: error: / },
   { command: 'fleetctl start good.service gloable.service', code: 1, says: /gloable\.service.*"Gloable"/ },
   // fleet 1.0's whole sentence.

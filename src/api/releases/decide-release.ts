@@ -22,6 +22,7 @@ import { isTemplate, templateOf, type UnitName } from '../../core/unit-name.ts';
 import { keys } from '../../store/keys.ts';
 import { checkContent, readContent } from '../write/content.ts';
 import type { Basis, Decision } from '../write/decision.ts';
+import { whyNoPool } from '../write/named-pools.ts';
 import type { UnitChange } from '../write/plan.ts';
 
 /** What is wanted. */
@@ -103,9 +104,11 @@ function contentFor(scene: ReleaseScene, text: string | undefined): Result<NewCo
   }
   const read = readContent(text);
   if (!read.ok) return read;
+  const wanted = members.some(({ record }) => record.desired !== 'inactive');
   for (const unit of new Set([name, firstName(scene)])) {
     const checked = checkContent(unit, read.value.file, false);
-    if (!checked.ok) return failure(checked.failure.code, `${unit}: ${checked.failure.message}`);
+    const wrong = !checked.ok ? checked.failure : wanted ? whyNoPool(basis.snapshot, checked.value.pools) : null;
+    if (wrong !== null) return failure(wrong.code, `${unit}: ${wrong.message}`);
   }
   return success({ hash: read.value.hash, text: read.value.text, known: read.value });
 }

@@ -386,6 +386,35 @@ describe('bodies', () => {
   });
 });
 
+describe('pools of ports that units name', () => {
+  const text = `${sleepText}\n[X-Fleet]\nPort=nosuchpool\n`;
+  const sentence = 'Port=nosuchpool: there is no pool "nosuchpool"; make it with "fleetctl ports set nosuchpool LOW-HIGH"';
+
+  test('must exist before a unit is wanted; a submit only warns', async () => {
+    for (const desired of ['loaded', 'launched']) {
+      const answer = await refused({ units: [{ name: 'a.service', text }], desired });
+      assert.deepEqual(answer, { status: 404, reason: 'POOL_NOT_FOUND', message: `a.service: ${sentence}` });
+    }
+    assert.deepEqual((await apply({ units: [{ name: 'a.service', text }, { name: 't@.service', text }] })).map(({ warnings }) => warnings), [[sentence], [sentence]]);
+    for (const name of ['a.service', 't@1.service']) {
+      assert.equal((await refused({ units: [{ name }], desired: 'launched' })).message, `${name}: ${sentence}`);
+    }
+    assert.match((await refused({ name: 't@.service', count: 2 }, '/scale')).message, /Port=nosuchpool: there is no pool/);
+    await post('/port-pools/nosuchpool', { range: '20001-20010' });
+    await apply({ units: [{ name: 'a.service' }, { name: 't@1.service' }], desired: 'launched' });
+  });
+
+  test('may go from under what is wanted already, and then bring no other content of it', async () => {
+    await apply({ units: [{ name: 'a.service', text: sleepText }], desired: 'launched' });
+    assert.equal((await refused({ units: [{ name: 'a.service', text }], desired: 'launched', replace: true })).reason, 'POOL_NOT_FOUND');
+    assert.match((await refused({ name: 'a.service', text }, '/releases')).message, /^a\.service: Port=nosuchpool: there is no pool/);
+    await post('/port-pools/nosuchpool', { range: '20001-20010' });
+    await apply({ units: [{ name: 'a.service', text }], desired: 'launched', replace: true });
+    await post('/port-pools/nosuchpool', { range: null, force: true });
+    assert.deepEqual(brief(await apply({ units: [{ name: 'a.service' }], desired: 'launched', restart: true })), ['a.service same launched>launched g3 r2']);
+  });
+});
+
 describe('reset-failed', () => {
   test('raises the reset generation of units, once for each request, and changes nothing else of what is wanted', async () => {
     await apply({ units: [{ name: 'a.service', text: sleepText }], desired: 'launched' });

@@ -10,6 +10,7 @@ import { hashUnitFile, parseUnitFile, printUnitFile, type UnitFile } from '../..
 import type { FileHash } from '../../core/unit.ts';
 import type { UnitName } from '../../core/unit-name.ts';
 import { verifyUnitFile } from '../../core/verify.ts';
+import { poolsNamed } from './named-pools.ts';
 
 /** A text read once, however many units of a request share it. */
 export interface Content {
@@ -23,6 +24,8 @@ export interface Content {
 export interface FileFacts {
   readonly global: boolean;
   readonly warnings: readonly string[];
+  /** Pools of ports that it names. */
+  readonly pools: readonly string[];
 }
 
 /** Checks content for a unit; `lenient` asks only for a section that makes sense. */
@@ -31,7 +34,8 @@ export function checkContent(name: UnitName, file: UnitFile, lenient: boolean): 
   const [first] = errors;
   if (first !== undefined) return failure(first.code, errors.map(printFinding).join(', '));
   const section = parseStoredFleetSection(name, file);
-  return section.ok ? success({ global: section.value.global, warnings: warnings.map(printFinding) }) : section;
+  if (!section.ok) return section;
+  return success({ global: section.value.global, warnings: warnings.map(printFinding), pools: poolsNamed(section.value) });
 }
 
 /** Reads texts, each once. */

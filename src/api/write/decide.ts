@@ -15,6 +15,7 @@ import type { Guard, Revision } from '../../store/store.ts';
 import type { AppliedUnit } from '../../protocol/v2.ts';
 import { checkContent, createContentReader, type Content, type FileFacts } from './content.ts';
 import type { Basis, Decision } from './decision.ts';
+import { poolsNamed, whyNoPool } from './named-pools.ts';
 import type { UnitChange } from './plan.ts';
 
 /** What is wanted of one unit. */
@@ -92,7 +93,7 @@ function together(units: readonly DecidedUnit[]): Decision<readonly AppliedUnit[
       files: new Map(units.flatMap(({ content }) => (content === null ? [] : [[content.hash, content.text] as const]))),
       unchanged: [
         ...new Map(
-          units.flatMap(({ stays }) => (stays === null ? [] : [[stays.key, stays] as const])),
+          units.flatMap(({ stays, pools }) => [...(stays === null ? [] : [stays]), ...pools].map((guard) => [guard.key, guard] as const)),
         ).values(),
       ],
     },
@@ -151,6 +152,8 @@ interface DecidedUnit {
   readonly content: Content | null;
   /** A record that has to stay as it is: the template whose content it takes, or its own when that need not change. */
   readonly stays: Guard | null;
+  /** The pools that were looked for on its behalf: they have to stay as well. */
+  readonly pools: readonly Guard[];
 }
 
 function decideUnit(scene: Scene, wish: Wish): Result<DecidedUnit> {
@@ -178,6 +181,8 @@ function decideNew(scene: Scene, wish: Wish): Result<DecidedUnit> {
   // What was accepted as a template may have been accepted under older rules: only its section has to make sense here.
   const checked = checkContent(wish.name, content.file, wishes.lenient || template !== null);
   if (!checked.ok) return checked;
+  const pools = checkPools(basis, wishes.desired ?? 'inactive', checked.value);
+  if (!pools.ok) return pools;
   const record: UnitRecord = {
     hash: content.hash,
     desired: wishes.desired ?? 'inactive',
@@ -190,11 +195,26 @@ function decideNew(scene: Scene, wish: Wish): Result<DecidedUnit> {
     adoptOn: wish.adoptOn ?? null,
   };
   return success({
-    applied: appliedUnit({ name: wish.name, record, before: null, content: 'created' }, checked.value),
+    applied: appliedUnit({ name: wish.name, record, before: null, content: 'created' }, pools.value.facts),
     change: { name: wish.name, record, basis: 0 },
     content,
     stays: template,
+    pools: pools.value.guards,
   });
+}
+
+/** What is said of a file, with what is said of its pools, and what must hold for that until the commit. */
+interface PoolCheck {
+  readonly facts: FileFacts;
+  readonly guards: readonly Guard[];
+}
+
+/** A unit that is to be placed needs its pools; one that is only submitted may be there before them. */
+function checkPools({ snapshot, modRevision }: Basis, desired: DesiredState, facts: FileFacts): Result<PoolCheck> {
+  const why = whyNoPool(snapshot, facts.pools);
+  if (desired === 'inactive') return success({ facts: why === null ? facts : { ...facts, warnings: [...facts.warnings, why.message] }, guards: [] });
+  if (why !== null) return failure(why.code, why.message);
+  return success({ facts, guards: facts.pools.map(keys.portPool).map((key) => ({ key, modRevision: modRevision(key) })) });
 }
 
 /** A new instance takes part in what its template has become. */
@@ -269,12 +289,16 @@ function decideKnown(scene: Scene, wish: Wish, before: UnitRecord): Result<Decid
         adoptOn: wish.adoptOn ?? null,
       }
     : before;
+  const isPlacedAnew = before.desired === 'inactive' || isReplaced;
+  const pools = isPlacedAnew ? checkPools(basis, desired, checked.value) : success<PoolCheck>({ facts: checked.value, guards: [] });
+  if (!pools.ok) return pools;
   const seen = { key: keys.unit(wish.name), modRevision: basis.modRevision(keys.unit(wish.name)) as Revision };
   return success({
-    applied: appliedUnit({ name: wish.name, record, before: before.desired, content }, checked.value),
+    applied: appliedUnit({ name: wish.name, record, before: before.desired, content }, pools.value.facts),
     change: isChanged ? { name: wish.name, record, basis: seen.modRevision } : null,
     content: isReplaced ? given.value : null,
     stays: isChanged ? null : seen,
+    pools: isChanged ? pools.value.guards : [],
   });
 }
 
@@ -284,7 +308,8 @@ const rank: Readonly<Record<DesiredState, number>> = { inactive: 0, loaded: 1, l
 function describeKnown({ snapshot }: Basis, name: UnitName, hash: FileHash): Result<FileFacts> {
   const known = snapshot.files.get(hash);
   const section = known === undefined ? null : parseStoredFleetSection(name, known.file);
-  return success({ global: section?.ok === true && section.value.global, warnings: [] });
+  if (section?.ok !== true) return success({ global: false, warnings: [], pools: [] });
+  return success({ global: section.value.global, warnings: [], pools: poolsNamed(section.value) });
 }
 
 function appliedUnit(
