@@ -1,6 +1,6 @@
 /**
  * The cluster as API v2 shows it: functions of a snapshot.
- * Promises: views hold plain JSON values; lists are sorted by name (statuses by name and machine).
+ * Promises: views hold plain JSON values; lists are sorted by name (statuses by name and machine), and the long ones are made in portions.
  */
 import type { ClusterSnapshot } from '../core/cluster.ts';
 import type { MachineId } from '../core/machine.ts';
@@ -11,6 +11,7 @@ import type { Assignment, UnitStatus } from '../core/unit.ts';
 import { isTemplate, type UnitName } from '../core/unit-name.ts';
 import { currentState } from '../core/unit-state.ts';
 import type { ToldEvent } from '../core/read-history.ts';
+import { atOnce, portion, sortInPortions, type Portioned } from './portions.ts';
 import type { AssignmentView, HistoryEventView, StatusView, UnitView } from '../protocol/v2.ts';
 
 /** A snapshot and the reader of [X-Fleet] sections that remembers between snapshots. */
@@ -18,6 +19,9 @@ export interface Viewed {
   readonly snapshot: ClusterSnapshot;
   readonly sections: SectionReader;
 }
+
+/** Rows of a long list as they are made; null after work that brought none. */
+export type Rows<Row> = Generator<Row | null, void, void>;
 
 /** Machines a unit is assigned to, sorted by id. */
 export function machinesOf(snapshot: ClusterSnapshot, name: UnitName): readonly MachineId[] {
@@ -28,12 +32,22 @@ export function machinesOf(snapshot: ClusterSnapshot, name: UnitName): readonly 
 
 /** {@link machinesOf} for all units at once: one look at each assignment. */
 export function machinesOfAll(snapshot: ClusterSnapshot): ReadonlyMap<UnitName, readonly MachineId[]> {
+  return atOnce(machinesByUnit(snapshot.assignments));
+}
+
+/** The machines, sorted by id, that each unit has something on. */
+export function* machinesByUnit(
+  perMachine: ReadonlyMap<MachineId, ReadonlyMap<UnitName, unknown>>,
+): Portioned<ReadonlyMap<UnitName, readonly MachineId[]>> {
   const found = new Map<UnitName, MachineId[]>();
-  for (const machine of [...snapshot.assignments.keys()].sort(compareText)) {
-    for (const name of snapshot.assignments.get(machine)?.keys() ?? []) {
+  let looked = 0;
+  for (const machine of yield* sortInPortions([...perMachine.keys()])) {
+    for (const name of perMachine.get(machine)?.keys() ?? []) {
       const machines = found.get(name);
       if (machines === undefined) found.set(name, [machine]);
       else machines.push(machine);
+      looked += 1;
+      if (looked % portion === 0) yield null;
     }
   }
   return found;
@@ -86,12 +100,12 @@ export function currentOn(
   return currentState(snapshot.assignments.get(machine)?.get(name), snapshot.statuses.get(machine)?.get(name));
 }
 
-/** Every unit, sorted by name. */
-export function describeUnits(viewed: Viewed): readonly UnitView[] {
-  const machines = machinesOfAll(viewed.snapshot);
-  return sortedKeys(viewed.snapshot.units)
-    .map((name) => describeUnit(viewed, name, machines.get(name) ?? []))
-    .filter((view) => view !== null);
+/** Every unit, sorted by name, with pauses. */
+export function* describeUnits(viewed: Viewed): Rows<UnitView> {
+  const machines = yield* machinesByUnit(viewed.snapshot.assignments);
+  for (const name of yield* sortInPortions([...viewed.snapshot.units.keys()])) {
+    yield describeUnit(viewed, name, machines.get(name) ?? []);
+  }
 }
 
 export function describeStatus(snapshot: ClusterSnapshot, machine: MachineId, name: UnitName): StatusView | null {
@@ -126,14 +140,12 @@ function statusView(place: Pick<StatusView, 'name' | 'machine' | 'address'>, sta
   };
 }
 
-/** What every machine reports of its units, sorted by name, then machine. */
-export function describeStatuses(snapshot: ClusterSnapshot): readonly StatusView[] {
-  const views: StatusView[] = [];
-  for (const [machine, statuses] of snapshot.statuses) {
-    const address = addressOf(snapshot, machine);
-    for (const [name, status] of statuses) views.push(statusView({ name, machine, address }, status));
+/** What every machine reports of its units, sorted by name, then machine, with pauses. */
+export function* describeStatuses(snapshot: ClusterSnapshot): Rows<StatusView> {
+  const machines = yield* machinesByUnit(snapshot.statuses);
+  for (const name of yield* sortInPortions([...machines.keys()])) {
+    for (const machine of machines.get(name) ?? []) yield describeStatus(snapshot, machine, name);
   }
-  return views.sort((left, right) => compareText(left.name, right.name) || compareText(left.machine, right.machine));
 }
 
 export function describeAssignment(

@@ -43,6 +43,8 @@ test('characters are counted, not bytes', () => {
     ]),
     '机器机器机器\tx\na\ty\n',
   );
+  // Seven characters that are two UTF-16 units each.
+  assert.equal(formatTable([['🚢🚢🚢🚢🚢🚢🚢', 'x'], ['a', 'y']]), '🚢🚢🚢🚢🚢🚢🚢\tx\na\ty\n');
 });
 
 test('a cell cannot break a line or move the cursor', () => {

@@ -9,30 +9,29 @@ const tabWidth = 8;
 /** Lines of a table; every row has the same number of cells. The last cell of a row gets no padding. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const cells = rows.map((row) => row.map(printable));
-  const widths = (cells[0] ?? []).map((_, column) => widestOf(cells, column));
-  const lines = cells.map((row) => row.map((cell, column) => cell + padding(cell, widths[column] ?? 0)));
-  return lines.map((line, index) => `${line.slice(0, -1).join('')}${cells[index]?.at(-1) ?? ''}\n`).join('');
+  const stops = (cells[0] ?? []).map((_, column) => tabStopsOf(cells, column));
+  const last = stops.length - 1;
+  return cells.map((row) => `${row.map((cell, column) => (column === last ? cell : cell + padding(cell, stops[column] ?? 0))).join('')}\n`).join('');
 }
 
-function widestOf(rows: readonly (readonly string[])[], column: number): number {
-  return rows.reduce((widest, row) => Math.max(widest, widthOf(row[column] ?? '')), 0);
+/** The tab stop at which the next column begins: at least one column behind the widest cell. */
+function tabStopsOf(rows: readonly (readonly string[])[], column: number): number {
+  let widest = 0;
+  for (const row of rows) widest = Math.max(widest, widthOf(row[column] ?? ''));
+  return Math.ceil((widest + 1) / tabWidth);
 }
 
-/**
- * Tabs from the end of a cell to the next column, which begins at a tab stop at least one column behind the widest
- * cell.
- */
-function padding(cell: string, widest: number): string {
-  const columnWidth = Math.ceil((widest + 1) / tabWidth) * tabWidth;
-  return '\t'.repeat(Math.ceil((columnWidth - widthOf(cell)) / tabWidth));
+/** Tabs from the end of a cell to the next column. */
+function padding(cell: string, stop: number): string {
+  return '\t'.repeat(stop - Math.floor(widthOf(cell) / tabWidth));
 }
 
-/** tabwriter counts characters, not bytes. */
+/** tabwriter counts characters, not bytes, nor the UTF-16 units that make one. */
 function widthOf(text: string): number {
-  return [...text].length;
+  return /[\ud800-\udbff]/.test(text) ? [...text].length : text.length;
 }
 
 /** Control characters become blanks. */
 function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, ' ');
+  return /\p{Cc}/u.test(text) ? text.replaceAll(/\p{Cc}/gu, ' ') : text;
 }

@@ -1,6 +1,6 @@
 /**
  * The lists and views of API v2.
- * Promises: each answers from one snapshot, without asking anybody.
+ * Promises: each answers from one snapshot, without asking anybody; the long ones go out as they are made.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { failure, success } from '../../core/failure.ts';
@@ -8,12 +8,11 @@ import { explain } from '../../core/schedule/explain.ts';
 import type { Explanation, InfoView, StatusList, UnitList } from '../../protocol/v2.ts';
 import { sendFailure } from '../http.ts';
 import { describeStatuses, describeUnit, describeUnits } from '../views.ts';
+import { sendList } from './long-list.ts';
 import { knownUnit, markStale, neverSynced, sendView, type Scene } from './scene.ts';
 
-export function listUnits(scene: Scene, _: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return sendView(scene, reply, (viewed) =>
-    success<UnitList>({ revision: viewed.snapshot.revision, units: describeUnits(viewed) }),
-  );
+export function listUnits(scene: Scene, _: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  return sendList(scene, reply, (viewed) => ({ field: 'units' satisfies keyof UnitList, rows: describeUnits(viewed) }));
 }
 
 export function getUnit(scene: Scene, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -45,10 +44,8 @@ export function getUnitFile(scene: Scene, request: FastifyRequest, reply: Fastif
   return reply.header('content-type', 'text/plain; charset=utf-8').send(known.text);
 }
 
-export function listStatuses(scene: Scene, _: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return sendView(scene, reply, ({ snapshot }) =>
-    success<StatusList>({ revision: snapshot.revision, statuses: describeStatuses(snapshot) }),
-  );
+export function listStatuses(scene: Scene, _: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  return sendList(scene, reply, ({ snapshot }) => ({ field: 'statuses' satisfies keyof StatusList, rows: describeStatuses(snapshot) }));
 }
 
 export function explainUnit(scene: Scene, request: FastifyRequest, reply: FastifyReply): FastifyReply {

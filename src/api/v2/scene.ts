@@ -38,7 +38,7 @@ export function sendView(scene: Scene, reply: FastifyReply, view: (viewed: Viewe
 
 export const neverSynced: Failure = failure('STORE_UNAVAILABLE').failure;
 
-export function markStale({ mirror, clock }: ApiNeeds, reply: FastifyReply): void {
+export function markStale({ mirror, clock }: Pick<ApiNeeds, 'mirror' | 'clock'>, reply: FastifyReply): void {
   const { current, sinceMs } = mirror.freshness();
   if (current) return;
   const sinceWallMs = clock.nowMs() - (clock.uptimeMs() - sinceMs);
