@@ -13,6 +13,8 @@ import { dirname, join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { fakeMachine, putAssignment, putMachine, putStatus, startFakeFleetd, type FakeFleetd } from '../src/api/fake-fleetd.ts';
+import { systemClock } from '../src/lib/system-clock.ts';
+import { createMemoryStore } from '../src/store/memory-store.ts';
 import { hashUnitFile, parseUnitFile, printUnitFile } from '../src/core/unit-file.ts';
 import type { UnitName } from '../src/core/unit-name.ts';
 import { keys } from '../src/store/keys.ts';
@@ -43,9 +45,11 @@ async function clusterOf(count: number): Promise<FakeFleetd> {
     changes.push({ kind: 'put', key: keys.unit(name), value: encodeRecord(record) });
     changes.push(putAssignment(machine, name, { hash }), putStatus(machine, name, { hash }));
   }
-  const fleetd = await startFakeFleetd();
-  for (let at = 0; at < changes.length; at += changesMax) await fleetd.write(changes.slice(at, at + changesMax));
-  return fleetd;
+  // Before anybody listens: each commit would cost the mirror a copy of what it knows.
+  const memory = createMemoryStore({ clock: systemClock });
+  const never = new AbortController().signal;
+  for (let at = 0; at < changes.length; at += changesMax) await memory.commit({ guards: [], changes: changes.slice(at, at + changesMax) }, never);
+  return startFakeFleetd({ memory });
 }
 
 interface Ran {
