@@ -41,7 +41,7 @@ async function clusterOf(count: number): Promise<FakeFleetd> {
   for (let index = 0; index < count; index += 1) {
     const name = `listed@${index}.service` as UnitName;
     const machine = machines[index % machines.length] ?? '';
-    const record = { hash, desired: 'launched', generation: 1, restart: 0, release: 0, changedAtMs: 1, changedBy: 'core', adoptOn: null } as const;
+    const record = { hash, desired: 'launched', generation: 1, restart: 0, reset: 0, release: 0, changedAtMs: 1, changedBy: 'core', adoptOn: null } as const;
     changes.push({ kind: 'put', key: keys.unit(name), value: encodeRecord(record) });
     changes.push(putAssignment(machine, name, { hash }), putStatus(machine, name, { hash }));
   }
