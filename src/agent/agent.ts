@@ -93,9 +93,11 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
     bell.wake();
   });
   presence.subscribe(() => {
+    const before = report.presence;
     report.presence = presence.state();
     fences.extend();
-    bell.wake();
+    // It is told with every renewal of the lease; a pass follows only when something is different.
+    if (report.presence !== before) bell.wake();
   });
   const reporter = createReporter({ store, clock, presence, machine, report });
   const book = createCareBook({ memory: needs.memory, bootId: () => needs.facts().bootId, log });

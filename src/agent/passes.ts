@@ -88,7 +88,23 @@ export async function bringAbout(needs: PassNeeds, wishes: Wishes, signal: Abort
       backoff.reset();
       const retryMs = needs.problems.nextMs(needs.clock.uptimeMs()) ?? resyncMs;
       const drainedMs = needs.attendance.nextMs(wishes.drainMsMax) ?? resyncMs;
-      await waitAtMost(needs.bell, { clock: needs.clock, limitMs: Math.min(resyncMs, retryMs, drainedMs) }, signal);
+      await rest(needs, Math.min(resyncMs, retryMs, drainedMs), signal);
+    }
+  }
+}
+
+/** Waits for something to change. The disk is looked at meanwhile: nothing tells when it is full. */
+async function rest({ bell, clock, troubles }: PassNeeds, limitMs: number, signal: AbortSignal): Promise<void> {
+  const endMs = clock.uptimeMs() + limitMs;
+  for (;;) {
+    const leftMs = Math.max(0, endMs - clock.uptimeMs());
+    if (await waitAtMost(bell, { clock, limitMs: Math.min(leftMs, troubles.nextMs()) }, signal) || clock.uptimeMs() >= endMs) return;
+    try {
+      await troubles.look(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof RunnerUnavailable)) throw error;
+      return; // The next pass meets it, too, and says so.
     }
   }
 }

@@ -22,6 +22,9 @@ import type { AgentReport } from './report.ts';
 
 /** Changes that come within this time of a commit are written together. */
 const tickMs = 50;
+/** After a time of quiet the second commit waits less: what begins to stop has often stopped a moment later. */
+const firstTickMs = 5;
+const quietMs = 500;
 const answerMsMax = 10_000;
 
 export interface ReporterNeeds {
@@ -100,10 +103,13 @@ export function createReporter(needs: ReporterNeeds): Reporter {
       bell.wake();
     },
     async run(signal: AbortSignal): Promise<void> {
+      let lastMs = -Infinity;
       for (;;) {
         await bell.wait(signal);
+        const isFirst = clock.uptimeMs() - lastMs >= quietMs;
         await writeOnce(signal);
-        await clock.sleep(tickMs, signal);
+        lastMs = clock.uptimeMs();
+        await clock.sleep(isFirst ? firstTickMs : tickMs, signal);
       }
     },
   };

@@ -14,6 +14,8 @@ const lookAgainMs = 10_000;
 export interface Troubles {
   /** Looks, now and then, whether the runner could take a new unit. Throws RunnerUnavailable. */
   look(signal: AbortSignal): Promise<void>;
+  /** Milliseconds until the next look is due. */
+  nextMs(): number;
   /** The runner's manager does not answer. */
   noteUnavailable(why: string): void;
 }
@@ -45,6 +47,7 @@ export function createTroubles({ runner, clock, log, report, onChange }: Trouble
       dueMs = clock.uptimeMs() + lookAgainMs;
       tell(trouble ?? '');
     },
+    nextMs: () => (isUnavailable ? 0 : Math.max(0, dueMs - clock.uptimeMs())),
     noteUnavailable(why): void {
       isUnavailable = true;
       tell(`the manager of its units does not answer: ${why}`);

@@ -27,11 +27,10 @@ export interface EtcdStatus {
 
 /** Asks the member in use. Throws StoreUnavailable. */
 export async function readStatus(connection: Connection, signal: AbortSignal): Promise<EtcdStatus> {
-  const [status, alarm] = await Promise.all([
-    connection.request(Maintenance.method.status, {}, signal),
-    connection.request(Maintenance.method.alarm, {}, signal),
-  ]);
-  const raised = new Set(alarm.alarms.map((member) => AlarmType[member.alarm]));
+  const status = await connection.request(Maintenance.method.status, {}, signal);
+  // The status names alarms only in words; which ones they are is asked when there are any.
+  const alarms = status.errors.length === 0 ? [] : (await connection.request(Maintenance.method.alarm, {}, signal)).alarms;
+  const raised = new Set(alarms.map((member) => AlarmType[member.alarm]));
   return {
     endpoint: connection.health().endpoint,
     version: status.version,

@@ -22,7 +22,7 @@ import type { Session } from './session.ts';
 import { answersProgressRequests, progressIsInOrder } from './version.ts';
 
 /** A watch that heard nothing for so long asks whether anybody is there. */
-const silentMs = 15_000;
+const silentMs = 20_000;
 /** etcd holds its answer back while the watch still catches up. */
 const progressAnswerMs = 10_000;
 

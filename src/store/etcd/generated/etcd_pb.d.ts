@@ -743,6 +743,11 @@ export declare type StatusResponse = Message<"etcdserverpb.StatusResponse"> & {
   raftTerm: bigint;
 
   /**
+   * @generated from field: repeated string errors = 8;
+   */
+  errors: string[];
+
+  /**
    * @generated from field: int64 dbSizeInUse = 9;
    */
   dbSizeInUse: bigint;
