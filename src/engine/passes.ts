@@ -129,10 +129,10 @@ async function onePass(needs: EngineNeeds, remembered: Remembered, signal: Abort
   const { term, sections, unused, massLoss, absences } = remembered;
   // Whether the lease has expired is for the store to say; until it answers, nothing is written.
   if (!mirror.freshness().current || !mayWrite(term, clock)) return 'again';
+  await askRenewals(needs, massLoss, signal);
   const snapshot = await keepOrder(needs, { term, massLoss }, signal);
   if (snapshot === null) return 'again';
   const startedMs = clock.uptimeMs();
-  await askRenewals(needs, massLoss, signal);
   const nowMs = clock.nowMs();
   const awaited = awaitedNow(snapshot, massLoss, nowOf(needs));
   const plan = schedule(snapshot, { sections, nowMs, awaited });
