@@ -1,8 +1,8 @@
 /**
  * How long placing takes from nothing, by the number of units and machines.
  *   node bench/placement.ts [UNITS MACHINES]...
- * The units are those of a mixed cluster: templates that ask for a zone, that keep their instances apart (Conflicts), that follow others (MachineOf)
- * and that want a port of a range.
+ * The units are those of a mixed cluster: templates that ask for a zone, that keep their instances apart (Conflicts), that follow others (MachineOf), that
+ * want a port of a range, and that ask for memory and CPU, are spread over racks, limited for each machine, preferred somewhere, or packed.
  */
 import type { ClusterSnapshot, KnownFile } from '../src/core/cluster.ts';
 import { emptySnapshot } from '../src/core/cluster.ts';
@@ -16,7 +16,8 @@ const zones = 8;
 /** Of ten units, how many come from each template; log follows web. */
 const templates: readonly (readonly [name: string, section: string])[] = [
   ['web', 'Port=http:20000-20999\n'], ['log', 'MachineOf=web@%i.service\n'], ['api', 'MachineMetadata=zone=z3\n'], ['job', ''],
-  ['db', 'Conflicts=db@*.service\n'], ['job', ''], ['api', 'MachineMetadata=zone=z3\n'], ['cache', 'MachineMetadata=zone=z2\n'], ['job', ''], ['job', ''],
+  ['db', 'Conflicts=db@*.service\n'], ['stream', 'SpreadBy=rack\nMaxPerMachine=20\nCPU=0.25\n'], ['api', 'MachineMetadata=zone=z3\n'],
+  ['cache', 'MachineMetadata=zone=z2\nPrefer=rack=r7\nMemory=256M\n'], ['batch', 'Memory=512M\nStrategy=pack\n'], ['job', ''],
 ];
 
 function clusterOf(unitCount: number, machineCount: number): ClusterSnapshot {
@@ -25,7 +26,7 @@ function clusterOf(unitCount: number, machineCount: number): ClusterSnapshot {
     const id = index.toString(16).padStart(32, '0') as MachineId;
     machines.set(id, {
       id, publicIp: '', hostname: `host-${index}`, metadata: { zone: `z${index % zones}`, rack: `r${index % 100}` }, version: '', bootId: '',
-      capacity: { cpus: 8, memoryBytes: 0 }, peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 0, ttlMs: 0, left: false,
+      capacity: { cpus: 64, memoryBytes: 64 * 2 ** 30 }, peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 0, ttlMs: 0, left: false,
     trouble: '', cordon: null, drain: null,
     });
   }

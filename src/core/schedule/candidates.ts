@@ -27,6 +27,10 @@ export interface UnitClass {
   readonly preferred: readonly MachineBits[];
   /** Why no machine takes them, once somebody has asked; only for classes that no machine is allowed for. */
   refusals: Unplaced | null;
+  /** The same while all machines are full, as of a turn of the ledger. */
+  fullAt: { readonly turn: number; readonly refusals: Unplaced } | null;
+  /** The highest priority that nobody could be pushed out for, as of a turn of the ledger. */
+  futileAt: { readonly turn: number; readonly priority: number } | null;
 }
 
 /** The classes a pass has met. */
@@ -45,6 +49,7 @@ export function classOf(classes: UnitClasses, unit: PlannedUnit, context: Filter
   }
   const made: UnitClass = {
     allowed, isNowhere: isEmpty(allowed), open: allowed.slice(), seenLeft: left.length, preferred: preferredOf(unit, list), refusals: null,
+    fullAt: null, futileAt: null,
   };
   classes.set(key, made);
   return made;
@@ -95,6 +100,11 @@ export function bestPlace(unit: PlannedUnit, unitClass: UnitClass, context: Filt
     if (found !== null) return placeAt(ledger, found);
   }
   return null;
+}
+
+/** Whether no machine has room for units of a class, so that they all have the same reasons. */
+export function isFull(unitClass: UnitClass, ledger: Ledger): boolean {
+  return isEmpty(openMachines(unitClass, ledger));
 }
 
 function placeAt({ list }: Ledger, index: number | null): Place | null {
@@ -153,6 +163,6 @@ function onHome(homes: ReadonlySet<MachineId>, { unit, ledger, open, takes }: Ch
 function without(patterns: PlannedUnit['conflictIds'], machines: MachineBits, { matchedOn }: Ledger): MachineBits {
   if (patterns.length === 0) return machines;
   const left = machines.slice();
-  for (const id of patterns) for (const index of matchedOn.get(id) ?? []) clearBit(left, index);
+  for (const id of patterns) matchedOn.get(id)?.clearFrom(left);
   return left;
 }

@@ -11,8 +11,8 @@ import { roomOn } from '../placing-options.ts';
 import type { UnitName } from '../unit-name.ts';
 import { createHomes } from './homes.ts';
 import type { Homes } from './homes.ts';
-import { createLoadOrder } from './machine-bits.ts';
-import type { LoadOrder } from './machine-bits.ts';
+import { createLoadOrder, createMarks } from './machine-bits.ts';
+import type { LoadOrder, Marks } from './machine-bits.ts';
 import { createPortBook, release } from './port-book.ts';
 import type { PortBook } from './port-book.ts';
 import { createPatternIndex } from './patterns.ts';
@@ -64,7 +64,7 @@ export interface Ledger {
   readonly list: readonly Place[];
   readonly order: LoadOrder;
   /** Machines, by index, with a unit that a pattern matches. */
-  readonly matchedOn: Map<PatternId, Set<number>>;
+  readonly matchedOn: Map<PatternId, Marks>;
   /** Where each unit stands: one machine, or several for global units. */
   readonly homes: Homes;
   readonly patterns: PatternIndex;
@@ -72,6 +72,8 @@ export interface Ledger {
   readonly tallies: Tallies;
   /** The machines, by index, that a unit has left, in order: what was full may have room again. */
   readonly left: number[];
+  /** Grows with each unit that comes or goes. */
+  turns: number;
   /** Units that stand and may be pushed out, by priority. */
   readonly preemptible: Map<number, number>;
 }
@@ -86,7 +88,7 @@ export function createLedger(snapshot: ClusterSnapshot): Ledger {
   for (const { index } of list) order.move(index, { from: -1, to: 0 });
   return {
     places: new Map(list.map((place) => [place.machine.id, place])), list, order, matchedOn: new Map(), homes: createHomes(),
-    patterns: createPatternIndex(), ports: createPortBook(snapshot), tallies: createTallies(list), left: [], preemptible: new Map(),
+    patterns: createPatternIndex(), ports: createPortBook(snapshot), tallies: createTallies(list), left: [], turns: 0, preemptible: new Map(),
   };
 }
 
@@ -107,7 +109,7 @@ export function place(ledger: Ledger, at: Place, unit: PlannedUnit): void {
   weigh(ledger, { at, unit }, 1);
   for (const id of ledger.patterns.matching(unit.name)) {
     enter(at.matched, id, unit.name);
-    enter(ledger.matchedOn, id, at.index);
+    marksOf(ledger, id).mark(at.index);
   }
   for (const id of unit.conflictIds) enter(at.conflicting, id, unit.name);
   for (const id of unit.replaceIds) enter(at.replacing, id, unit.name);
@@ -121,12 +123,18 @@ export function remove(ledger: Ledger, at: Place, unit: PlannedUnit): void {
   ledger.left.push(at.index);
   for (const id of ledger.patterns.matching(unit.name)) {
     leave(at.matched, id, unit.name);
-    if (!at.matched.has(id)) leave(ledger.matchedOn, id, at.index);
+    if (!at.matched.has(id)) marksOf(ledger, id).unmark(at.index);
   }
   for (const id of unit.conflictIds) leave(at.conflicting, id, unit.name);
   for (const id of unit.replaceIds) leave(at.replacing, id, unit.name);
   ledger.homes.leave(unit.name, at.machine.id);
   release(ledger.ports, { unit: unit.name, machine: at.machine.id });
+}
+
+function marksOf({ matchedOn, list }: Ledger, id: PatternId): Marks {
+  let marks = matchedOn.get(id);
+  if (marks === undefined) matchedOn.set(id, marks = createMarks(list.length));
+  return marks;
 }
 
 /** Priority= of a unit. */
@@ -135,7 +143,9 @@ export function priorityOf({ section }: PlannedUnit): number {
 }
 
 /** Counts a unit that has come to a machine (1), or left it (-1). */
-function weigh({ order, tallies, preemptible }: Ledger, { at, unit }: { readonly at: Place; readonly unit: PlannedUnit }, by: 1 | -1): void {
+function weigh(ledger: Ledger, { at, unit }: { readonly at: Place; readonly unit: PlannedUnit }, by: 1 | -1): void {
+  const { order, tallies, preemptible } = ledger;
+  ledger.turns += 1;
   const { global, placing } = unit.section;
   if (!global) {
     const weight = placing.weight ?? 1;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createLoadOrder, emptyBits, isEmpty, setBit } from './machine-bits.ts';
+import { createLoadOrder, createMarks, emptyBits, hasBit, isEmpty, setBit } from './machine-bits.ts';
 
 test('the first of a set is the least loaded that is taken, the lower index of equals, whatever the moves before', () => {
   const machineCount = 70;
@@ -23,4 +23,21 @@ test('the first of a set is the least loaded that is taken, the lower index of e
       assert.equal(order.first(bits, (at) => !refused.includes(at)), expected ?? null);
       assert.equal(isEmpty(bits), among.length === 0);
     }));
+});
+
+test('marks take the same machines out of a set, whether they are few or many', () => {
+  fc.assert(fc.property(fc.array(fc.tuple(fc.boolean(), fc.nat(99)), { maxLength: 60 }), (changes) => {
+    const marks = createMarks(100);
+    const marked = new Set<number>();
+    for (const [isOn, index] of changes) {
+      if (isOn) marks.mark(index);
+      else marks.unmark(index);
+      if (isOn) marked.add(index);
+      else marked.delete(index);
+    }
+    const bits = emptyBits(100);
+    for (let index = 0; index < 100; index += 1) setBit(bits, index);
+    marks.clearFrom(bits);
+    for (let index = 0; index < 100; index += 1) assert.equal(hasBit(bits, index), !marked.has(index));
+  }));
 });

@@ -38,6 +38,39 @@ export function isEmpty(bits: MachineBits): boolean {
   return bits.every((word) => word === 0);
 }
 
+/** A set of machines that changes: a few by index, or many as bits. */
+export interface Marks {
+  mark(index: number): void;
+  unmark(index: number): void;
+  /** Takes all that are marked out of a set. */
+  clearFrom(bits: MachineBits): void;
+}
+
+export function createMarks(machineCount: number): Marks {
+  const few = new Set<number>();
+  let many: MachineBits | null = null;
+  return {
+    mark(index) {
+      if (many !== null) {
+        setBit(many, index);
+        return;
+      }
+      few.add(index);
+      if (few.size * 32 <= machineCount) return;
+      many = emptyBits(machineCount);
+      for (const each of few) setBit(many, each);
+    },
+    unmark(index) {
+      few.delete(index);
+      if (many !== null) clearBit(many, index);
+    },
+    clearFrom(bits) {
+      if (many === null) for (const index of few) clearBit(bits, index);
+      else for (let word = 0; word < bits.length; word += 1) bits[word] = (bits[word] ?? 0) & ~(many[word] ?? 0);
+    },
+  };
+}
+
 /** Machines by load. */
 export interface LoadOrder {
   /** A machine's load has changed; a load it had not before is -1. */

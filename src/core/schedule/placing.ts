@@ -6,7 +6,7 @@ import { limits } from '../limits.ts';
 import type { MachineId } from '../machine.ts';
 import { compareText } from '../order.ts';
 import type { UnitName } from '../unit-name.ts';
-import { bestPlace, classOf } from './candidates.ts';
+import { bestPlace, classOf, isFull } from './candidates.ts';
 import type { Unplaced } from './decision.ts';
 import { arrivalFilters, firstRefusal, machineFilters, neighbourFilters, replaceableUnits, roomFilters, sayRefusal } from './filters.ts';
 import type { FilterContext, Refusal } from './filters.ts';
@@ -23,7 +23,7 @@ import { isBetterRank, leaderOf, rankOf, sayLoad, sayRank } from './rank.ts';
 import type { Rank } from './rank.ts';
 import type { Steps } from './steps.ts';
 
-const allFilters = [...machineFilters, ...arrivalFilters, ...neighbourFilters, ...roomFilters];
+const allFilters = [...machineFilters, ...arrivalFilters, ...roomFilters, ...neighbourFilters];
 
 /** Why a machine does not take a unit as things stand; null when it does. */
 export function refusalOf(unit: PlannedUnit, at: Place, context: FilterContext): Refusal | null {
@@ -131,12 +131,16 @@ function pushLower(pass: Pass, group: readonly PlannedUnit[]): boolean {
   return true;
 }
 
-/** Why no machine takes these units; units of a class that no machine is allowed for have the same reasons. */
+/** Why no machine takes these units; units of a class that no machine is allowed for, or has room for, have the same reasons. */
 function whyUnplaced(pass: Pass, group: readonly PlannedUnit[]): Unplaced {
   const [only] = group;
   const unitClass = only !== undefined && group.length === 1 ? classOf(pass.classes, only, pass.context) : null;
-  if (unitClass?.isNowhere !== true) return explainRefusals(pass, group);
-  return unitClass.refusals ??= explainRefusals(pass, group);
+  if (unitClass === null) return explainRefusals(pass, group);
+  if (unitClass.isNowhere) return unitClass.refusals ??= explainRefusals(pass, group);
+  if (!isFull(unitClass, pass.ledger)) return explainRefusals(pass, group);
+  const turn = pass.ledger.turns;
+  if (unitClass.fullAt?.turn !== turn) unitClass.fullAt = { turn, refusals: explainRefusals(pass, group) };
+  return unitClass.fullAt.refusals;
 }
 
 /** The best machine for units that must share one; null when none takes them all. */

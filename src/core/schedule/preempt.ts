@@ -22,14 +22,24 @@ export interface Eviction {
 
 /** The machine on which the least is pushed out for a unit that no machine takes as it is; null when there is none. */
 export function findEviction(pass: Pass, unit: PlannedUnit, unitClass: UnitClass): Eviction | null {
-  if (!asksForRoom(unit) || !anyBelow(pass, priorityOf(unit))) return null;
+  const priority = priorityOf(unit);
+  if (!asksForRoom(unit) || !anyBelow(pass, priority)) return null;
+  const { turns } = pass.ledger;
+  if (unitClass.futileAt?.turn === turns && priority <= unitClass.futileAt.priority) return null;
   let best: Eviction | null = null;
   for (const at of pass.ledger.list) {
     if (at.preemptible.size === 0 || !hasBit(unitClass.allowed, at.index)) continue;
     const victims = victimsOn(pass, unit, at);
     if (victims !== null && (best === null || isLess(unit, { at, victims }, best))) best = { at, victims };
   }
+  if (best === null && isLikeItsClass(pass, unit)) unitClass.futileAt = { turn: turns, priority };
   return best;
+}
+
+/** Whether what is on machines keeps a unit from them only as it does all of its class. */
+function isLikeItsClass({ ledger }: Pass, { name, section, conflictIds, replaceIds }: PlannedUnit): boolean {
+  const isPlain = section.machineOf.length === 0 && section.ports.length === 0 && conflictIds.length === 0 && replaceIds.length === 0;
+  return isPlain && ledger.patterns.matching(name).length === 0;
 }
 
 /** Who would have to leave a machine so that it takes a unit; null when that does not help, or nobody has to. */
