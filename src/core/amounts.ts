@@ -42,7 +42,7 @@ export function quotaMillis(value: string): number | null {
 
 /** How many bytes an amount is on a machine. */
 export function bytesOn(amount: MemoryAmount, machineBytes: number): number {
-  return 'bytes' in amount ? amount.bytes : Math.floor((machineBytes * amount.basisPoints) / 10_000);
+  return 'bytes' in amount ? amount.bytes : Math.ceil((machineBytes * amount.basisPoints) / 10_000);
 }
 
 /** "512M", "1.5G": at most two digits after the point, in the largest unit that is not zero. */

@@ -144,7 +144,7 @@ describe('placing promises', () => {
         const bytesOf = (name: UnitName): number => {
           const { memory } = sectionOf(snapshot, name).placing;
           if (memory === null) return 0;
-          return 'bytes' in memory ? memory.bytes : Math.floor(capacity.memoryBytes * memory.basisPoints / 10_000);
+          return 'bytes' in memory ? memory.bytes : Math.ceil((capacity.memoryBytes * memory.basisPoints) / 10_000);
         };
         const millisOf = (name: UnitName): number => sectionOf(snapshot, name).placing.cpuMillis ?? 0;
         const sum = (valueOf: (name: UnitName) => number): number => there.reduce((total, name) => total + valueOf(name), 0);
