@@ -64,6 +64,7 @@ export async function startFakeFleetd(options: FakeFleetdOptions = {}): Promise<
     presence: () => null,
     trouble: () => null,
     storeHealth: () => null,
+    storeTroubles: () => [],
     reports: new Map(),
     tokenLimit: 100,
     ...options.needs,

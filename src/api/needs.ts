@@ -60,8 +60,6 @@ export interface StoreHealth {
   /** How often this process has thrown old history away, and up to which revision. */
   readonly compactions: number;
   readonly compactedTo: number;
-  /** What keeps it from taking changes, in lines for people. */
-  readonly troubles: readonly string[];
 }
 
 /** Everything the API stands on. */
@@ -86,6 +84,8 @@ export interface ApiNeeds {
   readonly trouble: () => string | null;
   /** null when nothing is known of it. */
   readonly storeHealth: () => StoreHealth | null;
+  /** What keeps the store from taking changes, in lines for people. */
+  readonly storeTroubles: () => readonly string[];
   /** By component: "engine", "agent" and so on. A report may have a number `passes`, which /metrics shows. */
   readonly reports: ReadonlyMap<string, ReportReader>;
   /** fleet 1.0's token_limit: items of one page of API v1. */

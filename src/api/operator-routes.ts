@@ -62,14 +62,14 @@ export function whyNotReady({
   clock,
   presence,
   trouble,
-  storeHealth,
-}: Pick<ApiNeeds, 'mirror' | 'clock' | 'presence' | 'trouble' | 'storeHealth'>): readonly string[] {
+  storeTroubles,
+}: Pick<ApiNeeds, 'mirror' | 'clock' | 'presence' | 'trouble' | 'storeTroubles'>): readonly string[] {
   const { current, sinceMs, why } = mirror.freshness();
   const seconds = Math.round((clock.uptimeMs() - sinceMs) / 1_000);
   const store = current ? [] : [`store: not followed for ${seconds} s: ${oneLine(why)}`];
   const absent = presence();
   const disabled = trouble();
-  const troubles = (storeHealth()?.troubles ?? []).map((trouble) => `store: ${trouble}`);
+  const troubles = storeTroubles().map((trouble) => `store: ${trouble}`);
   return [
     ...store,
     ...troubles,

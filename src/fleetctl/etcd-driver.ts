@@ -45,7 +45,8 @@ export async function openEtcdDriver(options: EtcdDriverOptions, signal: AbortSi
   }
   const api = createApi({
     mirror, store, clock: systemClock, log: needs.log, version, keyPrefix, machineId: 'fleetctl' as MachineId, storeKind: 'etcd',
-    local: new Map(), peers: null, presence: () => null, trouble: () => null, storeHealth: () => null, reports: new Map(), tokenLimit: 100,
+    local: new Map(), peers: null, presence: () => null, trouble: () => null, storeHealth: () => null, storeTroubles: () => [],
+    reports: new Map(), tokenLimit: 100,
   }, stop.signal);
   await api.app.ready();
   const directory = await mkdtemp(join(tmpdir(), 'fleetctl-'));

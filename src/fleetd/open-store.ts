@@ -23,6 +23,8 @@ export interface OpenStore {
   readonly store: Store;
   /** The same store, when it is etcd. */
   readonly etcd: EtcdStore | null;
+  /** Why an embedded store takes no changes; null when it does. */
+  trouble(): string | null;
   close(): Promise<void>;
 }
 
@@ -33,7 +35,7 @@ export async function openStore(config: Config, needs: StoreNeeds): Promise<Resu
     await mkdir(config.dataDirectory, { recursive: true });
     try {
       const store = await openEmbeddedStore({ file: join(config.dataDirectory, 'fleet.db'), ...needs });
-      return success({ kind: 'embedded', store, etcd: null, close: () => store.close() });
+      return success({ kind: 'embedded', store, etcd: null, trouble: store.trouble, close: () => store.close() });
     } catch (error) {
       return failure('STORE_UNAVAILABLE', (error as Error).message);
     }
@@ -42,7 +44,7 @@ export async function openStore(config: Config, needs: StoreNeeds): Promise<Resu
   if (!options.ok) return options;
   needs.log.info(`the store is etcd at ${choice.endpoints.join(', ')}: ${choice.why}`, { prefix: config.etcdKeyPrefix });
   const store = openEtcdStore(options.value, needs);
-  return success({ kind: 'etcd', store, etcd: store, close: () => store.close() });
+  return success({ kind: 'etcd', store, etcd: store, trouble: () => null, close: () => store.close() });
 }
 
 async function etcdOptions(config: Config, endpoints: readonly string[]): Promise<Result<EtcdOptions>> {

@@ -79,7 +79,7 @@ interface Parts {
 }
 
 /** Opens what the machines share, and closes it again however serving ends. */
-async function serve({ plan, life, tools, store: { store, etcd, kind: storeKind } }: Parts): Promise<Result<void>> {
+async function serve({ plan, life, tools, store: { store, etcd, trouble, kind: storeKind } }: Parts): Promise<Result<void>> {
   const { clock, random, logFor } = tools;
   const mirror = createMirror({ store, clock, random, log: logFor('mirror') });
   const memory = await openMemory(plan.members[0].dataDirectory);
@@ -95,7 +95,7 @@ async function serve({ plan, life, tools, store: { store, etcd, kind: storeKind 
   try {
     const members = await openMembers({ plan, tools, store, storeKind, port: port.value, fingerprint: identity.fingerprint });
     for (const member of members) inspectors.set(member.plan.id, member.inspector);
-    return await serveApi({ plan, life, tools, store, etcd, storeKind, mirror, identity, members, inspectors, background });
+    return await serveApi({ plan, life, tools, store, etcd, storeTrouble: trouble, storeKind, mirror, identity, members, inspectors, background });
   } finally {
     background.abort(new Error('fleetd ends'));
     port.value?.close();
@@ -105,6 +105,7 @@ async function serve({ plan, life, tools, store: { store, etcd, kind: storeKind 
 interface ServingParts extends Omit<Parts, 'store'> {
   readonly store: OpenStore['store'];
   readonly etcd: OpenStore['etcd'];
+  readonly storeTrouble: OpenStore['trouble'];
   readonly storeKind: OpenStore['kind'];
   readonly mirror: Mirror;
   readonly identity: PeerIdentity;
@@ -122,7 +123,7 @@ async function serveApi(parts: ServingParts): Promise<Result<void>> {
   const first = plan.members[0].id;
   const engineReport = createEngineReport();
   const upkeep = createStoreUpkeep({
-    etcd: parts.etcd, mirror, engine: engineReport, intervalMs: plan.config.etcdCompactionIntervalMs, clock, log: logFor('store'),
+    etcd: parts.etcd, trouble: parts.storeTrouble, mirror, engine: engineReport, intervalMs: plan.config.etcdCompactionIntervalMs, clock, log: logFor('store'),
   });
   const api = createApi({
     mirror, store, clock, log, version, keyPrefix: plan.config.etcdKeyPrefix, machineId: first, storeKind: parts.storeKind,
@@ -130,7 +131,7 @@ async function serveApi(parts: ServingParts): Promise<Result<void>> {
     tokenLimit: plan.config.tokenLimit,
     presence: () => members.map(({ report }) => report.presence).find(({ state }) => state !== 'present')?.why ?? null,
     trouble: () => members.map(({ report }) => report.trouble).find((trouble) => trouble !== '') ?? null,
-    storeHealth: upkeep.health,
+    storeHealth: upkeep.health, storeTroubles: upkeep.troubles,
     reports: new Map<string, () => unknown>([
       ['engine', () => engineReport], ...members.map((member) => [`agent ${member.plan.id}`, () => member.report] as const),
     ]),

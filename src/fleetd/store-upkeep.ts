@@ -1,6 +1,6 @@
 /**
  * What a fleetd does for the health of its store, and what it tells of it.
- * Promises: an embedded store keeps itself; etcd is looked after by every fleetd and compacted by the one that leads.
+ * Promises: an embedded store keeps itself, and says itself when it cannot; etcd is looked after by every fleetd and compacted by the one that leads.
  */
 import type { StoreHealth } from '../api/needs.ts';
 import type { EngineReport } from '../engine/report.ts';
@@ -13,12 +13,16 @@ import type { Mirror } from '../store/mirror.ts';
 export interface StoreUpkeep {
   /** null: nothing is known, because there is nothing to look at or it has not answered yet. */
   health(): StoreHealth | null;
+  /** What keeps the store from taking changes. */
+  troubles(): readonly string[];
   run(signal: AbortSignal): Promise<void>;
 }
 
 export interface StoreUpkeepNeeds {
   /** null: the store is not etcd. */
   readonly etcd: EtcdStore | null;
+  /** Why the store takes no changes, as far as it says so itself; null when it does. */
+  readonly trouble: () => string | null;
   readonly mirror: Mirror;
   readonly engine: EngineReport;
   readonly intervalMs: number;
@@ -26,16 +30,18 @@ export interface StoreUpkeepNeeds {
   readonly log: Log;
 }
 
-export function createStoreUpkeep({ etcd, mirror, engine, intervalMs, clock, log }: StoreUpkeepNeeds): StoreUpkeep {
-  if (etcd === null) return { health: () => null, run: () => Promise.resolve() };
+export function createStoreUpkeep({ etcd, trouble, mirror, engine, intervalMs, clock, log }: StoreUpkeepNeeds): StoreUpkeep {
+  const own = (): readonly string[] => [trouble()].filter((line) => line !== null);
+  if (etcd === null) return { health: () => null, troubles: own, run: () => Promise.resolve() };
   const health = createEtcdHealth();
   return {
     health(): StoreHealth | null {
       const { status, compactions, compactedTo } = health;
       if (status === null) return null;
       const { databaseBytes, databaseBytesInUse, alarms, version } = status;
-      return { databaseBytes, databaseBytesInUse, alarms, version, compactions, compactedTo, troubles: etcdTroubles(health) };
+      return { databaseBytes, databaseBytesInUse, alarms, version, compactions, compactedTo };
     },
+    troubles: () => (health.status === null ? [] : etcdTroubles(health)),
     run: (signal) => keepEtcd({
       store: etcd, health, leads: () => engine.role === 'leading', hasLeader: () => mirror.snapshot().leader !== null,
       intervalMs, clock, log,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cluster } from './cluster.ts';
 import { bootMachines } from './lab/fleet-machines.ts';
-import { until } from './lab/command.ts';
+import { until, type CommandResult } from './lab/command.ts';
 import { mainPid, sleeper } from './units.ts';
 
 test('with store=embedded a machine starts, lists and destroys units alone, also over a restart and a reboot', async (context) => {
@@ -28,4 +28,34 @@ test('with store=embedded a machine starts, lists and destroys units alone, also
   await until(async () => await mainPid(alone, 'own.service') !== 0, 'the unit runs again after the reboot', 30_000);
   assert.equal(await alone.sh('fleetctl destroy own.service'), 'Destroyed own.service\n');
   await until(async () => await mainPid(alone, 'own.service') === 0, 'the unit has stopped');
+});
+
+test('while the disk under its store is full a machine runs its units and says why it takes no changes; with room it goes on by itself', async (context) => {
+  const { lab } = await cluster();
+  const address = '10.58.9.76';
+  const [alone] = await bootMachines(lab, [
+    { name: 'full', id: '76767676c3dba3e566192154d0544f6d', address, conf: `store=embedded\npublic_ip=${address}\n` },
+  ]);
+  assert(alone);
+  context.after(() => alone.kill());
+  await alone.sh(`mkdir -p /var/lib/fleet; mount -t tmpfs -o size=8m,mode=755 tmpfs /var/lib/fleet; systemctl start fleet
+    cat >/root/own.service <<'UNIT'\n${sleeper()}UNIT\nfleetctl start /root/own.service`);
+  const pid = await mainPid(alone, 'own.service');
+  const ask = (name: string): Promise<CommandResult> => alone.exec(['sh', '-c', `cp /root/own.service /root/${name}; fleetctl start --no-block /root/${name}`]);
+  await alone.exec(['sh', '-c', 'cat /dev/zero >/var/lib/fleet/filler']);
+  const refused = await until(async () => {
+    const answer = await ask(`more-${String(Date.now())}.service`);
+    return answer.code !== 0 && answer;
+  }, 'a change is refused');
+  const says = /no space for the store \/var\/lib\/fleet\/fleet\.db: free some on its disk/;
+  assert.match(refused.stderr, says);
+  const readyz = (): Promise<string> => alone.sh('curl -s --unix-socket /run/fleet.sock http://fleet/readyz');
+  assert.match(await readyz(), says);
+  assert.match((await alone.exec(['fleetctl', 'list-machines'])).stderr, says);
+  assert.equal(await mainPid(alone, 'own.service'), pid);
+  await alone.sh('rm /var/lib/fleet/filler');
+  await until(async () => (await ask('later.service')).code === 0, 'a change is taken');
+  await until(async () => await mainPid(alone, 'later.service') !== 0, 'and carried out');
+  await until(async () => await readyz() === 'ok\n', 'it is ready again');
+  assert.equal(await mainPid(alone, 'own.service'), pid);
 });

@@ -653,8 +653,8 @@ describe('operators', () => {
           alarms: ['NOSPACE'],
           compactions: 2,
           compactedTo: 9,
-          troubles: ['its database is full'],
         }),
+        storeTroubles: () => ['its database is full'],
       },
     });
     const unready = await ask('/readyz');

@@ -2,8 +2,8 @@
  * The store for a fleet without etcd: an SQLite file, kept by this process alone.
  * Promises: the whole contract of store.ts. What the file holds is also held in memory, so that lists and watches never wait for
  * the disk; a change is seen only after it is on disk. When the disk fails, every call throws StoreUnavailable saying why, and the
- * file is opened again until it works. Leases survive a restart of the process, with their whole ttl ahead of them again.
- * History does not: after a restart only the newest revision can be watched from.
+ * file is opened again until it works. A disk that is full is said for as long as it is. Leases survive a restart of the process, with their
+ * whole ttl ahead of them again. History does not: after a restart only the newest revision can be watched from.
  */
 import { createBackoff } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -16,6 +16,8 @@ import { createLedger, lifetimesOf } from '../ledger.ts';
 import type { Ledger, LeaseRow } from '../ledger.ts';
 import { StoreUnavailable } from '../store.ts';
 import type { Commit, CommitOutcome, Lease, LeaseRequest, Listing, Revision, Store, WatchBatch } from '../store.ts';
+import { createDiskWatch } from './disk-watch.ts';
+import type { DiskWatch } from './disk-watch.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { openWriter } from './writer.ts';
@@ -40,6 +42,8 @@ export interface EmbeddedStoreNeeds {
 export interface EmbeddedStore extends Store {
   /** Ends every call and watch with StoreUnavailable, finishes what is being written and closes the file. */
   close(): Promise<void>;
+  /** Why the disk takes no changes, as a sentence; null when it does. */
+  trouble(): string | null;
   /** Throws the history before `revision` away. */
   compact(revision: Revision): void;
 }
@@ -55,7 +59,8 @@ interface Session {
 /** Opens the store; rejects with StoreUnavailable when the file cannot be used or another process has it open. */
 export async function openEmbeddedStore(needs: EmbeddedStoreNeeds): Promise<EmbeddedStore> {
   const closing = new AbortController();
-  let session = await openSession(needs);
+  const disk = createDiskWatch(needs, (signal) => session.commits.prove(signal), closing.signal);
+  let session = await openSession(needs, disk);
   /** Aborted, with the reason, while there is no session to work with. */
   let line = new AbortController();
 
@@ -64,7 +69,7 @@ export async function openEmbeddedStore(needs: EmbeddedStoreNeeds): Promise<Embe
     while (!closing.signal.aborted) {
       await needs.clock.sleep(backoff.nextMs(), closing.signal);
       try {
-        session = await openSession(needs);
+        session = await openSession(needs, disk);
         line = new AbortController();
         needs.log.info('the store is open again', { file: needs.file });
         return;
@@ -95,12 +100,14 @@ export async function openEmbeddedStore(needs: EmbeddedStoreNeeds): Promise<Embe
       line.signal.throwIfAborted();
       return { ...session, line: line.signal };
     }),
+    trouble: disk.trouble,
     compact: (revision) => session.ledger.history.compact(revision),
     async close(): Promise<void> {
       const reason = new StoreUnavailable(`the store ${needs.file} was closed`);
       closing.abort(reason);
       line.abort(reason);
       await kept;
+      await disk.idle();
       session.timers.close();
       await session.commits.idle();
       await session.writer.close();
@@ -108,7 +115,7 @@ export async function openEmbeddedStore(needs: EmbeddedStoreNeeds): Promise<Embe
   };
 }
 
-async function openSession(needs: EmbeddedStoreNeeds): Promise<Session> {
+async function openSession(needs: EmbeddedStoreNeeds, disk: DiskWatch): Promise<Session> {
   const { file, clock, bytesMax = defaultBytesMax, history = defaultHistory } = needs;
   const writer = await openWriter({ file, bytesMax }, clock);
   const ledger = createLedger(writer.contents, history);
@@ -119,11 +126,18 @@ async function openSession(needs: EmbeddedStoreNeeds): Promise<Session> {
       if (lease !== null && !writer.lost.aborted) timers.renew(lease);
     });
   });
-  const commits = createGroupCommit(ledger, writer, (delta) => {
-    for (const [id, lease] of delta.leases) {
-      if (lease === null) timers.forget(id);
-      else timers.renew(lease); // Whether or not somebody still waits for it: else it would never end.
-    }
+  const commits = createGroupCommit({
+    ledger, writer,
+    onWrite(failure) {
+      // A file that cannot be used at all is opened again, and that says why.
+      if (failure === null || !writer.lost.aborted) disk.note(failure);
+    },
+    onApplied(delta) {
+      for (const [id, lease] of delta.leases) {
+        if (lease === null) timers.forget(id);
+        else timers.renew(lease); // Whether or not somebody still waits for it: else it would never end.
+      }
+    },
   });
   for (const lease of ledger.leases()) timers.renew(lease);
   return { ledger, commits, timers, writer };
