@@ -70,10 +70,18 @@ export function* beginWholePass(snapshot: ClusterSnapshot, circumstances: Circum
   return passOn(board, circumstances, { scope: null, names, globalsAnywhere: true });
 }
 
+/** Machines that units left, as the ledger lists them, before a kept board forgets the list. */
+const leftMax = 65_536;
+
 /** A pass on a board that is up to date. */
 export function passOn(board: Board, circumstances: Circumstances, looked: Pick<Pass, 'scope' | 'names' | 'globalsAnywhere'>): Pass {
   const { snapshot, ledger, circles, fileless, restless } = board;
   const { nowMs = Infinity } = circumstances;
+  if (ledger.left.length > leftMax) {
+    // Classes remember how far they have read; without any the list begins anew.
+    board.classes.clear();
+    ledger.left.length = 0;
+  }
   const unplaced = new Map<UnitName, Unplaced>();
   for (const [name, why] of fileless) unplaced.set(name, { why, machines: new Map() });
   const waits = new Map<UnitName, Wait>();
