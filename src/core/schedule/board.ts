@@ -19,7 +19,7 @@ import { isTemplate } from '../unit-name.ts';
 import type { UnitClasses } from './candidates.ts';
 import { circlesOfReplaces } from './circles.ts';
 import { createLedger, place, planUnit } from './ledger.ts';
-import type { Ledger, PlannedUnit } from './ledger.ts';
+import type { Ledger, Place, PlannedUnit } from './ledger.ts';
 import { enterReports } from './port-book.ts';
 import { holdAsTheyAre, keepPorts } from './ports.ts';
 import type { StandingUnit } from './ports.ts';
@@ -131,6 +131,25 @@ export function planWanted(board: Board, name: UnitName, record: UnitRecord | un
   }
 }
 
+/** Takes a unit that stands nowhere off the board; `record` is the one it was planned with. */
+export function takeOffBoard(board: Board, name: UnitName, record: UnitRecord | undefined): void {
+  const { wanted, fileless, uses, followers } = board;
+  const unit = wanted.get(name);
+  if (unit === undefined && !fileless.has(name)) return;
+  if (record !== undefined) {
+    const left = (uses.get(record.hash) ?? 0) - 1;
+    if (left > 0) uses.set(record.hash, left);
+    else uses.delete(record.hash);
+  }
+  wanted.put(name, null);
+  for (const index of [fileless, board.globals, board.replacing, board.clusterPorts]) index.delete(name);
+  for (const leader of unit?.section.machineOf ?? []) {
+    const others = followers.get(leader);
+    others?.delete(name);
+    if (others?.size === 0) followers.delete(leader);
+  }
+}
+
 /** Wanted units that follow another one, sorted. */
 export function followersOf({ followers, wanted }: Board, leader: UnitName): readonly PlannedUnit[] {
   const names = followers.get(leader);
@@ -186,17 +205,23 @@ function untouchedUnits(snapshot: ClusterSnapshot, held: Board['held']): Map<Uni
 
 /** Enters a unit where it stands: on one machine when it is not global, whatever the store says. */
 export function enterUnit(board: Board, name: UnitName): void {
-  const { ledger, snapshot } = board;
-  const ofUnit = board.held.get(name);
-  if (ofUnit === undefined) return;
-  const unit = board.wanted.get(name);
-  if (unit === undefined && !board.untouched.has(name) && !board.fileless.has(name)) return;
-  for (const { machine, assignment } of ofUnit) {
-    const at = ledger.places.get(machine);
-    if (at === undefined || (assignment.leaving && isReleased(snapshot, { machine, unit: name }))) continue;
-    place(ledger, at, unit ?? fixedUnit(board, name, assignment));
-    if (unit?.section.global === false) break;
+  for (const { machine } of board.held.get(name) ?? []) {
+    const at = board.ledger.places.get(machine);
+    const isThere = at !== undefined && enterUnitOn(board, name, at);
+    if (isThere && board.wanted.get(name)?.section.global === false) break;
   }
+}
+
+/** Enters a unit on one machine, if it stands there. */
+export function enterUnitOn(board: Board, name: UnitName, at: Place): boolean {
+  const { snapshot, ledger } = board;
+  const machine = at.machine.id;
+  const assignment = snapshot.assignments.get(machine)?.get(name);
+  if (assignment === undefined || (assignment.leaving && isReleased(snapshot, { machine, unit: name }))) return false;
+  const unit = board.wanted.get(name);
+  if (unit === undefined && !board.untouched.has(name) && !board.fileless.has(name)) return false;
+  place(ledger, at, unit ?? fixedUnit(board, name, assignment));
+  return true;
 }
 
 /** A unit that stays as it is, with what its assignment says. */

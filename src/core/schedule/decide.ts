@@ -45,12 +45,13 @@ function decideUnit(pass: Pass, name: UnitName): readonly Decision[] {
     return held.map((one) => ({ kind: 'unassign', unit: name, why, machine: one.machine, former: record === undefined ? null : formerOf(one) }));
   }
   if (held.length === 0) {
-    return [...pass.ledger.homes.get(name) ?? []].map((machine) => assignOf(pass, { name, record, machine }));
+    return inOrder(pass.ledger.homes.get(name)).map((machine) => assignOf(pass, { name, record, machine }));
   }
   const homes = homesOf(pass, name, held);
   const stay = held.filter(({ machine }) => homes.has(machine));
   const go = held.filter(({ machine }) => !homes.has(machine));
-  const come = [...homes].filter((machine) => !held.some((one) => one.machine === machine));
+  const holders = new Set(held.map(({ machine }) => machine));
+  const come = inOrder(homes).filter((machine) => !holders.has(machine));
   const isGlobal = pass.wanted.get(name)?.section.global === true;
   const followed = ({ machine, assignment }: Held): UnitRecord =>
     (isGlobal ? recordInTurn(pass.snapshot, { unit: name, machine }, assignment) : record);
@@ -63,10 +64,15 @@ function decideUnit(pass: Pass, name: UnitName): readonly Decision[] {
   for (const one of moves ? go.slice(1) : go) {
     const { machine } = one;
     const why = pass.goes.get({ unit: name, machine }) ?? forgottenWhy(pass, machine)
-      ?? `it runs on ${[...homes].map(shortMachineId).join(', ')}`;
+      ?? `it runs on ${inOrder(homes).map(shortMachineId).join(', ')}`;
     decisions.push({ kind: 'unassign', unit: name, why, machine, former: moves ? null : formerOf(one) });
   }
   return decisions;
+}
+
+/** How units came to their machines does not show. */
+function inOrder(machines: ReadonlySet<MachineId> | undefined): readonly MachineId[] {
+  return machines === undefined ? [] : [...machines].sort(compareText);
 }
 
 function forgottenWhy({ snapshot }: Pass, machine: MachineId): string | null {

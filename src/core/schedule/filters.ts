@@ -8,6 +8,7 @@
 import { canFence } from '../fence/placement.ts';
 import type { MetadataRequirement } from '../fleet-section.ts';
 import type { Machine } from '../machine.ts';
+import { compareText } from '../order.ts';
 import { shortMachineId } from '../machine.ts';
 import { expandSpecifiers } from '../specifiers.ts';
 import type { UnitName } from '../unit-name.ts';
@@ -79,7 +80,7 @@ const hasPeers: Filter = ({ name, section: { machineOf } }, { units }, { ledger,
   if (machineOf.length === 0) return null;
   const missing = machineOf.find((peer) => peer !== name && !units.has(peer) && !together.has(peer));
   if (missing === undefined) return null;
-  const [home] = ledger.homes.get(missing) ?? [];
+  const [home] = [...ledger.homes.get(missing) ?? []].sort(compareText);
   const detail = home === undefined ? `${missing} is on no machine` : `${missing} is on ${shortMachineId(home)}`;
   return { why: `needs the machine of ${missing}`, detail };
 };

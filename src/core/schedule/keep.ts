@@ -37,6 +37,7 @@ export function takeOff(pass: Pass, { unit, at }: { readonly unit: PlannedUnit; 
     if (at.units.get(next.unit.name) !== next.unit) continue;
     remove(pass.ledger, at, next.unit);
     noteChange(pass, next.unit.name, at);
+    pass.takenOff.push({ unit: next.unit.name, machine: at.machine.id });
     pass.goes.set({ unit: next.unit.name, machine: at.machine.id }, next.why);
     for (const follower of followersOf(pass, next.unit.name)) {
       if (at.units.get(follower.name) === follower) leaving.push({ unit: follower, why: followsWhy(next.unit.name) });

@@ -5,6 +5,7 @@ import { awaitedMachines } from '../awaited.ts';
 import type { ClusterSnapshot } from '../cluster.ts';
 import type { MachineId } from '../machine.ts';
 import { compareText } from '../order.ts';
+import type { Placement } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import { fillBoard } from './board.ts';
 import type { Board } from './board.ts';
@@ -30,6 +31,7 @@ export interface Scope {
 
 /** The working state of one pass. */
 export interface Pass extends Readonly<Board> {
+  readonly board: Board;
   readonly context: FilterContext;
   /** Null: everything. */
   readonly scope: Scope | null;
@@ -39,6 +41,8 @@ export interface Pass extends Readonly<Board> {
   readonly globalsAnywhere: boolean;
   /** Why units come to, and go from, machines in this pass. */
   readonly comes: Notes;
+  /** Units that were taken off machines, whatever became of them since. */
+  readonly takenOff: Placement[];
   readonly goes: Notes;
   readonly unplaced: Map<UnitName, Unplaced>;
   /** Units that were pushed out for others of higher priority, and for whom as a sentence. */
@@ -90,7 +94,7 @@ export function passOn(board: Board, circumstances: Circumstances, looked: Pick<
     if (wait !== null) waits.set(name, wait);
   }
   return {
-    ...board, ...looked, unplaced, waits, awaited: circumstances.awaited ?? awaitedMachines(snapshot, nowMs),
+    ...board, ...looked, board, takenOff: [], unplaced, waits, awaited: circumstances.awaited ?? awaitedMachines(snapshot, nowMs),
     context: { ledger, together: new Set(), circles }, comes: createNotes(), goes: createNotes(), madeRoom: new Map(),
   };
 }
