@@ -7,7 +7,8 @@ import type { ClusterSnapshot } from '../core/cluster.ts';
 import { holdFenced } from '../core/fence/hold-fenced.ts';
 import type { SchedulePlan } from '../core/schedule/decision.ts';
 import { historiesAfter } from '../core/schedule/decision-history.ts';
-import { schedule } from '../core/schedule/schedule.ts';
+import { createScheduler } from '../core/schedule/scheduler.ts';
+import type { Scheduler } from '../core/schedule/scheduler.ts';
 import { createSectionReader } from '../core/schedule/sections.ts';
 import type { SectionReader } from '../core/schedule/sections.ts';
 import { createBackoff } from '../lib/backoff.ts';
@@ -20,6 +21,8 @@ import { isStoreTrouble } from '../store/lease-keeper.ts';
 import type { Mirror } from '../store/mirror.ts';
 import type { Commit, Revision } from '../store/store.ts';
 import type { Absences } from './absences.ts';
+import { takesAway, watchBasis } from './basis.ts';
+import type { Basis } from './basis.ts';
 import { commitsOf, packCommits } from './commits.ts';
 import { askRenewals } from './renewals.ts';
 import { awaitedNow, keepHouse } from './housekeeping.ts';
@@ -27,6 +30,7 @@ import type { MassLoss, Now } from './mass-loss.ts';
 import { forgetFormerPorts } from './port-changes.ts';
 import type { EngineReport } from './report.ts';
 import { createReleases, partOfStep } from './releases.ts';
+import { inSlices } from './slices.ts';
 import type { Releases } from './releases.ts';
 import { answerMsMax, leaderGuard, mayWrite, renewGuard } from './term.ts';
 import type { Term, TermNeeds } from './term.ts';
@@ -37,6 +41,8 @@ const firstRetryMs = 50;
 const longestRetryMs = 2_000;
 /** How often a leader whose mirror is not current looks again: its becoming so rings no bell. */
 const lookAgainMs = 500;
+/** How many decisions are made commits of at a time. */
+const portionSize = 1_000;
 /** The longest a leader sleeps without a pass; costs no request. */
 const idleMs = 60_000;
 /** How often the leader looks at once whether what it keeps is still as it should be: machines may come and go all the time. */
@@ -81,7 +87,7 @@ export async function decideUntilOver(needs: EngineNeeds, leading: Leading, sign
   const sections = createSectionReader();
   const unused = createUnusedFiles();
   const releases = createReleases();
-  const remembered: Remembered = { term, sections, unused, releases, massLoss, absences, fencedUntilMs: null };
+  const remembered: Remembered = { term, scheduler: createScheduler(), sections, unused, releases, massLoss, absences, fencedUntilMs: null };
   await mirror.reached(term.revision, signal);
   massLoss.takeOver(mirror.snapshot(), nowOf(needs));
   for (;;) {
@@ -115,6 +121,7 @@ const nowOf = ({ clock }: TermNeeds): Now => ({ uptimeMs: clock.uptimeMs(), nowM
 
 interface Remembered {
   readonly term: Term;
+  readonly scheduler: Scheduler;
   readonly sections: SectionReader;
   readonly unused: UnusedFiles;
   readonly releases: Releases;
@@ -126,36 +133,63 @@ interface Remembered {
 
 async function onePass(needs: EngineNeeds, remembered: Remembered, signal: AbortSignal): Promise<PassEnd> {
   const { mirror, clock, report } = needs;
-  const { term, sections, unused, massLoss, absences } = remembered;
+  const { term, unused, massLoss } = remembered;
   // Whether the lease has expired is for the store to say; until it answers, nothing is written.
   if (!mirror.freshness().current || !mayWrite(term, clock)) return 'again';
   await askRenewals(needs, massLoss, signal);
   const snapshot = await keepOrder(needs, { term, massLoss }, signal);
   if (snapshot === null) return 'again';
-  const startedMs = clock.uptimeMs();
-  const nowMs = clock.nowMs();
-  const awaited = awaitedNow(snapshot, massLoss, nowOf(needs));
-  const plan = schedule(snapshot, { sections, nowMs, awaited });
-  report.passes += 1;
-  report.lastPassMs = clock.uptimeMs() - startedMs;
-  report.lastPlan = plan;
-  absences.look(snapshot, startedMs);
-  const view = { absences: absences.known(), currentSinceMs: mirror.freshness().sinceMs, nowMs: startedMs };
-  const { decisions, againInMs } = holdFenced(plan, snapshot, view);
-  remembered.fencedUntilMs = againInMs === null ? null : startedMs + againInMs;
+  const basis = watchBasis(mirror);
+  const decided = await decideOn(needs, { remembered, snapshot, basis }, signal).finally(() => basis.end());
+  if (decided !== 'done') return decided;
   const leader = leaderGuard(term);
-  const histories = historiesAfter(snapshot, decisions, nowMs);
-  const commits = commitsOf(decisions, { leader, revisionOf: mirror.modRevision, nowMs, histories });
-  const end = await commitAll(needs, { term, commits }, signal);
-  if (end !== 'done') return end;
-  for (const { kind } of decisions) report.decisions[kind] += 1;
-  const stepped = await stepReleases(needs, { ...remembered, unplaced: plan.unplaced }, signal);
+  const stepped = await stepReleases(needs, { ...remembered, unplaced: report.lastPlan?.unplaced ?? new Map() }, signal);
   if (stepped !== 'done') return stepped;
   unused.look(mirror.snapshot(), clock.uptimeMs());
   const deletes = unused.due(mirror.modRevision, clock.uptimeMs());
   report.filesDeleted += deletes.length;
   const forgotten = forgetFormerPorts(mirror.snapshot());
   return commitAll(needs, { term, commits: packCommits([...deletes, ...forgotten], leader) }, signal);
+}
+
+interface Deciding {
+  readonly remembered: Remembered;
+  /** The mirror's newest as the pass begins. */
+  readonly snapshot: ClusterSnapshot;
+  /** Watches what has changed since then. */
+  readonly basis: Basis;
+}
+
+/** Decides, and carries the decisions out, a portion after the other. */
+async function decideOn(needs: EngineNeeds, { remembered, snapshot, basis }: Deciding, signal: AbortSignal): Promise<PassEnd> {
+  const { mirror, clock, report } = needs;
+  const { term, scheduler, sections, massLoss, absences } = remembered;
+  const startedMs = clock.uptimeMs();
+  absences.look(snapshot, startedMs);
+  const nowMs = clock.nowMs();
+  const awaited = awaitedNow(snapshot, massLoss, nowOf(needs));
+  const plan = await inSlices(scheduler.plan(snapshot, { sections, nowMs, awaited }), clock, signal);
+  report.passes += 1;
+  report.lastPassMs = clock.uptimeMs() - startedMs;
+  report.lastPlan = plan;
+  const view = { absences: absences.known(), currentSinceMs: mirror.freshness().sinceMs, nowMs: startedMs };
+  remembered.fencedUntilMs = null;
+  let end: PassEnd = 'done';
+  for (let from = 0; from < plan.decisions.length; from += portionSize) {
+    const { decisions, againInMs } = holdFenced(plan.decisions.slice(from, from + portionSize), snapshot, view);
+    if (againInMs !== null) remembered.fencedUntilMs = Math.min(remembered.fencedUntilMs ?? Infinity, startedMs + againInMs);
+    const standing = decisions.filter((decision) => basis.holds(decision));
+    const histories = historiesAfter(snapshot, standing, nowMs);
+    const commits = commitsOf(standing, { leader: leaderGuard(term), revisionOf: mirror.modRevision, nowMs, histories });
+    const committed = await commitAll(needs, { term, commits }, signal);
+    if (committed !== 'done') return committed;
+    for (const { kind } of standing) report.decisions[kind] += 1;
+    if (standing.length === decisions.length) continue;
+    // Whoever comes because another one goes does not come before that.
+    if (decisions.some((decision) => takesAway(decision) && !standing.includes(decision))) return 'again';
+    end = 'again';
+  }
+  return end;
 }
 
 /** Takes the next step of every release. What it changes rings the bell, so that the next pass follows at once. */

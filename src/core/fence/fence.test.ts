@@ -163,7 +163,7 @@ describe('decisions about a fenced unit', () => {
     };
     const absences = new Map(present ? [] : [[one, { sinceMs: 1_000, ttlMs: 30_000, left: false }]]);
     const { decisions, againInMs } = holdFenced(
-      { decisions: [decision], unplaced: new Map(), againAtMs: null }, snapshot, { absences, currentSinceMs: 0, nowMs });
+      [decision], snapshot, { absences, currentSinceMs: 0, nowMs });
     return [...decisions.map((each) => (each.kind === 'update' && each.content.leaving ? 'leave' : each.kind)), String(againInMs)].join(' ');
   };
   const table: readonly (readonly [what: string, decision: Decision, scene: Scene, expected: string])[] = [

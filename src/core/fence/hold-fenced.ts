@@ -5,7 +5,7 @@
  */
 import type { ClusterSnapshot } from '../cluster.ts';
 import type { MachineId } from '../machine.ts';
-import type { Decision, SchedulePlan } from '../schedule/decision.ts';
+import type { Decision } from '../schedule/decision.ts';
 import type { Assignment } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import { goneInMs } from './placement.ts';
@@ -25,7 +25,7 @@ export function isReleased(snapshot: ClusterSnapshot, { machine, unit }: { machi
 }
 
 /** Goes through the decisions of a pass. */
-export function holdFenced({ decisions }: SchedulePlan, snapshot: ClusterSnapshot, view: AbsenceView): HeldFenced {
+export function holdFenced(decisions: readonly Decision[], snapshot: ClusterSnapshot, view: AbsenceView): HeldFenced {
   let againInMs: number | null = null;
   const allowed = decisions.flatMap((decision): readonly Decision[] => {
     const from = machineLeft(decision);

@@ -36,9 +36,13 @@ export interface Followed {
 /** More changes than this, and more than half of the units: a new board is made faster. */
 const changesMax = 10_000;
 
+/** What cannot be read of these keeps units as they are, also such as come to them later. */
+const keepingFolders = /^(units|assignments|machines|machine-overrides)\//;
+
 /** Whether a board can be followed at all. */
-export function isFollowable({ snapshot, untouched, clusterPorts, ledger }: Board): boolean {
-  if (untouched.size > 0 || clusterPorts.size > 0 || holdsForAll(ledger.ports)) return false;
+export function isFollowable({ snapshot, clusterPorts, ledger }: Board): boolean {
+  if (clusterPorts.size > 0 || holdsForAll(ledger.ports)) return false;
+  for (const key of snapshot.unreadable.keys()) if (keepingFolders.test(key)) return false;
   for (const { drain } of snapshot.machines.values()) if (drain !== null) return false;
   return true;
 }
@@ -59,15 +63,18 @@ export function* followBoard(board: Board, next: ClusterSnapshot, open: Open): S
   followMachines(board, changes.machines);
   for (const name of changes.histories) noteRestless(board, name, next.unitHistories.get(name));
   for (const [name, machines] of changes.moved) updateHeld(board, name, machines);
+  const gone = new Set<MachineId>();
   for (const name of work.units) {
     planWanted(board, name, next.units.get(name));
+    // The pass before may have taken its ports from it there.
+    for (const { machine } of board.held.get(name) ?? []) if (!next.machines.has(machine)) gone.add(machine);
     yield;
   }
   if (board.ledger.patterns.size() > patterns || !isSameReplacing(replacing, board.replacing)) return null;
   yield* enter(board, work, scope);
   // A file that only an assignment has left may have brought patterns, too.
   if (board.ledger.patterns.size() > patterns) return null;
-  yield* followPorts(board, new Set([...changes.aboutMachines, ...changes.machines, ...work.machines]), scope);
+  yield* followPorts(board, new Set([...changes.aboutMachines, ...changes.machines, ...work.machines, ...gone]), scope);
   return { scope, globalsAnywhere: [...work.units].some((name) => board.globals.has(name)) };
 }
 
