@@ -15,6 +15,7 @@ import {
   statusIsObserved,
   troubleStopsNothing,
 } from './checkers/units.ts';
+import { oneshotsRunOnce, stopsFirst } from './checkers/wishes.ts';
 import { nothingPilesUp } from './checkers/bounds.ts';
 import { fencedRunOnce, fenceTokensGrow, portsAreUnique } from './checkers/placements.ts';
 import type { Checker } from './witness.ts';
@@ -29,6 +30,8 @@ export const checkers: readonly Checker[] = [
   startsWhatIsAssigned,
   troubleStopsNothing,
   startsOncePerWish,
+  oneshotsRunOnce,
+  stopsFirst,
   statusIsObserved,
   leavingStopsFirst,
   unitsStay,

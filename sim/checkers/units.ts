@@ -1,65 +1,14 @@
 /** Promises about what agents do to units, and say of them. */
-import type { MachineId } from '../../src/core/machine.ts';
 import type { Assignment } from '../../src/core/unit.ts';
 import { notStarted } from '../../src/core/unit.ts';
 import type { UnitName } from '../../src/core/unit-name.ts';
 import type { Observation } from '../../src/runner/runner.ts';
 import { isDown } from '../../src/runner/fake-machine.ts';
-import { keys } from '../../src/store/keys.ts';
-import { decodeAssignment, decodeUnitStatus } from '../../src/store/records.ts';
-import type { Version } from '../chronicle.ts';
+import { decodeUnitStatus } from '../../src/store/records.ts';
 import type { SimulatedMachine } from '../machine.ts';
-import type { SimProcess } from '../process.ts';
 import type { RunnerAct } from '../runner-wire.ts';
-import type { Checker, Court, Witness } from '../witness.ts';
-
-/**
- * Tells which assignments of a unit an agent may have been looking at when it made the plan that it carries out now.
- */
-type View = (machine: SimulatedMachine, process: SimProcess, name: UnitName) => readonly (Assignment | null)[];
-
-interface Seeing extends Witness {
-  readonly view: View;
-  /** What an agent may have on its disk of assignments that earlier processes of the machine have heard of. */
-  readonly remembered: View;
-}
-
-const assignmentOf = ({ value }: Version): Assignment | null => {
-  const decoded = value === null ? null : decodeAssignment(value);
-  return decoded?.ok === true ? decoded.value : null;
-};
-
-/** From what the agent had heard when it last looked at its units, to what it has heard by now. */
-function seeing({ chronicle }: Court): Seeing {
-  const lookedAt = new Map<SimProcess, number>();
-  const lastHeard = new Map<string, number>();
-  const heard = (process: SimProcess): number =>
-    chronicle.heard(process, keys.assignmentsOf(process.machine as MachineId));
-  return {
-    heard: (process, part) =>
-      void (
-        part === 'agent' &&
-        lastHeard.set(process.machine, Math.max(heard(process), lastHeard.get(process.machine) ?? 0))
-      ),
-    observed: (_machine, process) => void lookedAt.set(process, heard(process)),
-    view(machine, process, name) {
-      const upTo = heard(process);
-      return upTo === 0
-        ? []
-        : chronicle.between(keys.assignment(machine.id, name), lookedAt.get(process) ?? 0, upTo).map(assignmentOf);
-    },
-    remembered(machine, process, name) {
-      if ((lookedAt.get(process) ?? 0) > 0) return [];
-      // The copy on disk may lack all that was heard just before an end.
-      const upTo = lastHeard.get(machine.id) ?? 0;
-      return chronicle.between(keys.assignment(machine.id, name), 0, upTo).map(assignmentOf);
-    },
-  };
-}
-
-/** What is said of a unit that something is done to. */
-const subject = (name: UnitName, machine: SimulatedMachine, process: SimProcess): string =>
-  `${name} on ${machine.id} by ${process.name}`;
+import type { Checker } from '../witness.ts';
+import { seeing, subject } from './seeing.ts';
 
 export const startsWhatIsAssigned: Checker = {
   name: 'starts-what-is-assigned',
