@@ -1,4 +1,5 @@
 /** Every promise that is watched in a simulated run. To watch another one: write a Checker and add it here. */
+import { eventsTellAll } from './checkers/events.ts';
 import { massLossHolds, unitsStay } from './checkers/engine.ts';
 import {
   acknowledgedIsDurable,
@@ -40,4 +41,5 @@ export const checkers: readonly Checker[] = [
   fenceTokensGrow,
   portsAreUnique,
   nothingPilesUp,
+  eventsTellAll,
 ];
