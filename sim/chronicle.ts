@@ -65,6 +65,8 @@ export interface Chronicle {
   changedKeys(from: number, to: number): ReadonlySet<string>;
   /** The last revision a process has heard of everything under a prefix; 0 when it has heard nothing. */
   heard(process: SimProcess, prefix: string): number;
+  /** The same by watches alone: a listing may have been made by another part of the process than the one that follows. */
+  followed(process: SimProcess, prefix: string): number;
   /** Follows the store until the signal is aborted. */
   run(signal: AbortSignal): Promise<void>;
   /** Writes down what has happened since the last time; called whenever nothing can go on without time passing. */
@@ -86,7 +88,8 @@ export function createChronicle({ store, clock, onMoment, onHeard }: ChronicleNe
   const book = createVersions();
   const authors = new Map<number, { readonly author: Author; readonly keys: ReadonlySet<string> }>();
   const leases = new Map<string, LeaseStory>();
-  const heard = new Map<SimProcess, Map<string, number>>();
+  const heard = createHeights();
+  const followed = createHeights();
   let fresh: WatchBatch[] = [];
 
   const committed: WireHearing['committed'] = (author, commit, outcome) => {
@@ -95,9 +98,7 @@ export function createChronicle({ store, clock, onMoment, onHeard }: ChronicleNe
     authors.set(outcome.revision, { author, keys: new Set(commit.changes.map(({ key }) => key)) });
   };
   const hears: WireHearing['heard'] = ({ process, part }, prefix, upTo) => {
-    let ofProcess = heard.get(process);
-    if (ofProcess === undefined) heard.set(process, (ofProcess = new Map()));
-    ofProcess.set(prefix, Math.max(upTo, ofProcess.get(prefix) ?? 0));
+    heard.raise(process, prefix, upTo);
     onHeard(process, part, prefix);
   };
   const take = (batch: WatchBatch): void => {
@@ -110,11 +111,12 @@ export function createChronicle({ store, clock, onMoment, onHeard }: ChronicleNe
     onMoment({ revision, atMs: clock.uptimeMs(), author, changes, before, after: builder.snapshot() });
   };
   return {
-    hear: { ...hearLeases(leases), committing: () => undefined, committed, heard: hears },
+    hear: { ...hearLeases(leases), committing: () => undefined, committed, heard: hears, followed: ({ process }, ...to) => followed.raise(process, ...to) },
     leases,
     snapshot: builder.snapshot,
     ...book,
-    heard: (process, prefix) => heard.get(process)?.get(prefix) ?? 0,
+    heard: heard.of,
+    followed: followed.of,
     async run(signal): Promise<void> {
       for await (const batch of store.watch('', 0 as Revision, signal)) if (batch.changes.length > 0) fresh.push(batch);
     },
@@ -122,6 +124,24 @@ export function createChronicle({ store, clock, onMoment, onHeard }: ChronicleNe
       const batches = fresh;
       fresh = [];
       for (const batch of batches) take(batch);
+    },
+  };
+}
+
+interface Heights {
+  of(process: SimProcess, prefix: string): number;
+  raise(process: SimProcess, prefix: string, upTo: number): void;
+}
+
+/** The highest revision of each prefix that has come to a process. */
+function createHeights(): Heights {
+  const heights = new Map<SimProcess, Map<string, number>>();
+  return {
+    of: (process, prefix) => heights.get(process)?.get(prefix) ?? 0,
+    raise(process, prefix, upTo): void {
+      let ofProcess = heights.get(process);
+      if (ofProcess === undefined) heights.set(process, (ofProcess = new Map()));
+      ofProcess.set(prefix, Math.max(upTo, ofProcess.get(prefix) ?? 0));
     },
   };
 }

@@ -32,6 +32,8 @@ export interface WireHearing {
   revoked(author: Author, leaseId: string): void;
   /** A listing or a batch of a watch of `prefix` has reached the process: it knows everything up to `revision`. */
   heard(author: Pick<Author, 'process' | 'part'>, prefix: string, revision: Revision): void;
+  /** The same by a watch alone: whoever follows the prefix has heard it, and not somebody else in the process. */
+  followed(author: Pick<Author, 'process' | 'part'>, prefix: string, revision: Revision): void;
 }
 
 /** Who asked the store for something. */
@@ -167,6 +169,7 @@ async function* watchFrom(needs: WireNeeds, from: WatchFrom, signal: AbortSignal
       const next = await process.receive(unlessAborted(outside.next(), signal));
       if (next.done === true) return;
       hear.heard(needs, from.prefix, next.value.revision);
+      hear.followed(needs, from.prefix, next.value.revision);
       yield next.value;
     }
   } finally {

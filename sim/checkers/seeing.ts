@@ -37,7 +37,9 @@ export function seeing({ chronicle }: Court): Seeing {
         part === 'agent' &&
         lastHeard.set(process.machine, Math.max(heard(process), lastHeard.get(process.machine) ?? 0))
       ),
-    observed: (_machine, process) => void lookedAt.set(process, heard(process)),
+    // What fences ask the store for is heard by them alone: the plan is made from what has been followed.
+    observed: (_machine, process) =>
+      void lookedAt.set(process, chronicle.followed(process, keys.assignmentsOf(process.machine as MachineId))),
     view(machine, process, name) {
       const upTo = heard(process);
       return upTo === 0
