@@ -1,13 +1,15 @@
 /** The promise of the event stream: whoever has followed it knows what the lists say. */
 import { describePresent } from '../../src/api/events/describe-changes.ts';
+import type { describeChanges } from '../../src/api/events/describe-changes.ts';
 import { createEventHistory } from '../../src/api/events/event-history.ts';
 import type { EventHistory, Frame } from '../../src/api/events/event-history.ts';
 import { headOf } from '../../src/api/events/filter.ts';
 import { createSectionReader } from '../../src/core/schedule/sections.ts';
-import type { EventView } from '../../src/protocol/v2.ts';
 import type { Mirror } from '../../src/store/mirror.ts';
 import type { SimProcess } from '../process.ts';
 import type { Checker } from '../witness.ts';
+
+type EventView = ReturnType<typeof describeChanges>[number];
 
 /** Batches between two comparisons with everything there is: what was missed once is still missing then. */
 const batchesPerLook = 20;
