@@ -5,10 +5,11 @@
  */
 import type { UnitName } from '../../core/unit-name.ts';
 import type { Observation } from '../runner.ts';
-import { decodeBody, firstString } from './bus-frames.ts';
+import { firstString } from './bus-frames.ts';
 import type { BusFrame } from './bus-frames.ts';
+import { readChanged } from './bus-properties.ts';
 import type { RunRecord } from './run-record.ts';
-import { typeInterface, unitInterface, variantValue } from './systemd-manager.ts';
+import { typeInterface, unitInterface } from './systemd-manager.ts';
 import type { ListedUnit, PropertyValue, UnitProperty } from './systemd-manager.ts';
 import type { UnitMemory } from './unit-memory.ts';
 
@@ -98,10 +99,7 @@ export function hearRow(view: UnitView, row: ListedUnit): void {
 /** Brings the view up to the newest signals. */
 export function decodeSignals(view: UnitView): void {
   for (const frame of view.undecoded.values()) {
-    const [, changed] = decodeBody(frame);
-    for (const [key, variant] of changed as readonly (readonly [string, unknown])[]) {
-      if (kept.has(key)) view.properties.set(key, variantValue(variant) as PropertyValue);
-    }
+    for (const [key, value] of readChanged(frame, kept)) view.properties.set(key, value);
   }
   view.undecoded.clear();
   const active = view.properties.get('ActiveState');
