@@ -88,8 +88,10 @@ export async function bootCluster(): Promise<BenchCluster> {
 
 /** Runs a script in a machine, which has to succeed, and answers when it began and ended there: the way into the machine does not count. */
 export async function timed(machine: Machine, script: string): Promise<Span> {
-  const output = await machine.sh(`cd /root; began=$EPOCHREALTIME; { ${script}\n} >/tmp/bench.out 2>&1; code=$?; ended=$EPOCHREALTIME
-    if [ $code != 0 ]; then tail -n 20 /tmp/bench.out; exit $code; fi; echo $began $ended`, { timeoutMs: scriptMsMax });
+  const around = `cd /root; began=$EPOCHREALTIME; { ${script}\n} >/tmp/bench.out 2>&1; code=$?; ended=$EPOCHREALTIME
+    if [ $code != 0 ]; then tail -n 3 /tmp/bench.out; exit $code; fi; echo $began $ended`;
+  const { code, stdout: output, stderr } = await machine.exec(['bash', '-c', around], { timeoutMs: scriptMsMax });
+  if (code !== 0) throw new Error(`${script.split('\n')[0] ?? ''} ended with ${code}: ${stderr}${output}`);
   const [beganMs = NaN, endedMs = NaN] = output.trim().split(' ').map((seconds) => Number(seconds) * 1_000);
   return { beganMs, endedMs };
 }

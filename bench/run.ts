@@ -83,7 +83,7 @@ async function take(measure: Measure, stage: Stage): Promise<Taken> {
   } catch (error) {
     // What it left behind is not for the next measure.
     await stage.clear();
-    return { ...from, failed: ((error as Error).message.split('\n')[0] ?? '').slice(0, 300), rows: [] };
+    return { ...from, failed: (error as Error).message.replace(/\s*\n\s*/g, '; ').slice(0, 500), rows: [] };
   }
 }
 
