@@ -12,9 +12,10 @@ import type { Observation } from '../runner/runner.ts';
 const youngMs = 100;
 /** A service whose processes have all slept for so long has started: one that is about to end has something to do. */
 const quietMs = 10;
-const lookEveryMs = 5;
-/** With more young units at once their time decides alone: looking at processes would take it from them. */
-const lookedAtMax = 16;
+/** Looking at processes takes time from them: few units are looked at often, more of them seldom, and of many the time decides alone. */
+const looks: readonly { readonly youngMax: number; readonly everyMs: number }[] = [
+  { youngMax: 8, everyMs: 5 }, { youngMax: 64, everyMs: 20 },
+];
 
 /**
  * What the processes of a service do, from its main process on: a text that changes whenever one of them has run; null while one
@@ -49,18 +50,22 @@ export function createSettling({ clock, activity, changed }: SettlingNeeds): Set
   const settled = new Map<UnitName, number>();
   const bell = createBell();
 
+  /** How often processes are looked at now; null: not at all. */
+  const lookEveryMs = (): number | null =>
+    (activity === undefined ? null : looks.find(({ youngMax }) => young.size <= youngMax)?.everyMs ?? null);
   /** Whether the unit has settled by now. */
   const isOver = (unit: Young): boolean => {
     const nowMs = clock.uptimeMs();
     if (nowMs - unit.seenMs >= youngMs) return true;
-    if (activity === undefined || young.size > lookedAtMax) return false;
+    if (activity === undefined || lookEveryMs() === null) return false;
     const text = activity(unit.pid);
     if (text === null) unit.quiet = null;
     else if (text !== unit.quiet?.text) unit.quiet = { text, sinceMs: nowMs };
     return unit.quiet !== null && nowMs - unit.quiet.sinceMs >= quietMs;
   };
   const nextLookMs = (): number => {
-    if (activity !== undefined && young.size <= lookedAtMax) return lookEveryMs;
+    const everyMs = lookEveryMs();
+    if (everyMs !== null) return everyMs;
     const firstSeenMs = Math.min(...[...young.values()].map(({ seenMs }) => seenMs));
     return Math.max(1, firstSeenMs + youngMs - clock.uptimeMs());
   };

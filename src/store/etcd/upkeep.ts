@@ -13,8 +13,9 @@ import type { Revision } from '../store.ts';
 import type { EtcdStatus } from './maintenance.ts';
 import type { EtcdStore } from './etcd-store.ts';
 
-/** How often size and alarms are looked at: what people hear about a full database may be this old. */
+/** How often size and alarms are looked at where the engine leads, and elsewhere: what people hear about a full database may be this old. */
 const lookMs = 10_000;
+const lookElsewhereMs = 20_000;
 const answerMsMax = 5_000;
 
 /** What is known of etcd, for /metrics, /readyz and fleetctl. Written by the upkeep alone. */
@@ -78,7 +79,7 @@ export async function keepEtcd(needs: UpkeepNeeds, signal: AbortSignal): Promise
       if (!(error instanceof StoreUnavailable) && !(error instanceof DeadlineExceeded)) throw error;
       troubles.begin(error.message);
     }
-    await clock.sleep(Math.min(lookMs, intervalMs), signal).catch(() => undefined); // Aborted: the loop ends.
+    await clock.sleep(Math.min(needs.leads() ? lookMs : lookElsewhereMs, intervalMs), signal).catch(() => undefined); // Aborted: the loop ends.
   }
 }
 
