@@ -37,6 +37,8 @@ export interface Call {
   readonly changes: boolean;
   /** How long this one may take until its answer begins, when that is longer than for others. */
   readonly timeoutMs?: number;
+  /** The endpoint whose answer to the same call has just broken off: it is asked last. */
+  readonly brokenOff?: Endpoint;
 }
 
 /** An answer whose body is still to be read, and the endpoint it came from. */
@@ -69,6 +71,7 @@ export function createCaller(needs: CallerNeeds): Caller {
 
   async function open(call: Call, signal: AbortSignal): Promise<Answer> {
     const failures: string[] = [];
+    if (call.brokenOff !== undefined) first = needs.endpoints.indexOf(call.brokenOff) + 1;
     for (let tried = 0; tried < needs.endpoints.length; tried += 1) {
       const index = (first + tried) % needs.endpoints.length;
       const endpoint = needs.endpoints[index];

@@ -104,6 +104,27 @@ describe('a client with several endpoints', () => {
     );
   });
 
+  test('goes on with events at the next one when a stream breaks, though the first may take connections still', async () => {
+    const asked: string[] = [];
+    const frame = (id: number, event: string): string => `id: ${id}\nevent: ${event}\ndata: {}\n\n`;
+    const breaking = await serve((_, response) => {
+      asked.push('breaking');
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(frame(1, 'current'), () => response.destroy());
+    });
+    const steady = await serve((request, response) => {
+      asked.push(`steady ${request.url ?? ''}`);
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write(frame(2, 'unit'));
+    });
+    const revisions: number[] = [];
+    for await (const item of client([breaking, steady]).events({ kinds: ['unit'] }, never)) {
+      if (item.kind === 'event') revisions.push(item.revision);
+      if (revisions.includes(2)) break;
+    }
+    assert.deepEqual(revisions, [1, 2]);
+    assert.deepEqual(asked, ['breaking', 'steady /fleet/v2/events?kind=unit&from=1']);
+  });
+
   test('changes something through the next one when the first was never reached', async () => {
     const answer = { revision: 2, destroyed: ['a.service'], unknown: [] };
     const good = await serve((_, response) => json(response, 200, answer));

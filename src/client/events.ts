@@ -2,7 +2,8 @@
  * The event stream of API v2, followed over broken connections.
  * Promises: after a break the stream goes on where it stopped, or, when the API cannot do that, begins anew with the
  * present state and says so (`restarted`); an event may come twice, none is left out; silence longer than the
- * heartbeats is a break; it gives up when no endpoint has answered for a while.
+ * heartbeats is a break, and another endpoint is asked first after it, if there is one; it gives up when no endpoint
+ * has answered for a while.
  */
 import { createBackoff } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -10,6 +11,7 @@ import type { Random } from '../lib/random.ts';
 import type { EventView } from '../protocol/v2.ts';
 import { readChunks, readError } from './call.ts';
 import type { Call, Caller } from './call.ts';
+import type { Endpoint } from './endpoint.ts';
 import { ApiError, Unreachable } from './errors.ts';
 import { createSseReader } from './sse.ts';
 import type { SseFrame } from './sse.ts';
@@ -55,6 +57,8 @@ interface Progress {
   complete: number;
   /** Whether the present state was told to its end. */
   isCurrent: boolean;
+  /** Where the stream came from last; null before the first. */
+  endpoint: Endpoint | null;
 }
 
 /**
@@ -66,7 +70,7 @@ export async function* readEvents(
   signal: AbortSignal,
 ): AsyncGenerator<StreamItem> {
   const backoff = createBackoff({ firstMs: 50, maxMs: 2_000 }, needs.random);
-  const progress: Progress = { newest: 0, complete: 0, isCurrent: false };
+  const progress: Progress = { newest: 0, complete: 0, isCurrent: false, endpoint: null };
   let answeredMs = needs.clock.uptimeMs();
   for (;;) {
     try {
@@ -94,8 +98,10 @@ async function* readOnce(
   signal: AbortSignal,
 ): AsyncGenerator<StreamItem> {
   const { query, progress } = from;
-  const call = eventsCall(query, progress);
+  const { endpoint } = progress;
+  const call: Call = { ...eventsCall(query, progress), ...(endpoint === null ? {} : { brokenOff: endpoint }) };
   const answer = await needs.caller.open(call, signal);
+  progress.endpoint = answer.endpoint;
   if (answer.message.statusCode !== 200) throw await readError(answer, call, signal);
   const read = createSseReader();
   for await (const chunk of readChunks(answer, idleMsMax, signal)) {
