@@ -83,6 +83,7 @@ function unsettledEngine({ chronicle, machines }: Cluster): readonly string[] {
   const found: string[] = [];
   const leaders = machines.filter((machine) => machine.running()?.fleetd.engine.role === 'leading').map(({ id }) => id);
   if (leaders.length !== 1) found.push(`${String(leaders.length)} engines lead: ${leaders.join(', ')}`);
+  if (snapshot.rebalance !== null) found.push('a rebalance goes on');
   const plan = schedule(snapshot);
   for (const { kind, unit, why } of plan.decisions) found.push(`to be decided: ${kind} ${unit}: ${why}`);
   const placed = new Set([...snapshot.assignments.values()].flatMap((units) => [...units.keys()]));

@@ -26,14 +26,15 @@ const isGiven = (changes: readonly KeyChange[], name: UnitName): boolean =>
 
 export const unitsStay: Checker = {
   name: 'units-stay',
-  promise: 'a unit that may run anywhere keeps its machine while that is present and the unit is wanted (promise 6)',
+  promise: 'a unit that may run anywhere keeps its machine while that is present, the unit wanted and no rebalance asked for (promise 6)',
   begin: ({ broken }) => ({
     moment(moment): void {
       for (const { name, machine } of lossesOf(moment.changes)) {
         const record = moment.before.units.get(name);
         if (record === undefined || record.desired === 'inactive' || isTemplate(name)) continue;
         const moves = isGiven(moment.changes, name);
-        const away = !moment.before.machines.has(machine) || moment.before.overrides.get(machine)?.drain != null;
+        const away = !moment.before.machines.has(machine) || moment.before.overrides.get(machine)?.drain != null
+          || moment.before.rebalance !== null;
         const isPlain = moment.before.files.get(record.hash)?.text.includes('[X-Fleet]') === false;
         if (isPlain && !away)
           broken(`${name} was taken from ${machine}, which is there, at revision ${String(moment.revision)}`);

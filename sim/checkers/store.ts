@@ -36,6 +36,7 @@ const writers: Readonly<Record<Kind, MayWrite>> = {
   hold: only('engine'),
   'hold-order': only('api'),
   'store-acceptance': only('api'),
+  rebalance: (part, { after }) => part === 'api' || (part === 'engine' && after.value === null),
   restore: only('api'),
   'port-pool': only('api'),
   'port-cursors': only('engine'),

@@ -1,5 +1,6 @@
 /** What people order about machines, as rows of a table. */
 import { patchMachines } from '../../src/api/v1/patch-machines.ts';
+import { decideRebalance } from '../../src/api/write/rebalance.ts';
 import { decideHold, decideMachineOrder } from '../../src/api/write/machine-order.ts';
 import type { MachineOverride } from '../../src/core/machine.ts';
 
@@ -59,6 +60,20 @@ const hold: EventKind = {
   },
 };
 
+/** Units move from full machines to empty ones, or that ends. */
+const rebalance: EventKind = {
+  weight: 0.7,
+  begin(world, [which, die, fenced]): string | null {
+    const action = which < 0.8 ? 'start' : 'stop';
+    const to = askSmall(world, die, {
+      decide: (basis) => decideRebalance(basis, { action, fenced: fenced < 0.5, by: 'operator' }),
+      // The engine ends it as soon as nothing is left to move.
+      claims: [],
+    });
+    return to && `asks ${to} to ${action} a rebalance`;
+  },
+};
+
 const metadata: EventKind = {
   weight: 0.5,
   begin(world, [of, value, to]): string | null {
@@ -79,5 +94,6 @@ export const machineRequests: Readonly<Record<string, EventKind>> = {
   undrain: order(1, 'undrain'),
   forget: order(0.5, 'forget'),
   hold,
+  rebalance,
   metadata,
 };

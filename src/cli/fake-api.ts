@@ -9,7 +9,7 @@ import { text as readText } from 'node:stream/consumers';
 import { FakeReleases } from './fake-releases.ts';
 import type { PoolWish } from '../protocol/ports.ts';
 import type { ReleaseOrder, ReleaseRequest } from '../protocol/releases.ts';
-import type { HoldRequest, MachineOrder } from '../protocol/machines.ts';
+import type { HoldRequest, MachineOrder, RebalanceOrder } from '../protocol/machines.ts';
 import type { ApplyRequest, DestroyRequest, EventView, ResetFailedRequest, RestoreRequest, ScaleRequest } from '../protocol/v2.ts';
 import { FakeCluster, FakeRefusal } from './fake-cluster.ts';
 
@@ -104,6 +104,7 @@ async function answer(scene: Scene, request: IncomingMessage, response: ServerRe
       return { revision, machines, absent, holds, troubles };
     },
     hold: () => holdIn(cluster, body as HoldRequest),
+    rebalance: () => (request.method === 'POST' ? rebalanceIn(cluster, body as RebalanceOrder) : cluster.rebalance),
     info: () => ({
       version: '2.0.0',
       keyPrefix: api.keyPrefix,
@@ -184,6 +185,13 @@ function orderMachine(cluster: FakeCluster, id: string, { action, reason = '' }:
 function holdIn(cluster: FakeCluster, { action, forMs, reason = '' }: HoldRequest): object {
   const untilMs = forMs === undefined ? null : 1_700_000_000_000 + forMs;
   cluster.holds = action === 'hold' ? [{ byHand: true, why: reason, sinceMs: 1_700_000_000_000, untilMs, missing: [] }] : [];
+  return { revision: cluster.revision, changed: true };
+}
+
+function rebalanceIn(cluster: FakeCluster, { action, fenced = false }: RebalanceOrder): object {
+  const { running } = cluster.rebalance;
+  if (action === 'stop' && running === null) throw new FakeRefusal(404, 'REBALANCE_NOT_FOUND', 'no rebalance goes on');
+  cluster.rebalance = { ...cluster.rebalance, running: action === 'stop' ? null : { sinceMs: 1_700_000_000_000, by: 'ann', fenced } };
   return { revision: cluster.revision, changed: true };
 }
 

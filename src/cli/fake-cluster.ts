@@ -8,7 +8,7 @@ import { hashUnitFile, lastValue, parseUnitFile, printUnitFile } from '../core/u
 import { templateOf } from '../core/unit-name.ts';
 import type { PoolView, PortView } from '../protocol/ports.ts';
 import type { UnitName } from '../core/unit-name.ts';
-import type { AbsentMachineView, HoldView } from '../protocol/machines.ts';
+import type { AbsentMachineView, HoldView, RebalanceView } from '../protocol/machines.ts';
 import type {
   AppliedUnit,
   ApplyAnswer,
@@ -80,6 +80,7 @@ export class FakeCluster {
   machines: MachineView[] = [...fakeMachines];
   readonly absent: AbsentMachineView[] = [];
   holds: HoldView[] = [];
+  rebalance: RebalanceView = { revision: 1, running: null, moves: [] };
   troubles: string[] = [];
   readonly units: Map<string, FakeUnit> = new Map();
   readonly assignments: Map<string, Map<string, AssignmentView>> = new Map();

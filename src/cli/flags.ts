@@ -136,6 +136,12 @@ export const drainFlags: readonly FlagSpec[] = [
   reason,
   { name: 'timeout', kind: 'number', fallback: '600', text: 'With --block: how long to wait' },
 ];
+export const rebalanceFlags: readonly FlagSpec[] = [
+  toggle('fenced', 'Units with OnMachineLost=stop, too'),
+  outputFlag,
+  toggle('stop', 'End the rebalance that goes on; what was moved stays'),
+  toggle('yes', 'Move the units; without it nothing is changed', 'y'),
+];
 export const holdFlags: readonly FlagSpec[] = [
   word('for', '', 'How long: 30min, 2h; without it until --release'),
   reason,

@@ -1,6 +1,6 @@
 /** The verbs of fleetctl about machines and holds, as data. Promises: as verbs.ts, which lists them all. */
 import { machineColumns, machineFields } from './columns.ts';
-import { cordonFlags, drainFlags, holdFlags, machineListFlags } from './flags.ts';
+import { cordonFlags, drainFlags, holdFlags, machineListFlags, rebalanceFlags } from './flags.ts';
 import { verb } from './verb-spec.ts';
 import type { VerbSpec } from './verb-spec.ts';
 
@@ -88,5 +88,19 @@ export const machineVerbs: readonly VerbSpec[] = [
       machineWords,
     ],
     load: () => import('./verbs/undrain.ts'),
+  }),
+  verb({
+    name: 'rebalance',
+    summary: 'Move units from full machines to empty ones, a few at a time',
+    usage: '[--yes|--stop] [--fenced]',
+    flags: rebalanceFlags,
+    errorPrefix: 'Error rebalancing: ',
+    description: [
+      'Prints the moves that would even out the machines, for example after one came back, and',
+      'changes nothing. With --yes the cluster makes them, at most five units on their way at once,',
+      'also without this terminal; called again it prints what is left. Global units, those that',
+      'say where they would rather be, and without --fenced those with OnMachineLost=stop stay.',
+    ],
+    load: () => import('./verbs/rebalance.ts'),
   }),
 ];

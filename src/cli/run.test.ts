@@ -248,3 +248,25 @@ describe('--etcd-key-prefix', () => {
     assert.equal(asked, '/other at http://127.0.0.1:2379 and http://127.0.0.1:4001');
   });
 });
+
+test('rebalance shows the moves with what they are good for, and changes something only with --yes', async () => {
+  const [one, two] = api.cluster.machines;
+  const side = (machine: { readonly id: string; readonly address: string } | undefined, before: number, after: number) =>
+    ({ machine: machine?.id ?? '', address: machine?.address ?? '', before, after });
+  assert.deepEqual(await terminal.run(['rebalance']), { code: 0, stdout: 'No move would make the machines more even\n', stderr: '' });
+  api.cluster.rebalance = { revision: 1, running: null, moves: [{ units: ['a.service', 'b.service'], from: side(one, 4, 2), to: side(two, 0, 2) }] };
+  const table = 'UNIT\t\tFROM\t\t\tTO\t\t\tWHY\n' + ['a', 'b'].map((name) =>
+    `${name}.service\t2c7d7478.../172.18.0.3\t99f4004d.../172.18.0.2\tload there from 4 to 2, here from 0 to 2\n`).join('');
+  assert.deepEqual(await terminal.run(['rebalance']),
+    { code: 0, stdout: table, stderr: 'NOTE: nothing was changed; "fleetctl rebalance --yes" moves 2 units\n' });
+  const runs = (): boolean | undefined => api.cluster.rebalance.running?.fenced;
+  assert.equal(runs(), undefined);
+  const { stdout } = await terminal.run(['rebalance', '--yes', '--fenced']);
+  assert.equal(stdout, `${table}2 units to move, a few at a time; "fleetctl rebalance" shows what is left, --stop ends it\n`);
+  assert.equal(runs(), true);
+  assert.equal((await terminal.run(['rebalance'])).stdout, `A rebalance goes on since 2023-11-14T22:13:20.000Z, by ann\n${table}`);
+  assert.deepEqual(await terminal.run(['rebalance', '--stop']), { code: 0, stdout: 'The rebalance has ended; what was moved stays where it is\n', stderr: '' });
+  assert.deepEqual(await terminal.run(['rebalance', '--stop']), { code: 1, stdout: '', stderr: 'Error rebalancing: no rebalance goes on\n' });
+  assert.equal((await terminal.run(['rebalance', 'm1'])).code, 2);
+  assert.equal((await terminal.run(['rebalance', '--yes', '--stop'])).code, 2);
+});

@@ -8,7 +8,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import type { PoolAnswer, PoolDetails, PoolList, PoolWish, PortList } from '../protocol/ports.ts';
-import type { HoldAnswer, HoldRequest, MachineAnswer, MachineOrder } from '../protocol/machines.ts';
+import type { HoldAnswer, HoldRequest, MachineAnswer, MachineOrder, RebalanceAnswer, RebalanceOrder, RebalanceView } from '../protocol/machines.ts';
 import type { MetadataOperation } from '../protocol/v1.ts';
 import type {
   ApplyAnswer,
@@ -82,6 +82,9 @@ export interface FleetClient extends BackupCalls {
   /** Orders something of the machine with that whole id. */
   orderMachine(id: string, order: MachineOrder, signal: AbortSignal): Promise<MachineAnswer>;
   hold(request: HoldRequest, signal: AbortSignal): Promise<HoldAnswer>;
+  /** What a rebalance would do, or what is left of the one that goes on. */
+  rebalance(fenced: boolean, signal: AbortSignal): Promise<RebalanceView>;
+  orderRebalance(order: RebalanceOrder, signal: AbortSignal): Promise<RebalanceAnswer>;
   /** Null when there is no such unit. */
   explain(name: string, signal: AbortSignal): Promise<Explanation | null>;
   /** What happened; null when nothing is remembered of the unit or machine that `subject` names. */
@@ -149,7 +152,7 @@ function get(path: string): Call {
 
 /** What is sent with a POST. */
 type Body =
-  | ApplyRequest | DestroyRequest | ReleaseRequest | ReleaseOrder | ScaleRequest | PoolWish | MachineOrder | HoldRequest;
+  | ApplyRequest | DestroyRequest | ReleaseRequest | ReleaseOrder | ScaleRequest | PoolWish | MachineOrder | HoldRequest | RebalanceOrder;
 
 function post(path: string, body: Body): Call {
   return { method: 'POST', path, body: JSON.stringify(body), changes: true };
@@ -201,6 +204,8 @@ export function createClient(options: ClientOptions): FleetClient {
       unlessRefused(caller.json<ServiceList>(get(`/fleet/v2/services/${escaped(name)}`), signal), 'SERVICE_NOT_FOUND', null),
     machines: (signal) => caller.json<MachineList>(get('/fleet/v2/machines'), signal),
     orderMachine: (id, order, signal) => caller.json<MachineAnswer>(post(`/fleet/v2/machines/${escaped(id)}`, order), signal),
+    rebalance: (fenced, signal) => caller.json<RebalanceView>(get(`/fleet/v2/rebalance?fenced=${String(fenced)}`), signal),
+    orderRebalance: (order, signal) => caller.json<RebalanceAnswer>(post('/fleet/v2/rebalance', order), signal),
     hold: (request, signal) => caller.json<HoldAnswer>(post('/fleet/v2/hold', request), signal),
     explain: (name, signal) => orNull(caller.json<Explanation>(get(`/fleet/v2/explain/${escaped(name)}`), signal)),
     history: (query, signal) => orNull(caller.json<HistoryList>(get(historyPath(query)), signal)),

@@ -60,6 +60,14 @@ export interface Unreadable {
   readonly why: string;
 }
 
+/** A person wants units moved from full machines to empty ones (store key `rebalance`, written by the API; the leading engine deletes it at the end). */
+export interface Rebalance {
+  readonly sinceMs: number;
+  readonly by: string;
+  /** Whether units with OnMachineLost=stop move, too. */
+  readonly fenced: boolean;
+}
+
 /** Whose cursors: those of a machine, or those of ports that are unique in the cluster. */
 export type CursorScope = MachineId | typeof clusterScope;
 /** No machine id: those are never empty, and never a word with a "*". */
@@ -94,6 +102,8 @@ export interface ClusterSnapshot {
   readonly holdOrder: HoldOrder | null;
   readonly schema: Schema | null;
   readonly storeAcceptance: StoreAcceptance | null;
+  /** null while no rebalance goes on. */
+  readonly rebalance: Rebalance | null;
   /** null: no backup is being restored. */
   readonly restore: Restore | null;
 }
@@ -103,5 +113,5 @@ export const emptySnapshot: ClusterSnapshot = {
   revision: 0, files: new Map(), units: new Map(), machines: new Map(), assignments: new Map(), statuses: new Map(),
   unitHistories: new Map(), machineHistories: new Map(), releases: new Map(), portPools: new Map(),
   portCursors: new Map(), machinePorts: new Map(), formerPorts: new Map(), leader: null, unreadable: new Map(),
-  roster: new Map(), overrides: new Map(), hold: null, holdOrder: null, schema: null, storeAcceptance: null, restore: null,
+  roster: new Map(), overrides: new Map(), hold: null, holdOrder: null, schema: null, storeAcceptance: null, rebalance: null, restore: null,
 };

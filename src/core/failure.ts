@@ -31,6 +31,7 @@ export const failureTable = {
   RESOURCE_NOT_FOUND: { status: 404, text: 'no such resource' },
   PAGE_TOKEN_INVALID: { status: 400, text: 'the page token is malformed' },
   PORTS_INVALID: { status: 400, text: 'not a port range, or not a name of ports' },
+  REBALANCE_NOT_FOUND: { status: 404, text: 'no rebalance goes on' },
   POOL_NOT_FOUND: { status: 404, text: 'no such pool of ports' },
   POOL_IN_USE: { status: 409, text: 'ports of the pool are given out' },
   POOL_OVERLAPS: { status: 409, text: 'the range overlaps that of another pool' },

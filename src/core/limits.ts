@@ -48,6 +48,8 @@ export const limits = {
   releaseFailuresKept: 20,
   /** Units of drained machines that are on their way to another machine at once. */
   drainMovesMax: 5,
+  /** Units whose moves are shown before a rebalance begins. */
+  rebalanceMovesShown: 1_000,
   /** Characters of the reason a person gives for a cordon, a drain or a hold. */
   reasonCharactersMax: 256,
   /** Candidates an explanation lists before it says how many more there are. */

@@ -29,6 +29,7 @@ import { awaitedNow, keepHouse } from './housekeeping.ts';
 import type { MassLoss, Now } from './mass-loss.ts';
 import { forgetFormerPorts } from './port-changes.ts';
 import type { EngineReport } from './report.ts';
+import { rebalanceStep } from '../core/schedule/rebalance.ts';
 import { createReleases, partOfStep } from './releases.ts';
 import { inSlices } from './slices.ts';
 import type { Releases } from './releases.ts';
@@ -145,6 +146,8 @@ async function onePass(needs: EngineNeeds, remembered: Remembered, signal: Abort
   const leader = leaderGuard(term);
   const stepped = await stepReleases(needs, { ...remembered, unplaced: report.lastPlan?.unplaced ?? new Map() }, signal);
   if (stepped !== 'done') return stepped;
+  const moved = await stepRebalance(needs, remembered, signal);
+  if (moved !== 'done') return moved;
   unused.look(mirror.snapshot(), clock.uptimeMs());
   const deletes = unused.due(mirror.modRevision, clock.uptimeMs());
   report.filesDeleted += deletes.length;
@@ -204,6 +207,32 @@ async function stepReleases(
   report.releaseSteps += steps.length;
   for (const { name, why } of steps) log.info(`release of ${name}: ${why}`);
   return 'done';
+}
+
+/** Moves a few units when a person wants the cluster rebalanced; nothing else is decided by that, and its end is written down. */
+async function stepRebalance(
+  needs: EngineNeeds, { term, sections, massLoss, absences }: Remembered, signal: AbortSignal,
+): Promise<PassEnd> {
+  const { mirror, clock, report, log } = needs;
+  const snapshot = mirror.snapshot();
+  if (snapshot.rebalance === null) return 'done';
+  const nowMs = clock.nowMs();
+  const step = rebalanceStep(snapshot, { sections, nowMs, awaited: awaitedNow(snapshot, massLoss, nowOf(needs)) });
+  const view = { absences: absences.known(), currentSinceMs: mirror.freshness().sinceMs, nowMs: clock.uptimeMs() };
+  const { decisions } = holdFenced(step.decisions, snapshot, view);
+  const leader = leaderGuard(term);
+  const histories = historiesAfter(snapshot, decisions, nowMs);
+  // Once it was stopped nothing moves any more.
+  const guard = { key: keys.rebalance, modRevision: mirror.modRevision(keys.rebalance) };
+  const commits = commitsOf(decisions, { leader, revisionOf: mirror.modRevision, nowMs, histories })
+    .map((commit) => ({ ...commit, guards: [...commit.guards, guard] }));
+  if (!step.isOver) {
+    for (const { kind } of decisions) report.decisions[kind] += 1;
+    return commitAll(needs, { term, commits }, signal);
+  }
+  const end = { guards: [guard], changes: [{ kind: 'delete', key: keys.rebalance }] } as const;
+  log.info('the cluster is balanced as far as it can be', { sinceMs: nowMs - snapshot.rebalance.sinceMs });
+  return commitAll(needs, { term, commits: packCommits([end], leader) }, signal);
 }
 
 /**

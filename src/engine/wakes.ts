@@ -25,13 +25,14 @@ export function tellsOfMachines(change: StoreChange): boolean {
 
 /**
  * Whether a change may change a decision. A status does when it goes, because its unit has ended and frees its ports, when it says
- * that a fenced unit has stopped for good, and while a machine is drained, because units that have come up make room for the next ones
- * to leave.
+ * that a fenced unit has stopped for good, and while a machine is drained or the cluster rebalanced, because units that have come up
+ * make room for the next ones to leave.
  */
-export function matters(change: StoreChange, { machines }: ClusterSnapshot): boolean {
+export function matters(change: StoreChange, { machines, rebalance }: ClusterSnapshot): boolean {
   const kind = kindOf(change);
   if (kind !== 'status') return !ignoredKinds.has(kind);
-  return change.kind === 'delete' || saysReleased(change.entry.value) || [...machines.values()].some(({ drain }) => drain !== null);
+  return change.kind === 'delete' || saysReleased(change.entry.value) || rebalance !== null
+    || [...machines.values()].some(({ drain }) => drain !== null);
 }
 
 /** Cheaper than reading every status that comes. */

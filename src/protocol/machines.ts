@@ -4,6 +4,8 @@
  * GET  /machines         -> MachineList   those that are here, those that are gone, and what holds
  * POST /machines/NAME       MachineOrder -> MachineAnswer   NAME is the whole id of a machine
  * POST /hold                HoldRequest -> HoldAnswer
+ * GET  /rebalance        -> RebalanceView   the moves that would even out the machines; ?fenced=true with fenced units
+ * POST /rebalance           RebalanceOrder -> RebalanceAnswer
  */
 
 /** A machine that is here. */
@@ -89,6 +91,38 @@ export interface HoldRequest {
   readonly forMs?: number;
   readonly reason?: string;
   readonly by?: string;
+}
+
+export interface RebalanceOrder {
+  readonly action: 'start' | 'stop';
+  /** With start: units with OnMachineLost=stop move, too. */
+  readonly fenced?: boolean;
+  readonly by?: string;
+}
+
+export type RebalanceAnswer = HoldAnswer;
+
+/** Units that would change their machine together, and the load of both machines. */
+export interface RebalanceMoveView {
+  readonly units: readonly string[];
+  readonly from: RebalanceSide;
+  readonly to: RebalanceSide;
+}
+
+export interface RebalanceSide {
+  readonly machine: string;
+  readonly address: string;
+  /** Units there that are not global, by their Weight=. */
+  readonly before: number;
+  readonly after: number;
+}
+
+export interface RebalanceView {
+  readonly revision: number;
+  /** The rebalance that goes on; null when none does. */
+  readonly running: { readonly sinceMs: number; readonly by: string; readonly fenced: boolean } | null;
+  /** In order; the next one is begun when the one before it is known to run. */
+  readonly moves: readonly RebalanceMoveView[];
 }
 
 export interface HoldAnswer {

@@ -30,6 +30,7 @@ export const keys = {
   hold: 'holds/mass-loss', // written by: engine leader
   holdOrder: 'hold-order', // written by: api
   storeAcceptance: 'store-acceptance', // written by: api
+  rebalance: 'rebalance', // written by: api; deleted by: api, engine leader
   restore: 'restore', // written by: api, while a backup is being restored
   portPool: (name: string): string => `port-pools/${name}`, // written by: api
   portCursors: (scope: CursorScope): string => `port-cursors/${scope}`, // written by: engine leader
@@ -56,6 +57,7 @@ export type KeyMeaning =
   | { readonly kind: 'hold' }
   | { readonly kind: 'hold-order' }
   | { readonly kind: 'store-acceptance' }
+  | { readonly kind: 'rebalance' }
   | { readonly kind: 'restore' }
   | { readonly kind: 'port-pool'; readonly name: string }
   | { readonly kind: 'port-cursors'; readonly scope: CursorScope }
@@ -89,6 +91,7 @@ const singleKinds: Readonly<Record<string, KeyMeaning>> = {
   [keys.hold]: { kind: 'hold' },
   [keys.holdOrder]: { kind: 'hold-order' },
   [keys.storeAcceptance]: { kind: 'store-acceptance' },
+  [keys.rebalance]: { kind: 'rebalance' },
   [keys.restore]: { kind: 'restore' },
 };
 

@@ -4,7 +4,7 @@
  * one version up or down can share a store. A field without which the record means nothing, or of another type than it
  * should have, makes the record unreadable: guessing would run the wrong thing.
  */
-import type { Leader, Restore, Schema, StoreAcceptance } from '../core/cluster.ts';
+import type { Leader, Rebalance, Restore, Schema, StoreAcceptance } from '../core/cluster.ts';
 import { failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
 import type { HistoryEvent, MachineHistory, Success, UnitHistory, Unrest } from '../core/history.ts';
@@ -29,7 +29,7 @@ import { releaseRecordFields } from './release-fields.ts';
 export type StoredRecord =
   | UnitRecord | Assignment | UnitStatus | MachineRecord | MachineOverride | UnitHistory | MachineHistory
   | ReleaseRecord | Leader | RosterEntry | Hold | HoldOrder | Schema | StoreAcceptance | Restore
-  | PortPool | PortCursors | MachinePorts | FormerPorts;
+  | Rebalance | PortPool | PortCursors | MachinePorts | FormerPorts;
 
 /** The text that is stored for a record. */
 export function encodeRecord(record: StoredRecord): string {
@@ -86,6 +86,10 @@ export function decodeSchema(json: string): Result<Schema> {
 
 export function decodeStoreAcceptance(json: string): Result<StoreAcceptance> {
   return decode(json, storeAcceptanceFields);
+}
+
+export function decodeRebalance(json: string): Result<Rebalance> {
+  return decode(json, rebalanceFields);
 }
 
 export function decodeLeader(json: string): Result<Leader> {
@@ -244,6 +248,8 @@ export function decodeRestore(json: string): Result<Restore> {
 }
 
 const restoreFields: Fields<Restore> = { atMs: whole(0), by: text(''), fresh: flag(false), tokenBase: whole(0) };
+
+const rebalanceFields: Fields<Rebalance> = { sinceMs: whole(0), by: text(''), fenced: flag(false) };
 
 const storeAcceptanceFields: Fields<StoreAcceptance> = {
   atMs: whole(),

@@ -21,7 +21,7 @@ import type { UnitName } from '../core/unit-name.ts';
 import { parseKey } from './keys.ts';
 import type { KeyMeaning } from './keys.ts';
 import {
-  decodeAssignment, decodeFormerPorts, decodeHold, decodeHoldOrder, decodeLeader, decodeMachineHistory,
+  decodeAssignment, decodeFormerPorts, decodeHold, decodeHoldOrder, decodeLeader, decodeMachineHistory, decodeRebalance,
   decodeMachineOverride, decodeMachinePorts, decodeMachineRecord, decodePortCursors, decodePortPool,
   decodeReleaseRecord, decodeRestore, decodeRosterEntry, decodeSchema, decodeStoreAcceptance, decodeUnitHistory, decodeUnitRecord,
   decodeUnitStatus,
@@ -119,7 +119,7 @@ interface Parts {
   single: Single;
 }
 
-type Single = Pick<ClusterSnapshot, 'leader' | 'hold' | 'holdOrder' | 'schema' | 'storeAcceptance' | 'restore'>;
+type Single = Pick<ClusterSnapshot, 'leader' | 'hold' | 'holdOrder' | 'schema' | 'storeAcceptance' | 'rebalance' | 'restore'>;
 
 function createParts(): Parts {
   return {
@@ -139,7 +139,7 @@ function createParts(): Parts {
     machinePorts: createSharedMap(),
     formerPorts: createSharedMap(),
     unreadable: createSharedMap(),
-    single: { leader: null, hold: null, holdOrder: null, schema: null, storeAcceptance: null, restore: null },
+    single: { leader: null, hold: null, holdOrder: null, schema: null, storeAcceptance: null, rebalance: null, restore: null },
   };
 }
 
@@ -196,6 +196,8 @@ function putValue(parts: Parts, meaning: KeyMeaning, value: string | null): stri
       return take(decodeHoldOrder, (holdOrder) => putSingle(parts, { holdOrder }));
     case 'schema':
       return take(decodeSchema, (schema) => putSingle(parts, { schema }));
+    case 'rebalance':
+      return take(decodeRebalance, (rebalance) => putSingle(parts, { rebalance }));
     case 'store-acceptance':
       return take(decodeStoreAcceptance, (storeAcceptance) => putSingle(parts, { storeAcceptance }));
     case 'restore':

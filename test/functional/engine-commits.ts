@@ -7,6 +7,8 @@ import type { Cluster } from './cluster.ts';
 export interface EngineCommit {
   readonly revision: number;
   readonly leader: string;
+  /** The revision in which it began to lead; 0 when it did before anybody looked. */
+  readonly term: number;
 }
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
@@ -23,16 +25,18 @@ export async function* engineCommits({ lab, etcd }: Cluster, leader: string, sig
   const [program = '', ...args] = [...lab.inHub, 'curl', '-sN', `${etcd.endpoint}/v3/watch`, '-d', JSON.stringify({ create_request: everything })];
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], signal });
   child.on('error', () => undefined); // It is ended by the signal.
-  let leading = leader;
+  let leading = { leader, term: 0 };
   let last = 0;
   for await (const line of createInterface({ input: child.stdout })) {
     for (const { kv } of (JSON.parse(line) as WatchLine).result?.events ?? []) {
       const key = plain(kv.key);
       const revision = Number(kv.mod_revision);
-      if (key.endsWith('/leader') && kv.value !== undefined) leading = (JSON.parse(plain(kv.value)) as { readonly machine: string }).machine;
+      if (key.endsWith('/leader') && kv.value !== undefined) {
+        leading = { leader: (JSON.parse(plain(kv.value)) as { readonly machine: string }).machine, term: revision };
+      }
       if (!/\/(releases|assignments)\//.test(key) || revision === last) continue;
       last = revision;
-      yield { revision, leader: leading };
+      yield { revision, ...leading };
     }
   }
 }

@@ -126,6 +126,7 @@ function touchedBy(changes: readonly StoreChange[], { before, after }: Pick<Diff
       case 'hold':
       case 'hold-order':
       case 'store-acceptance':
+      case 'rebalance':
       case 'restore':
       case 'port-pool':
       case 'port-cursors':

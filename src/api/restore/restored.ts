@@ -25,7 +25,7 @@ const parts: Readonly<Record<KeyMeaning['kind'], Part>> = {
   assignment: 'decided', 'roster-entry': 'decided', 'unit-history': 'decided', 'machine-history': 'decided', 'port-cursors': 'decided',
   'former-ports': 'decided', schema: 'decided',
   machine: 'living', status: 'living', 'machine-ports': 'living', registration: 'living', leader: 'living', operation: 'living',
-  'operation-part': 'living', hold: 'living', 'hold-order': 'living', 'store-acceptance': 'living', restore: 'living',
+  'operation-part': 'living', hold: 'living', 'hold-order': 'living', 'store-acceptance': 'living', rebalance: 'living', restore: 'living',
 };
 
 /** Keys of later versions are kept like what was decided: only a cluster without any is given them. */

@@ -1,16 +1,20 @@
 /**
- * GET and POST of /fleet/v2/machines, POST /fleet/v2/hold.
+ * GET and POST of /fleet/v2/machines and /fleet/v2/rebalance, POST /fleet/v2/hold.
  * Promises: an answer to an order is durable and seen by the lists of this API.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { success } from '../../core/failure.ts';
 import { limits } from '../../core/limits.ts';
 import type { MachineId } from '../../core/machine.ts';
-import type { HoldAnswer, HoldRequest, MachineAnswer, MachineList, MachineOrder } from '../../protocol/machines.ts';
+import { planRebalance } from '../../core/schedule/rebalance.ts';
+import type {
+  HoldAnswer, HoldRequest, MachineAnswer, MachineList, MachineOrder, RebalanceAnswer, RebalanceOrder, RebalanceSide, RebalanceView,
+} from '../../protocol/machines.ts';
 import { pathValue, sendFailure, sendJson } from '../http.ts';
 import { describeAbsent, describeHolds, describeMachines } from '../machine-views.ts';
 import { whyNotReady } from '../operator-routes.ts';
 import { decideHold, decideMachineOrder } from '../write/machine-order.ts';
+import { decideRebalance } from '../write/rebalance.ts';
 import { commitDecision } from '../write/single-commit.ts';
 import { sendView, type Scene } from './scene.ts';
 import { byText } from './schemas.ts';
@@ -44,6 +48,34 @@ export const holdSchema: object = {
     by: byText,
   },
 };
+
+export const rebalanceSchema: object = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['action'],
+  properties: { action: { type: 'string', enum: ['start', 'stop'] }, fenced: { type: 'boolean' }, by: byText },
+};
+
+/** What a rebalance would do now, or what is left of the one that goes on. */
+export function getRebalance(scene: Scene, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const isFencedAsked = new URLSearchParams(request.url.split('?')[1] ?? '').get('fenced') === 'true';
+  return sendView(scene, reply, ({ snapshot, sections }) => {
+    const side = (machine: MachineId, load: Pick<RebalanceSide, 'before' | 'after'>): RebalanceSide =>
+      ({ machine, address: snapshot.machines.get(machine)?.publicIp ?? '', ...load });
+    const moves = planRebalance(snapshot, { fenced: snapshot.rebalance?.fenced ?? isFencedAsked }, { sections, nowMs: scene.needs.clock.nowMs() });
+    return success<RebalanceView>({
+      revision: snapshot.revision,
+      running: snapshot.rebalance,
+      moves: moves.map(({ units, from, to, fromLoad, toLoad }) => ({ units, from: side(from, fromLoad), to: side(to, toLoad) })),
+    });
+  });
+}
+
+export async function postRebalance(scene: Scene, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const order = request.body as RebalanceOrder; // Its schema has been checked.
+  const outcome = await commitDecision(scene.needs, (basis) => decideRebalance(basis, order), scene.signal);
+  return outcome.ok ? sendJson(reply, 200, outcome.value satisfies RebalanceAnswer) : sendFailure(reply, outcome.failure);
+}
 
 export function listMachines(scene: Scene, _: FastifyRequest, reply: FastifyReply): FastifyReply {
   return sendView(scene, reply, (viewed) =>

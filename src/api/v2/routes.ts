@@ -13,7 +13,9 @@ import { getEvents, postEvents } from './event-handlers.ts';
 import { getBackup, postRestore, postRestoreEntries, postRestoreFinish } from './backup-handlers.ts';
 import { listHistory } from './history-handlers.ts';
 import { explainUnit, getInfo, getUnit, getUnitFile, listStatuses, listUnits } from './read-handlers.ts';
-import { holdSchema, listMachines, machineOrderSchema, postHold, postMachine } from './machine-handlers.ts';
+import {
+  getRebalance, holdSchema, listMachines, machineOrderSchema, postHold, postMachine, postRebalance, rebalanceSchema,
+} from './machine-handlers.ts';
 import type { Scene, SceneHandler } from './scene.ts';
 import {
   applySchema,
@@ -52,6 +54,7 @@ export function addV2Routes(app: FastifyInstance, scene: Scene): void {
   add('/prometheus-sd', { GET: get(getPrometheusTargets) });
   add('/machines/:name', { POST: post(postMachine, machineOrderSchema) });
   add('/hold', { POST: post(postHold, holdSchema) });
+  add('/rebalance', { GET: get(getRebalance), POST: post(postRebalance, rebalanceSchema) });
   add('/explain/:name', { GET: get(explainUnit) });
   add('/status/:name', { GET: get(getStatus) });
   add('/journal/:name', { GET: get(getJournal) });

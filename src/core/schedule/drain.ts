@@ -22,7 +22,8 @@ import { findPlace, groupRefusal, settleOn } from './placing.ts';
 export function drainMachines(pass: Pass): boolean {
   const drained = [...pass.ledger.places.values()].filter(({ machine }) => machine.drain !== null);
   if (drained.length === 0) return false;
-  let room = limits.drainMovesMax - unitsOnTheirWay(pass.snapshot);
+  const sinceMs = Math.min(...drained.flatMap(({ machine }) => machine.drain?.sinceMs ?? []));
+  let room = limits.drainMovesMax - unitsOnTheirWay(pass.snapshot, sinceMs);
   let pushed = false;
   for (const at of drained) {
     for (const name of [...at.units.keys()].sort(compareText)) {
@@ -68,7 +69,7 @@ function drainedWhy({ id, drain }: Machine): string {
 }
 
 /** A unit with all units on its machine that it must share the machine with, in either direction of MachineOf. */
-function unitsThatShare(at: Place, unit: PlannedUnit): readonly PlannedUnit[] {
+export function unitsThatShare(at: Place, unit: PlannedUnit): readonly PlannedUnit[] {
   const group = new Map<UnitName, PlannedUnit>([[unit.name, unit]]);
   const all = [...at.units.values()].sort((left, right) => compareText(left.name, right.name));
   for (const one of group.values()) {
@@ -92,10 +93,8 @@ function moveGroup(pass: Pass, group: readonly PlannedUnit[], from: Place): 'sta
   return settleOn(pass, group, to) ? 'pushed' : 'moved';
 }
 
-/** Units that were placed since the first drain that lasts began, and have not come up yet. */
-function unitsOnTheirWay({ machines, assignments, statuses }: ClusterSnapshot): number {
-  const drains = [...machines.values()].flatMap(({ drain }) => drain?.sinceMs ?? []);
-  const sinceMs = Math.min(...drains);
+/** Units that were placed since a moment, that of the first drain that lasts for example, and have not come up yet. */
+export function unitsOnTheirWay({ machines, assignments, statuses }: ClusterSnapshot, sinceMs: number): number {
   let count = 0;
   for (const [machine, ofMachine] of assignments) {
     if (!machines.has(machine)) continue;

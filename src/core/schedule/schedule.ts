@@ -29,6 +29,14 @@ export function* scheduleInSteps(snapshot: ClusterSnapshot, circumstances: Circu
 
 /** Carries a pass out. */
 export function* carryOut(pass: Pass): Steps<SchedulePlan> {
+  yield* settleUnits(pass);
+  const decisions = yield* decide(pass);
+  const ends = [...pass.waits.values()].map(({ untilMs }) => untilMs);
+  return { decisions, unplaced: pass.unplaced, againAtMs: ends.length === 0 ? null : Math.min(...ends) };
+}
+
+/** Puts every unit where it is to be; nothing is decided yet. */
+export function* settleUnits(pass: Pass): Steps<void> {
   yield* removeUnfit(pass);
   let pushed = true;
   // Ends: whoever is replaced stands lower in an order without circles than who replaces it.
@@ -40,7 +48,4 @@ export function* carryOut(pass: Pass): Steps<SchedulePlan> {
   pushed = drainMachines(pass);
   while (pushed) pushed = yield* placePending(pass);
   explainGlobals(pass);
-  const decisions = yield* decide(pass);
-  const ends = [...pass.waits.values()].map(({ untilMs }) => untilMs);
-  return { decisions, unplaced: pass.unplaced, againAtMs: ends.length === 0 ? null : Math.min(...ends) };
 }
