@@ -13,6 +13,7 @@ import { addResource, refusal, sendFailure, sendJson, sendV1Error, sendV1Failure
 import { oneLine } from './json.ts';
 import type { ApiNeeds } from './needs.ts';
 import { addOperatorRoutes } from './operator-routes.ts';
+import type { MirrorRest } from '../store/resting-mirror.ts';
 import { createStreamCounter } from './stream-counter.ts';
 import { addV1Routes, v1Prefixes } from './v1/routes.ts';
 import { addV2Routes } from './v2/routes.ts';
@@ -69,6 +70,7 @@ export function createApi(needs: ApiNeeds, signal: AbortSignal): Api {
     history.close();
     done();
   });
+  if (needs.rest !== null) keepWhileAsked(app, needs.rest);
   addResource(app, { url: '/', methods: {}, refuse: (_, reply) => sendV1Error(reply, 405, '') });
   for (const prefix of v1Prefixes) addV1Routes(app, { needs, prefix }, signal);
   addOperatorRoutes(app, { needs, streams, answers });
@@ -88,6 +90,16 @@ export function createApi(needs: ApiNeeds, signal: AbortSignal): Api {
     server.on('request', (request, response) => app.routing(request, response));
   };
   return { app, attach, routes };
+}
+
+/** Has the mirror there for every request but those that ask about this fleetd itself, until its connection or answer has ended. */
+function keepWhileAsked(app: FastifyInstance, rest: MirrorRest): void {
+  app.addHook('onRequest', async (request, reply) => {
+    if (!request.url.startsWith('/fleet/v') && !request.url.startsWith('/v1-alpha')) return;
+    const release = await rest.hold();
+    if (reply.raw.closed) release();
+    else reply.raw.once('close', release);
+  });
 }
 
 /** The web framework without its own opinions: bodies stay text, errors have our form, HEAD is not GET. */

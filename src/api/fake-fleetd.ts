@@ -52,6 +52,7 @@ export async function startFakeFleetd(options: FakeFleetdOptions = {}): Promise<
   const stop = new AbortController();
   const needs: ApiNeeds = {
     mirror,
+    rest: null,
     store,
     clock,
     log,

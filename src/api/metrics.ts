@@ -27,10 +27,11 @@ export function readMetrics(sources: MetricSources, loopDelay: LoopDelay): reado
 }
 
 function clusterMetrics(needs: ApiNeeds): readonly Metric[] {
-  const { mirror, clock, machineId, reports, version, storeKind, storeHealth } = needs;
+  const { mirror, rest, clock, machineId, reports, version, storeKind, storeHealth } = needs;
   const snapshot = mirror.snapshot();
   const { current, sinceMs } = mirror.freshness();
-  const staleSeconds = current ? 0 : (clock.uptimeMs() - sinceMs) / 1_000;
+  const isResting = rest?.isResting() ?? false;
+  const staleSeconds = current || isResting ? 0 : (clock.uptimeMs() - sinceMs) / 1_000;
   const labels = { version, machine: machineId, store: storeKind };
   return [
     gauge('fleet_info', 'Always 1; the labels say who answers.', [{ labels, value: 1 }]),
@@ -38,6 +39,7 @@ function clusterMetrics(needs: ApiNeeds): readonly Metric[] {
     gauge('fleet_machines', 'Machines present in the cluster.', snapshot.machines.size),
     gauge('fleet_leader', 'Whether the engine of this machine leads.', snapshot.leader?.machine === machineId ? 1 : 0),
     gauge('fleet_store_current', 'Whether this fleetd follows the store.', current ? 1 : 0),
+    gauge('fleet_mirror_resting', 'Whether this fleetd keeps nothing of the cluster because nobody asks it; then it counts none.', isResting ? 1 : 0),
     gauge('fleet_store_stale_seconds', 'For how long it has not followed the store.', staleSeconds),
     gauge('fleet_store_revision', 'Newest revision of the store that is known here.', snapshot.revision),
     gauge('fleet_unreadable_records', 'Stored values this version cannot read.', snapshot.unreadable.size),

@@ -8,6 +8,7 @@ import type { UnitName } from '../core/unit-name.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Mirror } from '../store/mirror.ts';
+import type { MirrorRest } from '../store/resting-mirror.ts';
 import type { Store } from '../store/store.ts';
 
 /**
@@ -65,6 +66,8 @@ export interface StoreHealth {
 /** Everything the API stands on. */
 export interface ApiNeeds {
   readonly mirror: Mirror;
+  /** How a mirror that rests is kept while a request lasts; null when it is always there. */
+  readonly rest: MirrorRest | null;
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;

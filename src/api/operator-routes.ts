@@ -60,13 +60,15 @@ function holdLines({ mirror, clock }: ApiNeeds): readonly string[] {
 export function whyNotReady({
   mirror,
   clock,
+  rest,
   presence,
   trouble,
   storeTroubles,
-}: Pick<ApiNeeds, 'mirror' | 'clock' | 'presence' | 'trouble' | 'storeTroubles'>): readonly string[] {
+}: Pick<ApiNeeds, 'mirror' | 'clock' | 'rest' | 'presence' | 'trouble' | 'storeTroubles'>): readonly string[] {
   const { current, sinceMs, why } = mirror.freshness();
   const seconds = Math.round((clock.uptimeMs() - sinceMs) / 1_000);
-  const store = current ? [] : [`store: not followed for ${seconds} s: ${oneLine(why)}`];
+  // One that rests knows nothing and needs nothing; whether the store answers, the machine's presence tells.
+  const store = current || rest?.isResting() === true ? [] : [`store: not followed for ${seconds} s: ${oneLine(why)}`];
   const absent = presence();
   const disabled = trouble();
   const troubles = storeTroubles().map((trouble) => `store: ${trouble}`);
@@ -88,6 +90,7 @@ function debugState({ needs, streams }: MetricSources): object {
     keyPrefix: needs.keyPrefix,
     store: {
       ...mirror.freshness(),
+      resting: needs.rest?.isResting() ?? false,
       revision: snapshot.revision,
       units: snapshot.units.size,
       files: snapshot.files.size,

@@ -44,7 +44,7 @@ export async function openEtcdDriver(options: EtcdDriverOptions, signal: AbortSi
     throw new Error(`etcd at ${endpoints.join(', ')} does not answer within ${timeoutMs} ms${why === '' ? '' : `: ${why}`}`);
   }
   const api = createApi({
-    mirror, store, clock: systemClock, log: needs.log, version, keyPrefix, machineId: 'fleetctl' as MachineId, storeKind: 'etcd',
+    mirror, rest: null, store, clock: systemClock, log: needs.log, version, keyPrefix, machineId: 'fleetctl' as MachineId, storeKind: 'etcd',
     local: new Map(), peers: null, presence: () => null, trouble: () => null, storeHealth: () => null, storeTroubles: () => [],
     reports: new Map(), tokenLimit: 100,
   }, stop.signal);

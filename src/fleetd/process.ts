@@ -19,7 +19,8 @@ import { createLog, type Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { systemClock } from '../lib/system-clock.ts';
 import { version } from '../lib/version.ts';
-import { createMirror, type Mirror } from '../store/mirror.ts';
+import { createMirror, type FollowNeeds, type Mirror } from '../store/mirror.ts';
+import { createRestingMirror, type MirrorRest } from '../store/resting-mirror.ts';
 import { openDnsServers } from './dns.ts';
 import { openListeners } from './listeners.ts';
 import { openMember, type Member } from './member.ts';
@@ -81,7 +82,7 @@ interface Parts {
 /** Opens what the machines share, and closes it again however serving ends. */
 async function serve({ plan, life, tools, store: { store, etcd, trouble, kind: storeKind } }: Parts): Promise<Result<void>> {
   const { clock, random, logFor } = tools;
-  const mirror = createMirror({ store, clock, random, log: logFor('mirror') });
+  const { mirror, rest } = openMirror(plan, { store, clock, random, log: logFor('mirror') });
   const memory = await openMemory(plan.members[0].dataDirectory);
   const log = logFor('api');
   const identity = await loadPeerIdentity(
@@ -89,17 +90,24 @@ async function serve({ plan, life, tools, store: { store, etcd, trouble, kind: s
     { machineId: plan.members[0].id, nowMs: clock.nowMs() }, log);
   const background = new AbortController();
   const inspectors = new Map<MachineId, Member['inspector']>();
-  const peerServer = createPeerServer({ identity, snapshot: mirror.snapshot, local: inspectors, clock, log }, background.signal);
+  const peerServer = createPeerServer({ identity, snapshot: mirror.snapshot, rest, local: inspectors, clock, log }, background.signal);
   const port = await openPeerPort(peerServer, plan.config.peerListen);
   if (!port.ok) return port;
   try {
     const members = await openMembers({ plan, tools, store, storeKind, port: port.value, fingerprint: identity.fingerprint });
     for (const member of members) inspectors.set(member.plan.id, member.inspector);
-    return await serveApi({ plan, life, tools, store, etcd, storeTrouble: trouble, storeKind, mirror, identity, members, inspectors, background });
+    return await serveApi({ plan, life, tools, store, etcd, storeTrouble: trouble, storeKind, mirror, rest, identity, members, inspectors, background });
   } finally {
     background.abort(new Error('fleetd ends'));
     port.value?.close();
   }
+}
+
+/** A fleetd that never leads and answers no DNS needs to know the cluster only while it is asked. */
+function openMirror(plan: FleetdPlan, needs: FollowNeeds): { readonly mirror: Mirror; readonly rest: MirrorRest | null } {
+  if (!plan.config.disableEngine || plan.config.dnsListen.length > 0) return { mirror: createMirror(needs), rest: null };
+  const mirror = createRestingMirror(needs);
+  return { mirror, rest: mirror };
 }
 
 interface ServingParts extends Omit<Parts, 'store'> {
@@ -108,6 +116,7 @@ interface ServingParts extends Omit<Parts, 'store'> {
   readonly storeTrouble: OpenStore['trouble'];
   readonly storeKind: OpenStore['kind'];
   readonly mirror: Mirror;
+  readonly rest: MirrorRest | null;
   readonly identity: PeerIdentity;
   readonly members: readonly Member[];
   readonly inspectors: ReadonlyMap<MachineId, Member['inspector']>;
@@ -117,16 +126,17 @@ interface ServingParts extends Omit<Parts, 'store'> {
 
 /** Serves the API and runs engine and agents until the life ends. */
 async function serveApi(parts: ServingParts): Promise<Result<void>> {
-  const { plan, life, tools, store, mirror, members, background } = parts;
+  const { plan, life, tools, store, mirror, rest, members, background } = parts;
   const { clock, random, logFor } = tools;
   const log = logFor('api');
   const first = plan.members[0].id;
   const engineReport = createEngineReport();
   const upkeep = createStoreUpkeep({
-    etcd: parts.etcd, trouble: parts.storeTrouble, mirror, engine: engineReport, intervalMs: plan.config.etcdCompactionIntervalMs, clock, log: logFor('store'),
+    etcd: parts.etcd, trouble: parts.storeTrouble, mirror, rest, engine: engineReport,
+    intervalMs: plan.config.etcdCompactionIntervalMs, clock, log: logFor('store'),
   });
   const api = createApi({
-    mirror, store, clock, log, version, keyPrefix: plan.config.etcdKeyPrefix, machineId: first, storeKind: parts.storeKind,
+    mirror, rest, store, clock, log, version, keyPrefix: plan.config.etcdKeyPrefix, machineId: first, storeKind: parts.storeKind,
     local: parts.inspectors, peers: plan.config.peerListen === '' ? null : createPeerClient(parts.identity, clock),
     tokenLimit: plan.config.tokenLimit,
     presence: () => members.map(({ report }) => report.presence).find(({ state }) => state !== 'present')?.why ?? null,
@@ -147,7 +157,9 @@ async function serveApi(parts: ServingParts): Promise<Result<void>> {
       return dns;
     }
     const loops = [
-      mirror.run(background.signal), runOperations({ mirror, store, clock, log, machineId: first }, background.signal),
+      mirror.run(background.signal),
+      // Others look after operations that a fleetd has left; one that rests would have to stay awake for them.
+      ...(rest === null ? [runOperations({ mirror, store, clock, log, machineId: first }, background.signal)] : []),
       upkeep.run(background.signal),
     ];
     log.info(`fleetd ${version} answers on ${listeners.value.urls.join(', ')}`, { machine: first });

@@ -9,6 +9,7 @@ import type { Log } from '../lib/log.ts';
 import type { EtcdStore } from '../store/etcd/etcd-store.ts';
 import { createEtcdHealth, etcdTroubles, keepEtcd } from '../store/etcd/upkeep.ts';
 import type { Mirror } from '../store/mirror.ts';
+import type { MirrorRest } from '../store/resting-mirror.ts';
 
 export interface StoreUpkeep {
   /** null: nothing is known, because there is nothing to look at or it has not answered yet. */
@@ -24,13 +25,15 @@ export interface StoreUpkeepNeeds {
   /** Why the store takes no changes, as far as it says so itself; null when it does. */
   readonly trouble: () => string | null;
   readonly mirror: Mirror;
+  /** Tells whether the mirror rests and shows nothing; null when it never does. */
+  readonly rest: Pick<MirrorRest, 'isResting'> | null;
   readonly engine: EngineReport;
   readonly intervalMs: number;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-export function createStoreUpkeep({ etcd, trouble, mirror, engine, intervalMs, clock, log }: StoreUpkeepNeeds): StoreUpkeep {
+export function createStoreUpkeep({ etcd, trouble, mirror, rest, engine, intervalMs, clock, log }: StoreUpkeepNeeds): StoreUpkeep {
   const own = (): readonly string[] => [trouble()].filter((line) => line !== null);
   if (etcd === null) return { health: () => null, troubles: own, run: () => Promise.resolve() };
   const health = createEtcdHealth();
@@ -43,7 +46,7 @@ export function createStoreUpkeep({ etcd, trouble, mirror, engine, intervalMs, c
     },
     troubles: () => (health.status === null ? [] : etcdTroubles(health)),
     run: (signal) => keepEtcd({
-      store: etcd, health, leads: () => engine.role === 'leading', hasLeader: () => mirror.snapshot().leader !== null,
+      store: etcd, health, leads: () => engine.role === 'leading', hasLeader: () => rest?.isResting() === true || mirror.snapshot().leader !== null,
       intervalMs, clock, log,
     }, signal),
   };

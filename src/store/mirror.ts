@@ -44,25 +44,30 @@ export function createMirror(needs: FollowNeeds): Mirror {
     ...follower,
     snapshot: builder.snapshot,
     subscribe,
-    reached(wanted: Revision, signal: AbortSignal): Promise<void> {
-      return new Promise((resolve, reject) => {
-        signal.throwIfAborted();
-        if (revision >= wanted) return resolve();
-        const finish = (): void => {
-          unsubscribe();
-          signal.removeEventListener('abort', stop);
-        };
-        const stop = (): void => {
-          finish();
-          reject(signal.reason as Error);
-        };
-        const unsubscribe = subscribe((batch) => {
-          if (batch.revision < wanted) return;
-          finish();
-          resolve();
-        });
-        signal.addEventListener('abort', stop, { once: true });
-      });
-    },
+    reached: (wanted, signal) => untilReached({ revision: () => revision, subscribe }, wanted, signal),
   };
+}
+
+/** Mirror.reached() by what a mirror tells. */
+export function untilReached(
+  { revision, subscribe }: Pick<Mirror, 'subscribe'> & { readonly revision: () => number }, wanted: Revision, signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    if (revision() >= wanted) return resolve();
+    const finish = (): void => {
+      unsubscribe();
+      signal.removeEventListener('abort', stop);
+    };
+    const stop = (): void => {
+      finish();
+      reject(signal.reason as Error);
+    };
+    const unsubscribe = subscribe((batch) => {
+      if (batch.revision < wanted) return;
+      finish();
+      resolve();
+    });
+    signal.addEventListener('abort', stop, { once: true });
+  });
 }

@@ -69,7 +69,7 @@ async function apiOn(store: Store, mirror: Mirror | null): Promise<Api> {
   const running = mirror === null ? own.run(stop.signal) : Promise.resolve();
   await own.reached(1 as Revision, bound());
   const api = createApi({
-    mirror: own, store, clock, log, version: '2', keyPrefix: 'fleet', machineId: machine, storeKind: 'etcd', local: new Map(), peers: null,
+    mirror: own, rest: null, store, clock, log, version: '2', keyPrefix: 'fleet', machineId: machine, storeKind: 'etcd', local: new Map(), peers: null,
     presence: () => null, trouble: () => null, storeHealth: () => null, storeTroubles: () => [], reports: new Map(), tokenLimit: 100,
   }, stop.signal);
   await api.app.ready();

@@ -71,14 +71,14 @@ async function startFleet(flags: readonly string[], intervalMs: number): Promise
   });
   closers.push(() => fleetd.stop('keep'));
   const stop = new AbortController();
-  const upkeep = createStoreUpkeep({ etcd: store, trouble: () => null, mirror: fleetd.mirror, engine: fleetd.engine, intervalMs, clock, log });
+  const upkeep = createStoreUpkeep({ etcd: store, trouble: () => null, mirror: fleetd.mirror, rest: null, engine: fleetd.engine, intervalMs, clock, log });
   const looking = upkeep.run(stop.signal);
   closers.push(async () => {
     stop.abort();
     await looking;
   });
   const api = createApi({
-    mirror: fleetd.mirror, store, clock, log, version: '2', keyPrefix: 'fleet', machineId: machine, storeKind: 'etcd', local: new Map(),
+    mirror: fleetd.mirror, rest: null, store, clock, log, version: '2', keyPrefix: 'fleet', machineId: machine, storeKind: 'etcd', local: new Map(),
     peers: null, presence: () => null, trouble: () => null, storeHealth: upkeep.health, storeTroubles: upkeep.troubles, reports: new Map(), tokenLimit: 100,
   }, stop.signal);
   await api.app.ready();

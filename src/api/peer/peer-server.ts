@@ -12,6 +12,7 @@ import type { MachineId } from '../../core/machine.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import { withDeadline } from '../../lib/deadline.ts';
+import type { MirrorRest } from '../../store/resting-mirror.ts';
 import type { LocalMachine } from '../needs.ts';
 import { whileOpen, writeText } from '../text-stream.ts';
 import { fingerprintOf, type PeerIdentity } from './identity.ts';
@@ -21,6 +22,8 @@ export interface PeerServerNeeds {
   readonly identity: PeerIdentity;
   /** The newest snapshot: whose machines are trusted, and which units are theirs. */
   readonly snapshot: () => ClusterSnapshot;
+  /** How a mirror that rests is kept while a request lasts; null when it is always there. */
+  readonly rest: MirrorRest | null;
   readonly local: ReadonlyMap<MachineId, LocalMachine>;
   readonly clock: Clock;
   readonly log: Log;
@@ -51,13 +54,13 @@ export function createPeerServer(needs: PeerServerNeeds, signal: AbortSignal): S
   });
   server.maxConnections = connectionsMax;
   server.on('secureConnection', (socket) => {
-    if (!isMachineOfCluster(socket, needs.snapshot())) refuse(socket);
+    // While nothing is known of the cluster, nobody can be told from a stranger before they ask.
+    const knowsNobody = needs.rest !== null && needs.snapshot().revision === 0;
+    if (!knowsNobody && !isMachineOfCluster(socket, needs.snapshot())) refuse(socket);
   });
   server.on('request', (request, response) => {
-    const socket = request.socket as TLSSocket;
-    if (!isMachineOfCluster(socket, needs.snapshot())) return refuse(socket);
     response.on('error', () => undefined); // The caller has gone; its answer has nowhere to go.
-    answer(needs, { request, response }, signal).catch((error: unknown) => {
+    serve(needs, { exchange: { request, response }, refuse }, signal).catch((error: unknown) => {
       needs.log.warning('a peer request failed; the other machine tells its user', {
         path: request.url ?? '',
         error: String(error),
@@ -66,6 +69,23 @@ export function createPeerServer(needs: PeerServerNeeds, signal: AbortSignal): S
     });
   });
   return server;
+}
+
+interface Serving {
+  readonly exchange: Exchange;
+  readonly refuse: (socket: TLSSocket) => void;
+}
+
+/** Answers who is of the cluster, and keeps the mirror until that has ended. */
+async function serve(needs: PeerServerNeeds, { exchange, refuse }: Serving, signal: AbortSignal): Promise<void> {
+  const release = await needs.rest?.hold();
+  try {
+    const socket = exchange.request.socket as TLSSocket;
+    if (isMachineOfCluster(socket, needs.snapshot())) await answer(needs, exchange, signal);
+    else refuse(socket);
+  } finally {
+    release?.();
+  }
 }
 
 function isMachineOfCluster(socket: TLSSocket, snapshot: ClusterSnapshot): boolean {

@@ -12,6 +12,7 @@ import { systemClock } from '../../lib/system-clock.ts';
 import { PeerUnreachable, type JournalRequest, type LocalMachine } from '../needs.ts';
 import { createPeerIdentity, type PeerIdentity } from './identity.ts';
 import { createPeerClient } from './peer-client.ts';
+import type { MirrorRest } from '../../store/resting-mirror.ts';
 import { createPeerServer } from './peer-server.ts';
 
 const serverId = 'a'.repeat(32) as MachineId;
@@ -75,6 +76,8 @@ for (const host of ['127.0.0.1', '::1']) {
     let local: ReturnType<typeof fakeLocal>;
     let machines: Map<MachineId, Machine>;
     let lines: string[];
+    /** What a mirror that rests does; null: it is always there. */
+    let rest: MirrorRest | null;
     const target = (identity: PeerIdentity = serverIdentity): Machine =>
       machineOf(serverId, {
         address: host,
@@ -86,19 +89,24 @@ for (const host of ['127.0.0.1', '::1']) {
       stop = new AbortController();
       local = fakeLocal();
       lines = [];
+      rest = null;
       machines = new Map([
         [callerId, machineOf(callerId, { address: host, port: 1, fingerprint: callerIdentity.fingerprint })],
       ]);
       const assignment = {} as Assignment; // Only its being there counts.
       const snapshot = (): ClusterSnapshot => ({
         ...emptySnapshot,
+        revision: 1,
         machines,
         assignments: new Map([[serverId, new Map([[web, assignment]])]]),
       });
       server = createPeerServer(
         {
           identity: serverIdentity,
-          snapshot,
+          snapshot: () => (rest?.isResting() === true ? emptySnapshot : snapshot()),
+          get rest() {
+            return rest;
+          },
           local: new Map([[serverId, local]]),
           clock: systemClock,
           log: createLog('peer', 'info', (line) => lines.push(line)),
@@ -116,6 +124,24 @@ for (const host of ['127.0.0.1', '::1']) {
     test('a machine of the store is told the status of a unit', async () => {
       const status = await createPeerClient(callerIdentity, systemClock).status(target(), web, within());
       assert.deepEqual(status, { text: `status of ${web}`, exitStatus: 3 });
+    });
+
+    test('a fleetd that rests learns who its caller is before it answers, and rests again', async () => {
+      let holds = 0;
+      rest = {
+        isResting: () => holds === 0,
+        async hold() {
+          holds += 1;
+          return () => {
+            holds -= 1;
+          };
+        },
+      };
+      const caller = createPeerClient(callerIdentity, systemClock);
+      assert.equal((await caller.status(target(), web, within())).exitStatus, 3);
+      machines.clear();
+      await assert.rejects(caller.status(target(), web, within()), PeerUnreachable);
+      assert.equal(holds, 0);
     });
 
     test('a machine of the store is told the journal of a unit', async () => {
