@@ -1,6 +1,6 @@
 /**
  * Runs units by systemd, over D-Bus (docs/design/runner-systemd.md).
- * Promises: the contract of runner.ts; nothing polls; trouble with systemd or its bus is RunnerUnavailable within a bounded
+ * Promises: the contract of runner.ts; no unit is polled; trouble with systemd or its bus is RunnerUnavailable within a bounded
  * time, and never touches a unit.
  */
 import { isAbsolute, join } from 'node:path';
