@@ -7,7 +7,7 @@ import { until } from '../functional/lab/command.ts';
 import type { Machine } from '../functional/lab/machine.ts';
 import { compoundFaults } from './compound-faults.ts';
 import { cut, lossyLink, slowLink } from './network-faults.ts';
-import { longMs, pick, shortMs, unnoticed, type Effect, type FaultKind, type Torment } from './torment.ts';
+import { longMs, pick, shortMs, takenSince, unnoticed, type Effect, type FaultKind, type Torment } from './torment.ts';
 import { fakeClockFile, type EtcdMember } from './world.ts';
 
 const fleetdPid = async (machine: Machine): Promise<number> => Number(await machine.sh('systemctl show -P MainPID fleet'));
@@ -30,6 +30,7 @@ async function killFleetd(machine: Machine): Promise<Effect> {
 async function pauseFleetd({ world, random, hold }: Torment, ms: number): Promise<Effect> {
   const machine = pick(random, world.machines);
   const pid = await fleetdPid(machine);
+  const beganMs = Date.now();
   await machine.sh(`kill -STOP ${pid}`);
   try {
     await until(async () => (await machine.sh(`grep ^State: /proc/${pid}/status`)).includes('T (stopped)'), `fleetd of ${machine.name} is stopped`);
@@ -37,7 +38,7 @@ async function pauseFleetd({ world, random, hold }: Torment, ms: number): Promis
   } finally {
     await machine.sh(`kill -CONT ${pid}`);
   }
-  return { takes: ms > shortMs ? [machine.name] : [], fences: false, evidence: `${machine.name}: process ${pid} was in state T` };
+  return { takes: takenSince(beganMs, [machine.name]), fences: false, evidence: `${machine.name}: process ${pid} was in state T` };
 }
 
 async function harmEtcd({ hold }: Torment, harmed: readonly EtcdMember[], ms: number): Promise<string> {

@@ -4,7 +4,7 @@
  */
 import { must, run } from '../functional/lab/command.ts';
 import type { Machine } from '../functional/lab/machine.ts';
-import { longMs, pick, shortMs, type Effect, type Torment } from './torment.ts';
+import { longMs, pick, takenSince, type Effect, type Torment } from './torment.ts';
 import type { World } from './world.ts';
 
 /** How a program is run in the network of a machine. */
@@ -17,17 +17,20 @@ export async function cut({ world, random, hold }: Torment, { count, ms }: { rea
   const first = Math.floor(random.next() * world.machines.length);
   const chosen = Array.from({ length: count }, (_, index) => world.machines[(first + index) % world.machines.length]).filter((one) => one !== undefined);
   const names = chosen.map(({ name }) => name);
+  const beganMs = Date.now();
   try {
     for (const machine of chosen) await machine.cut();
-    const answer = await world.lab.hub(['curl', '-s', '-m', '1', `http://${chosen[0]?.address ?? ''}:1/`]);
+    const [answer, inside] = await Promise.all([
+      world.lab.hub(['curl', '-s', '-m', '1', `http://${chosen[0]?.address ?? ''}:1/`]),
+      chosen[0]?.exec(['timeout', '1', 'bash', '-c', '</dev/tcp/10.58.0.1/2379']),
+      hold(ms),
+    ]);
     if (answer.code !== 28 && answer.code !== 7) throw new Error(`${names.join()}: reached through a cut cable: ${answer.code}`);
-    const inside = await chosen[0]?.exec(['bash', '-c', 'timeout 1 bash -c "</dev/tcp/10.58.0.1/2379"']);
     if (inside?.code === 0) throw new Error(`${names.join()}: reaches etcd through a cut cable`);
-    await hold(ms);
   } finally {
     for (const machine of chosen) await machine.join();
   }
-  return { takes: ms > shortMs ? names : [], fences: false, evidence: `${names.join(', ')}: etcd could not be reached` };
+  return { takes: takenSince(beganMs, names), fences: false, evidence: `${names.join(', ')}: etcd could not be reached` };
 }
 
 /** A random loss of packets by nftables, and a queue of little bandwidth by tc: kernels without netem have both. */

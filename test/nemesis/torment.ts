@@ -18,6 +18,8 @@ export type FaultKind = (torment: Torment) => Promise<Effect>;
 
 /** Shorter than a third of agent_ttl (5 s): nothing may be noticed. */
 export const shortMs = 1_500;
+/** What lasts longer may take a lease with it: agent_ttl less the time between two renewals. A busy host makes short faults long. */
+export const noticedMs = 3_000;
 /** Longer than agent_ttl and than LostAfter= of the units that stop: machines are lost, fences fall. */
 export const longMs = 12_000;
 
@@ -26,6 +28,11 @@ export function pick<T>(random: Random, among: readonly T[]): T {
   const found = among[Math.floor(random.next() * among.length)];
   if (found === undefined) throw new Error('nothing to choose from');
   return found;
+}
+
+/** Machines a fault that began then may have cost their lease by now. */
+export function takenSince(beganMs: number, machines: readonly string[]): readonly string[] {
+  return Date.now() - beganMs > noticedMs ? machines : [];
 }
 
 /** The effect of a fault that no unit may notice. */

@@ -49,6 +49,8 @@ export interface World {
   leader(): Promise<Machine | null>;
   /** Runs fleetctl on a machine, bounded. */
   fleetctl(machine: Machine, ...args: readonly string[]): Promise<CommandResult>;
+  /** Waits until every machine that has power has renewed its lease: /readyz says so. */
+  renewed(): Promise<void>;
   /** Waits until all machines and etcd members are well again. */
   whole(): Promise<void>;
   close(): Promise<void>;
@@ -85,6 +87,13 @@ export async function openWorld(name: string): Promise<World> {
       return machines.find(({ id }) => found.stdout.includes(id)) ?? null;
     },
     fleetctl: (machine, ...args) => machine.exec(['sh', '-c', 'cd /root && exec timeout 10 fleetctl "$@"', 'sh', ...args], { timeoutMs: 15_000 }),
+    async renewed() {
+      const ready = 'curl -s -m 2 --unix-socket /run/fleet.sock http://fleet/readyz';
+      for (const machine of machines) {
+        await until(async () => !(await machine.running()) || (await machine.exec(['sh', '-c', ready])).stdout === 'ok\n',
+          async () => `${machine.name} is ready: ${(await machine.exec(['sh', '-c', ready])).stdout}`, 90_000);
+      }
+    },
     async whole() {
       for (const member of etcd) await until(() => member.isHealthy(), `etcd ${member.address} is healthy`, 60_000);
       for (const machine of machines) {
