@@ -58,11 +58,8 @@ export function ratioRow(what: string, limit: number, { tookMs, besideMs, beside
   return { what, target: `≤ ${limit}×`, figure: `${times(ratio)}: ${ms(tookMs)}`, beside: `${beside} ${ms(besideMs)}`, met: ratio <= limit };
 }
 
-/**
- * Rows of a script of this repository that measures by itself: it prints each row as one line of JSON on its standard output,
- * whatever else it prints goes to the person who waits. Throws when it fails.
- */
-export async function rowsOfScript(bench: Bench, script: string, args: readonly string[] = []): Promise<readonly Row[]> {
+/** What a script of this repository that measures by itself prints; the person who waits sees it, too. Throws when it fails. */
+export async function linesOfScript(bench: Bench, script: string, args: readonly string[] = []): Promise<readonly string[]> {
   const words = ['--disable-warning=ExperimentalWarning', join(root, script), ...args];
   const child = spawn(process.execPath, words, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
   const stop = (): void => void child.kill('SIGKILL');
@@ -74,10 +71,7 @@ export async function rowsOfScript(bench: Bench, script: string, args: readonly 
   });
   process.off('exit', stop);
   if (code !== 0) throw new Error(`${script} ended with ${String(code)}`);
-  const rows: Row[] = [];
-  for (const line of output.split('\n')) {
-    if (line.startsWith('{')) rows.push(JSON.parse(line) as Row);
-    else if (line !== '') bench.say(line);
-  }
-  return rows;
+  const lines = output.split('\n').filter((line) => line !== '');
+  for (const line of lines) bench.say(`  ${line}`);
+  return lines;
 }

@@ -5,6 +5,7 @@ import { lostMachine } from './lost-machine.ts';
 import { manyUnits } from './many-units.ts';
 import type { Measure } from './measure.ts';
 import { oneUnit } from './one-unit.ts';
+import { placing } from './placing.ts';
 import { resting } from './resting.ts';
 
-export const measures: readonly Measure[] = [bareStart, resting, oneUnit, manyUnits, lostMachine, longLists];
+export const measures: readonly Measure[] = [bareStart, resting, oneUnit, manyUnits, lostMachine, longLists, placing];
