@@ -31,8 +31,16 @@ export function tellsOfMachines(change: StoreChange): boolean {
 export function matters(change: StoreChange, { machines, rebalance }: ClusterSnapshot): boolean {
   const kind = kindOf(change);
   if (kind !== 'status') return !ignoredKinds.has(kind);
-  return change.kind === 'delete' || saysReleased(change.entry.value) || rebalance !== null
-    || [...machines.values()].some(({ drain }) => drain !== null);
+  return change.kind === 'delete' || saysReleased(change.entry.value) || rebalance !== null || isAnyDrained(machines);
+}
+
+/** Looked up once for each state of the machines: statuses come by the thousand. */
+const drained = new WeakMap<ClusterSnapshot['machines'], boolean>();
+
+function isAnyDrained(machines: ClusterSnapshot['machines']): boolean {
+  let found = drained.get(machines);
+  if (found === undefined) drained.set(machines, found = [...machines.values()].some(({ drain }) => drain !== null));
+  return found;
 }
 
 /** Cheaper than reading every status that comes. */

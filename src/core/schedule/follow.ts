@@ -51,7 +51,6 @@ export function isFollowable({ snapshot, clusterPorts, ledger }: Board): boolean
 export function* followBoard(board: Board, next: ClusterSnapshot, open: Open): Steps<Followed | null> {
   const changes = changesBetween(board.snapshot, next);
   if (needsAll(board, next, changes)) return null;
-  forgetRoom(board);
   const work = workOf(board, { next, changes, open });
   if (work.units.size > changesMax && work.units.size > board.wanted.size() / 2) return null;
   const replacing = new Map(board.replacing);
@@ -76,16 +75,6 @@ export function* followBoard(board: Board, next: ClusterSnapshot, open: Open): S
   if (board.ledger.patterns.size() > patterns) return null;
   yield* followPorts(board, new Set([...changes.aboutMachines, ...changes.machines, ...work.machines, ...gone]), scope);
   return { scope, globalsAnywhere: [...work.units].some((name) => board.globals.has(name)) };
-}
-
-/** How many machines that units left are remembered from pass to pass. */
-const leftMax = 100_000;
-
-/** Classes remember where there was no room, and the ledger who has left since: both begin anew before they grow for ever. */
-function forgetRoom({ classes, ledger: { left } }: Board): void {
-  if (left.length < leftMax && classes.size < leftMax) return;
-  classes.clear();
-  left.length = 0;
 }
 
 /** Whether something has changed that touches more than can be told. */

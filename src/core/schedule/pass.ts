@@ -76,12 +76,14 @@ export function* beginWholePass(snapshot: ClusterSnapshot, circumstances: Circum
 
 /** Machines that units left, as the ledger lists them, before a kept board forgets the list. */
 const leftMax = 65_536;
+/** Classes that a board keeps: units whose options speak of their own names are each one of its own. */
+const classesMax = 10_000;
 
 /** A pass on a board that is up to date. */
 export function passOn(board: Board, circumstances: Circumstances, looked: Pick<Pass, 'scope' | 'names' | 'globalsAnywhere'>): Pass {
   const { snapshot, ledger, circles, fileless, restless } = board;
   const { nowMs = Infinity } = circumstances;
-  if (ledger.left.length > leftMax) {
+  if (ledger.left.length > leftMax || board.classes.size > classesMax) {
     // Classes remember how far they have read; without any the list begins anew.
     board.classes.clear();
     ledger.left.length = 0;
