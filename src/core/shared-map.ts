@@ -45,20 +45,27 @@ export function createSharedMap<K extends string, V>(): SharedMap<K, V> {
   let root: Tree<K, V> = { owner, map: new Map() };
   let count = 0;
   let value: ReadonlyMap<K, V> | null = null;
+  /** The key asked about last: it is often asked about, or put, again. */
+  let last: { readonly key: K; readonly value: V | undefined } | null = null;
+  const get = (key: K): V | undefined => {
+    if (last?.key !== key) last = { key, value: lookUp(root, key) };
+    return last.value;
+  };
   const change = (): void => {
     // What was given out belongs to nobody any more.
     if (value !== null) owner = {};
     value = null;
   };
   return {
-    get: (key) => lookUp(root, key),
+    get,
     put(key, next) {
-      const before = lookUp(root, key);
+      const before = get(key);
       if (next === null ? before === undefined : before === next) return;
       change();
       if (next === null) count -= 1;
       else if (before === undefined) count += 1;
       root = changed(root, { key, value: next, owner }, 0);
+      last = { key, value: next ?? undefined };
     },
     size: () => count,
     entries: () => ('map' in root ? root.map : new SpreadMap(root, count)),
@@ -172,6 +179,8 @@ function compareMaps<K, V>(before: ReadonlyMap<K, V>, after: ReadonlyMap<K, V>, 
 class SpreadMap<K extends string, V> implements ReadonlyMap<K, V> {
   readonly tree: Node<K, V>;
   readonly size: number;
+  /** The key asked about last. */
+  #last: { readonly key: K; readonly value: V | undefined } | null = null;
 
   constructor(tree: Node<K, V>, size: number) {
     this.tree = tree;
@@ -179,11 +188,12 @@ class SpreadMap<K extends string, V> implements ReadonlyMap<K, V> {
   }
 
   get(key: K): V | undefined {
-    return lookUp(this.tree, key);
+    if (this.#last?.key !== key) this.#last = { key, value: lookUp(this.tree, key) };
+    return this.#last.value;
   }
 
   has(key: K): boolean {
-    return lookUp(this.tree, key) !== undefined;
+    return this.get(key) !== undefined;
   }
 
   forEach(callback: (value: V, key: K, map: ReadonlyMap<K, V>) => void): void {

@@ -47,6 +47,9 @@ function decideUnit(pass: Pass, name: UnitName): readonly Decision[] {
   if (held.length === 0) {
     return inOrder(pass.ledger.homes.get(name)).map((machine) => assignOf(pass, { name, record, machine }));
   }
+  const [only] = held;
+  const isSettled = held.length === 1 && only !== undefined && pass.ledger.homes.isJust(name, only.machine);
+  if (isSettled && pass.wanted.get(name)?.section.global === false) return updateOf(pass, { name, record }, only);
   const homes = homesOf(pass, name, held);
   const stay = held.filter(({ machine }) => homes.has(machine));
   const go = held.filter(({ machine }) => !homes.has(machine));

@@ -10,6 +10,8 @@ export interface Homes {
   has(unit: UnitName): boolean;
   /** The machines a unit is on; undefined when it is on none. */
   get(unit: UnitName): ReadonlySet<MachineId> | undefined;
+  /** Whether a unit is on this machine and on no other. */
+  isJust(unit: UnitName, machine: MachineId): boolean;
   enter(unit: UnitName, machine: MachineId): void;
   leave(unit: UnitName, machine: MachineId): void;
 }
@@ -22,6 +24,7 @@ export function createHomes(): Homes {
       const home = homes.get(unit);
       return typeof home === 'string' ? new Set([home]) : home;
     },
+    isJust: (unit, machine) => homes.get(unit) === machine,
     enter(unit, machine) {
       const home = homes.get(unit);
       if (home === undefined) homes.put(unit, machine);
