@@ -49,10 +49,11 @@ export function isFollowable({ snapshot, clusterPorts, ledger }: Board): boolean
 
 /** Follows to `next`; what is open of the pass before is looked at again. */
 export function* followBoard(board: Board, next: ClusterSnapshot, open: Open): Steps<Followed | null> {
+  if (isMost(open.units.size, board)) return null;
   const changes = changesBetween(board.snapshot, next);
   if (needsAll(board, next, changes)) return null;
   const work = workOf(board, { next, changes, open });
-  if (work.units.size > changesMax && work.units.size > board.wanted.size() / 2) return null;
+  if (isMost(work.units.size, board)) return null;
   const replacing = new Map(board.replacing);
   const patterns = board.ledger.patterns.size();
   const scope: Scope = { units: new Set([...work.units, ...work.globals.keys()]), places: new Set() };
@@ -75,6 +76,10 @@ export function* followBoard(board: Board, next: ClusterSnapshot, open: Open): S
   if (board.ledger.patterns.size() > patterns) return null;
   yield* followPorts(board, new Set([...changes.aboutMachines, ...changes.machines, ...work.machines, ...gone]), scope);
   return { scope, globalsAnywhere: [...work.units].some((name) => board.globals.has(name)) };
+}
+
+function isMost(count: number, { wanted }: Board): boolean {
+  return count > changesMax && count > wanted.size() / 2;
 }
 
 /** Whether something has changed that touches more than can be told. */
