@@ -11,8 +11,13 @@ export function isForgotten({ machines, overrides, roster }: ClusterSnapshot, id
   return forget !== null && !machines.has(id) && roster.get(id)?.goneSinceMs === forget;
 }
 
-/** What the roster should say and does not: entries to put, null for those to delete. Keys are sorted by no rule. */
-export function rosterChanges(snapshot: ClusterSnapshot, nowMs: number): ReadonlyMap<MachineId, RosterEntry | null> {
+/**
+ * What the roster should say and does not: entries to put, null for those to delete. Keys are sorted by no rule. `left` has machines that
+ * said so before they went: word and record may both be gone before anybody makes an entry of it.
+ */
+export function rosterChanges(
+  snapshot: ClusterSnapshot, nowMs: number, left: ReadonlySet<MachineId>,
+): ReadonlyMap<MachineId, RosterEntry | null> {
   const { machines, roster, assignments } = snapshot;
   const changes = new Map<MachineId, RosterEntry | null>();
   for (const [id, machine] of machines) {
@@ -21,13 +26,13 @@ export function rosterChanges(snapshot: ClusterSnapshot, nowMs: number): Readonl
   }
   for (const [id, entry] of roster) {
     if (machines.has(id)) continue;
-    if (entry.goneSinceMs === null) changes.set(id, { ...entry, lastSeenMs: nowMs, goneSinceMs: nowMs });
+    if (entry.goneSinceMs === null) changes.set(id, { ...entry, lastSeenMs: nowMs, goneSinceMs: nowMs, left: entry.left || left.has(id) });
     else if (isForgotten(snapshot, id) && !assignments.has(id)) changes.set(id, null);
   }
   // Machines that were lost before anybody kept a roster, and still have units.
   for (const id of assignments.keys()) {
     if (machines.has(id) || roster.has(id)) continue;
-    changes.set(id, { firstSeenMs: nowMs, lastSeenMs: nowMs, bootId: '', publicIp: '', hostname: '', goneSinceMs: nowMs, left: false });
+    changes.set(id, { firstSeenMs: nowMs, lastSeenMs: nowMs, bootId: '', publicIp: '', hostname: '', goneSinceMs: nowMs, left: left.has(id) });
   }
   return changes;
 }

@@ -78,6 +78,23 @@ describe('a cluster of five machines', () => {
     assert.deepEqual([...cluster.snapshot().roster.values()].filter(({ goneSinceMs }) => goneSinceMs !== null).map(({ hostname }) => hostname), ['eee']);
   });
 
+  test('remembers of a machine that was stopped on purpose that it left, whoever leads by then, and of a killed one that it is lost', async () => {
+    const goneAs = (): readonly string[] => [...cluster.snapshot().roster.values()].filter(({ goneSinceMs }) => goneSinceMs !== null)
+      .map(({ hostname, left }) => `${hostname} ${left ? 'left' : 'lost'}`);
+    const leaving = fleetds.find(({ engine }) => engine.role === 'leading') ?? fleetds[0];
+    await Promise.all([leaving?.stop('leave'), cluster.until(() => goneAs().length === 1)]);
+    const [left = ''] = goneAs();
+    assert.match(left, / left$/);
+    fleetds.find((fleetd) => fleetd !== leaving)?.kill();
+    await cluster.until(() => goneAs().length === 2);
+    assert.deepEqual(goneAs().map((said) => said.split(' ')[1]).sort(), ['left', 'lost']);
+    const whats = (): readonly string[] => [...cluster.snapshot().machineHistories.values()].flatMap(({ events }) => events.at(-1)?.what ?? []);
+    await cluster.until(() => whats().includes('left') && whats().includes('lost'));
+    machines[ids.indexOf(left.split(' ')[0] ?? '')]?.start();
+    await cluster.until(() => goneAs().length === 1);
+    assert.match(goneAs()[0] ?? '', / lost$/);
+  });
+
   test('that starts again machine by machine does not put everything on the first', async () => {
     for (const fleetd of fleetds) fleetd.kill();
     await cluster.clock.advance(10 * ttlMs);

@@ -59,8 +59,8 @@ function holdPart(before: Hold | null, after: Hold | null): readonly Part[] {
   return before !== null && encodeRecord(before) === value ? [] : [{ guards: [], changes: [{ kind: 'put', key: keys.hold, value }] }];
 }
 
-function rosterParts({ snapshot, revisionOf, now }: HousekeepingNeeds): readonly Part[] {
-  return [...rosterChanges(snapshot, now.nowMs)].map(([id, entry]): Part => {
+function rosterParts({ snapshot, revisionOf, massLoss, now }: HousekeepingNeeds): readonly Part[] {
+  return [...rosterChanges(snapshot, now.nowMs, massLoss.left())].map(([id, entry]): Part => {
     const key = keys.rosterEntry(id);
     if (entry !== null) return { guards: [], changes: [{ kind: 'put', key, value: encodeRecord(entry) }] };
     const override = keys.machineOverride(id);

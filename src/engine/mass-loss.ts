@@ -47,6 +47,8 @@ export interface MassLoss {
    * last in touch, it is not one of many.
    */
   hearRenewals(agesMs: ReadonlyMap<MachineId, number>): void;
+  /** Machines that have said that they leave, and have not been back since. */
+  left(): ReadonlySet<MachineId>;
   /** Machines that vanished so lately that they may be the first of many. */
   justVanished(uptimeMs: number): readonly MachineId[];
   /** Milliseconds until time alone changes an answer; null when it does not. */
@@ -89,6 +91,7 @@ export function createMassLoss(times: MassLossTimes): MassLoss {
     takeOver: (snapshot, now) => takeOver(memory, snapshot, now),
     judge: (snapshot, now) => judge(memory, snapshot, now),
     hearRenewals: (agesMs) => hearRenewals(memory, agesMs),
+    left: () => memory.leaving,
     justVanished(uptimeMs) {
       const { present, vanishedAtMs, single } = memory;
       if (times.holdMs === 0 || (present?.size ?? 0) + vanishedAtMs.size < machinesMin) return [];

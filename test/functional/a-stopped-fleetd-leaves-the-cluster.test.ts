@@ -14,6 +14,8 @@ test('systemctl stop fleet moves the units away and leaves at once; systemctl st
   assert(!(await machineIds(shared)).includes(machine.id), 'it is not listed any more');
   assert.equal(await mainPid(machine, unit), 0);
   await until(async () => (await placesOf(shared)).size === 4, 'all units run elsewhere');
+  const gone = async (): Promise<string> => (await shared.fleetctl('list-machines', '--all', '--full', '--fields=machine,state', '--no-legend')).stdout;
+  await until(async () => new RegExp(`^${machine.id}\\s+left$`, 'm').test(await gone()), async () => `it is listed as one that left:\n${await gone()}`);
   const called = await machine.exec(['curl', '-sS', '--unix-socket', '/run/fleet.sock', 'http://localhost/fleet/v1/machines']);
   assert.notEqual(called.code, 0, 'nobody answers on the socket');
   assert.equal((await machine.exec(['systemctl', 'is-active', 'fleet.service', 'fleet.socket'])).stdout, 'inactive\ninactive\n');
