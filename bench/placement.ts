@@ -44,7 +44,7 @@ function clusterOf(unitCount: number, machineCount: number): Cluster {
     cluster.machines.put(id, {
       id, publicIp: '', hostname: `host-${index}`, metadata: { zone: `z${index % zones}`, rack: `r${index % 100}` }, version: '', bootId: '',
       capacity: { cpus: 64, memoryBytes: 64 * 2 ** 30 }, peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 0, ttlMs: 0, left: false,
-      trouble: '', cordon: null, drain: null,
+      trouble: '', doubt: null, cordon: null, drain: null,
     });
   }
   const hashes = templates.map(([name, section]) => addFile(cluster, name, section));

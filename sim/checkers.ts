@@ -8,6 +8,7 @@ import {
   mirrorsAreTrue,
   oneMachine,
   oneWriter,
+  storeIsTrusted,
 } from './checkers/store.ts';
 import {
   leavingStopsFirst,
@@ -28,6 +29,7 @@ export const checkers: readonly Checker[] = [
   filesInUseStay,
   mirrorsAreTrue,
   acknowledgedIsDurable,
+  storeIsTrusted,
   startsWhatIsAssigned,
   troubleStopsNothing,
   startsOncePerWish,

@@ -98,6 +98,8 @@ export function createChronicle({ store, clock, onMoment, onHeard }: ChronicleNe
     authors.set(outcome.revision, { author, keys: new Set(commit.changes.map(({ key }) => key)) });
   };
   const hears: WireHearing['heard'] = ({ process, part }, prefix, upTo) => {
+    // The agent lists everything only to compare it.
+    if (prefix === '' && part !== 'mirror') return;
     heard.raise(process, prefix, upTo);
     onHeard(process, part, prefix);
   };

@@ -6,6 +6,7 @@
 import type { OnStop } from '../src/agent/agent.ts';
 import type { AgentMemory } from '../src/agent/memory.ts';
 import type { AgentReport } from '../src/agent/report.ts';
+import type { WriteNeeds } from '../src/api/write/decision.ts';
 import type { ClusterSnapshot } from '../src/core/cluster.ts';
 import type { MachineId } from '../src/core/machine.ts';
 import { restartAfter } from '../src/core/unit.ts';
@@ -26,6 +27,7 @@ import type { MemoryClient, MemoryStore, StoreCall, StoreFault } from '../src/st
 import { createMirror } from '../src/store/mirror.ts';
 import type { FollowBatch, Mirror } from '../src/store/mirror.ts';
 import { encodeRecord } from '../src/store/records.ts';
+import type { StoreTrust } from '../src/store/trust.ts';
 import type { CommitChange } from '../src/store/store.ts';
 import { startFleetd } from './fleetd.ts';
 import type { Fleetd } from './fleetd.ts';
@@ -39,6 +41,9 @@ export interface SimFleetd {
   readonly client: MemoryClient;
   readonly agent: AgentReport;
   readonly engine: EngineReport;
+  readonly trust: StoreTrust;
+  /** What a request to its API works with. */
+  readonly write: WriteNeeds;
   /** Ends it as a person does; resolves once it has ended, which may need the clock to be moved. */
   stop(onStop: OnStop): Promise<void>;
   /** Ends it as kill -9 does: nothing of it reaches the store or the units any more. */
@@ -211,7 +216,7 @@ function startOn(world: World, { machine, faultOf, number }: Starting): SimFleet
   });
   world.running.add(fleetd);
   return {
-    client, agent: fleetd.agent, engine: fleetd.engine, stop: fleetd.stop, reload: fleetd.reload,
+    client, agent: fleetd.agent, engine: fleetd.engine, trust: fleetd.trust, write: fleetd.write, stop: fleetd.stop, reload: fleetd.reload,
     kill(): void {
       client.cut();
       void fleetd.stop('keep');

@@ -21,6 +21,8 @@ import { createBell } from '../src/lib/wakeups.ts';
 import { createMirror } from '../src/store/mirror.ts';
 import type { Mirror } from '../src/store/mirror.ts';
 import type { Store } from '../src/store/store.ts';
+import { createStoreTrust } from '../src/store/trust.ts';
+import type { StoreTrust } from '../src/store/trust.ts';
 
 /** The parts of a fleetd that speak to the store. */
 export const fleetdParts = ['mirror', 'engine', 'agent', 'api'] as const;
@@ -41,6 +43,7 @@ export interface Fleetd {
   readonly agent: AgentReport;
   readonly engine: EngineReport;
   readonly mirror: Mirror;
+  readonly trust: StoreTrust;
   /** What a request to the API of this fleetd works with. */
   readonly write: WriteNeeds;
   /** Has the facts of the machine read again, as SIGHUP does. */
@@ -59,16 +62,20 @@ export function startFleetd(needs: FleetdNeeds): Fleetd {
   const [engineStop, agentStop, background] = [new AbortController(), new AbortController(), new AbortController()];
   const refresh = createBell();
   let answer: OnStop = 'keep';
-  const mirror = createMirror({ store: stores.mirror, clock, random, log });
-  const write: WriteNeeds = { mirror, store: stores.api, clock, log, machineId };
+  const trust = createStoreTrust({ store: stores.agent, memory: needs.memory, machine: machineId, clock, log });
+  const mirror = createMirror({ store: trust.mirrored(stores.mirror), clock, random, log });
+  trust.follow(mirror);
+  const write: WriteNeeds = { mirror, store: stores.api, trust, clock, log, machineId };
   const hold = needs.massLossHoldMs === undefined ? {} : { massLossHoldMs: needs.massLossHoldMs };
-  const engineEnded = runEngine(
-    { store: stores.engine, mirror, machine: machineId, clock, random, log, ttlMs, report: engine, ...hold },
+  const recalled = trust.recall();
+  const engineEnded = recalled.then(() => runEngine(
+    { store: stores.engine, mirror, machine: machineId, clock, random, log, ttlMs, report: engine, doubtsStore: () => trust.doubt() !== null, ...hold },
     engineStop.signal,
-  );
-  const agentEnded = runAgent(
+  ));
+  const agentEnded = recalled.then(() => runAgent(
     {
       store: stores.agent,
+      trust,
       runner: needs.runner,
       facts: needs.facts,
       clock,
@@ -84,17 +91,19 @@ export function startFleetd(needs: FleetdNeeds): Fleetd {
       onStop: () => Promise.resolve(answer),
     },
     agentStop.signal,
-  );
+  ));
   const ended = Promise.all([
     engineEnded,
     agentEnded,
-    mirror.run(background.signal),
+    recalled.then(() => mirror.run(background.signal)),
+    recalled.then(() => trust.run(background.signal)),
     runOperations(write, background.signal),
   ]).then(() => undefined);
   return {
     agent,
     engine,
     mirror,
+    trust,
     write,
     ended,
     reload: () => refresh.wake(),

@@ -193,3 +193,17 @@ export const acknowledgedIsDurable: Checker = {
     },
   }),
 };
+
+export const storeIsTrusted: Checker = {
+  name: 'store-is-trusted',
+  promise: 'no machine doubts a store that was neither wiped nor put back from a copy, whatever breaks',
+  begin: ({ machines, broken }) => ({
+    step(): void {
+      for (const machine of machines) {
+        const running = machine.running();
+        const doubt = running?.fleetd.trust.doubt() ?? null;
+        if (doubt !== null) broken(`${running?.process.name ?? ''} doubts the store: ${doubt.why}`);
+      }
+    },
+  }),
+};

@@ -20,6 +20,7 @@ import type { Bell } from '../lib/wakeups.ts';
 import { RunnerUnavailable } from '../runner/runner.ts';
 import type { UnitRunner } from '../runner/runner.ts';
 import type { Store } from '../store/store.ts';
+import type { StoreTrust } from '../store/trust.ts';
 import { followAssignments } from './assignments.ts';
 import type { Assignments } from './assignments.ts';
 import { createAttendance } from './attendance.ts';
@@ -57,6 +58,8 @@ export type OnStop = 'leave' | 'keep';
 
 export interface AgentNeeds {
   readonly store: Store;
+  /** Whether that store is the one this machine knows: as long as it is not, the agent does as if it were away. */
+  readonly trust: StoreTrust;
   readonly runner: UnitRunner;
   /** This machine as it is now; its id must not change. Read again when `refresh` rings and with every renewal. */
   readonly facts: () => MachineFacts;
@@ -88,7 +91,7 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
   const presence = createPresence({ ...needs, trouble: () => report.trouble, onRenewed: () => fences.extend() });
   const troubles = createTroubles({ runner, clock, log, report, onChange: presence.refresh });
   const fences = createFences({ store, clock, machine, presence, fence: runner.fence });
-  const assignments = followAssignments(needs, machine, () => {
+  const assignments = followAssignments({ ...needs, store: needs.trust.trusted(store) }, machine, () => {
     report.assignmentsKnown = true;
     bell.wake();
   });
@@ -100,6 +103,7 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
     if (report.presence !== before) bell.wake();
   });
   const reporter = createReporter({ store, clock, presence, machine, report });
+  needs.trust.subscribe(reporter.forget);
   const book = createCareBook({ memory: needs.memory, bootId: () => needs.facts().bootId, log });
   await book.recall();
   const attendance = createAttendance({ book, probe: needs.probe, clock, random, bell });

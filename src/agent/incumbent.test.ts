@@ -6,7 +6,7 @@ import { whyTaken } from './incumbent.ts';
 
 const record = (bootId: string, startedAtMs: number): MachineRecord => ({
   id: 'aaa' as MachineId, publicIp: '10.0.0.1', hostname: 'host', metadata: {}, version: '2', bootId,
-  capacity: { cpus: 1, memoryBytes: 1 }, peer: null, runner: 'systemd', store: 'etcd', startedAtMs, ttlMs: 0, left: false, trouble: '',
+  capacity: { cpus: 1, memoryBytes: 1 }, peer: null, runner: 'systemd', store: 'etcd', startedAtMs, ttlMs: 0, left: false, trouble: '', doubt: null,
 });
 const own = record('this boot', 10);
 

@@ -1,13 +1,15 @@
 /**
  * Presence: this machine's record in the store, alive as long as its lease is renewed.
  * Promises: writes only `machines/<its id>`, under its own lease; losing the lease or the store is told and touches no unit;
- * a machine whose id another one uses waits, and says so, without disturbing the other.
+ * a machine whose id another one uses waits, and says so, without disturbing the other; one that doubts the store says that in its record, and
+ * writes nothing into a store that is not its cluster's.
  */
 import type { MachineFacts, MachineRecord } from '../core/machine.ts';
 import { createBackoff } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { withDeadline } from '../lib/deadline.ts';
 import type { Log } from '../lib/log.ts';
+import { randomName } from '../lib/random.ts';
 import type { Random } from '../lib/random.ts';
 import { untilFirstEnds } from '../lib/tasks.ts';
 import { createBell, waitAtMost } from '../lib/wakeups.ts';
@@ -16,8 +18,9 @@ import { keys } from '../store/keys.ts';
 import { certainMs, endLease, holdLease, isStoreTrouble, keepLease } from '../store/lease-keeper.ts';
 import type { HeldLease } from '../store/lease-keeper.ts';
 import { decodeMachineRecord, encodeRecord } from '../store/records.ts';
-import { LeaseExpired } from '../store/store.ts';
+import { LeaseExpired, StoreUnavailable } from '../store/store.ts';
 import type { CommitChange, Guard, Revision, Store, StoreEntry } from '../store/store.ts';
+import type { StoreTrust } from '../store/trust.ts';
 import { whyTaken } from './incumbent.ts';
 import { recallLease, rememberLease } from './memory.ts';
 import type { AgentMemory, RememberedLease } from './memory.ts';
@@ -39,6 +42,7 @@ export interface PresenceNeeds {
   readonly ttlMs: number;
   /** What keeps this machine from taking new units; empty when nothing does. */
   readonly trouble?: () => string;
+  readonly trust: Pick<StoreTrust, 'check' | 'doubt' | 'spoken' | 'subscribe'>;
   /** Called whenever a renewal of the lease was confirmed. */
   readonly onRenewed?: () => void;
 }
@@ -106,6 +110,11 @@ export function createPresence(needs: PresenceNeeds): Presence {
   };
   const guardOf = (): Guard | null =>
     standing.written && { key: keys.machine(needs.facts().id), modRevision: standing.written.revision };
+  needs.trust.subscribe(() => {
+    // Registering anew says what is doubted, and leaves a mark in a store that is not the right one. A newer fleet's is not written to.
+    if (needs.trust.doubt()?.kind !== 'newer') standing.written = null;
+    bell.wake();
+  });
   return {
     run: (signal) => stayPresent({ needs, standing, bell, tell }, signal),
     holding(): Holding | null {
@@ -115,7 +124,7 @@ export function createPresence(needs: PresenceNeeds): Presence {
     state: () => standing.state,
     confirmed(): Confirmed | null {
       const { held, written, registered } = standing;
-      if (held === null || written === null || registered === null) return null;
+      if (held === null || written === null || registered === null || needs.trust.doubt() !== null) return null;
       return { registration: registered.number, atMs: held.confirmedAtMs };
     },
     subscribe: (listener) => void listeners.add(listener),
@@ -202,8 +211,15 @@ async function keepRecord({ needs, standing, bell, tell }: Work, signal: AbortSi
   }
 }
 
-/** Gets a lease and puts the record under it. Answers why the record is another's; null when it is ours. */
+/**
+ * Gets a lease and puts the record under it. Answers why the record is another's; null when it is ours. A store that is not this machine's
+ * cluster's is as good as none.
+ */
 async function register({ needs, standing }: Work, signal: AbortSignal): Promise<string | null> {
+  const doubt = await needs.trust.check(signal);
+  if (doubt !== null && needs.trust.spoken() === null) throw new StoreUnavailable(doubt.why);
+  // Registering now would leave a mark in the right store, by which it is taken for a wrong one.
+  if (doubt === null && needs.trust.doubt() !== null) throw new StoreUnavailable('the store is looked at again after a doubt');
   const held = await takeLease(needs, standing, signal);
   const own = recordOf(needs, held);
   const deadline = { clock: needs.clock, limitMs: needs.ttlMs / 3, signal };
@@ -228,8 +244,9 @@ async function register({ needs, standing }: Work, signal: AbortSignal): Promise
 }
 
 /** The record of this machine under a lease. */
-function recordOf({ facts, trouble }: PresenceNeeds, { lease }: HeldLease): MachineRecord {
-  return { ...facts(), ttlMs: lease.ttlMs, left: false, trouble: trouble?.() ?? '' };
+function recordOf({ facts, trouble, trust }: PresenceNeeds, { lease }: HeldLease): MachineRecord {
+  const doubt = trust.spoken();
+  return { ...facts(), ttlMs: lease.ttlMs, left: false, trouble: doubt?.why ?? trouble?.() ?? '', doubt };
 }
 
 /** The registration goes on when the record was there all the time, under the lease it had. */
@@ -265,7 +282,9 @@ interface Put {
 async function putRecord(needs: PresenceNeeds, { held, text, seen, registers = false }: Put, signal: AbortSignal): Promise<Revision | null> {
   const { id, bootId } = needs.facts();
   const key = keys.machine(id);
-  const registration: CommitChange = { kind: 'put', key: keys.registration(id), value: JSON.stringify({ bootId }) };
+  // Each has a text of its own, by which the store is known again after it was doubted.
+  const mark = registers ? randomName(needs.random) : '';
+  const registration: CommitChange = { kind: 'put', key: keys.registration(id), value: JSON.stringify({ bootId, mark }) };
   const deadline = { clock: needs.clock, limitMs: needs.ttlMs / 3, signal };
   const outcome = await withDeadline(deadline, (late) => needs.store.commit({
     guards: [{ key, modRevision: seen }], changes: [{ kind: 'put', key, value: text, leaseId: held.lease.id }, ...(registers ? [registration] : [])],

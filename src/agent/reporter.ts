@@ -40,6 +40,8 @@ export interface Reporter {
   update(statuses: ReadonlyMap<UnitName, UnitStatus>, early: ReadonlySet<UnitName>): void;
   /** What is known of the machine's ports now. */
   updatePorts(ports: MachinePorts): void;
+  /** What the store was thought to hold may not be so: reads it again. */
+  forget(): void;
   /** Writes until the signal is aborted. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -100,6 +102,10 @@ export function createReporter(needs: ReporterNeeds): Reporter {
       const text = encodeRecord(record);
       if (ports.get(keys.machinePorts(machine)) === text) return;
       ports = new Map([[keys.machinePorts(machine), text]]);
+      bell.wake();
+    },
+    forget(): void {
+      written = null;
       bell.wake();
     },
     async run(signal: AbortSignal): Promise<void> {

@@ -12,6 +12,7 @@ import { systemClock } from '../lib/system-clock.ts';
 import { keys } from '../store/keys.ts';
 import { createMemoryStore, type MemoryStore } from '../store/memory-store.ts';
 import { createMirror, type Mirror } from '../store/mirror.ts';
+import { trustful } from '../store/trust.ts';
 import { encodeRecord } from '../store/records.ts';
 import type { CommitChange, Revision, Store } from '../store/store.ts';
 import { createApi, type Api } from './api.ts';
@@ -63,6 +64,7 @@ export async function startFakeFleetd(options: FakeFleetdOptions = {}): Promise<
     local: new Map(),
     peers: null,
     presence: () => null,
+    trust: trustful,
     trouble: () => null,
     storeHealth: () => null,
     storeTroubles: () => [],
@@ -120,6 +122,7 @@ export function fakeMachine(id: string, changes: Partial<Machine> = {}): Machine
     ttlMs: 0,
     left: false,
     trouble: '',
+    doubt: null,
     cordon: null,
     drain: null,
     ...changes,

@@ -9,6 +9,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Mirror } from '../store/mirror.ts';
 import type { MirrorRest } from '../store/resting-mirror.ts';
+import type { StoreTrust } from '../store/trust.ts';
 import type { Store } from '../store/store.ts';
 
 /**
@@ -83,6 +84,8 @@ export interface ApiNeeds {
   readonly peers: Peers | null;
   /** Whether this machine's presence stands in the store under a lease that lives; the reason when it does not. */
   readonly presence: () => string | null;
+  /** Whether the store is the one this machine knows. */
+  readonly trust: Pick<StoreTrust, 'doubt' | 'known'>;
   /** What keeps this machine from taking new units; null when nothing does. */
   readonly trouble: () => string | null;
   /** null when nothing is known of it. */

@@ -11,6 +11,7 @@ import { describeHolds, sayHold } from './machine-views.ts';
 import { printMetrics } from './metric.ts';
 import { readMetrics, type MetricSources } from './metrics.ts';
 import type { ApiNeeds } from './needs.ts';
+import { whyDoubtful, whyTooOld } from './write/decision.ts';
 
 const delayResolutionMs = 20;
 
@@ -63,15 +64,18 @@ export function whyNotReady({
   rest,
   presence,
   trouble,
+  trust,
   storeTroubles,
-}: Pick<ApiNeeds, 'mirror' | 'clock' | 'rest' | 'presence' | 'trouble' | 'storeTroubles'>): readonly string[] {
+}: Pick<ApiNeeds, 'mirror' | 'clock' | 'rest' | 'presence' | 'trouble' | 'trust' | 'storeTroubles'>): readonly string[] {
   const { current, sinceMs, why } = mirror.freshness();
   const seconds = Math.round((clock.uptimeMs() - sinceMs) / 1_000);
   // One that rests knows nothing and needs nothing; whether the store answers, the machine's presence tells.
   const store = current || rest?.isResting() === true ? [] : [`store: not followed for ${seconds} s: ${oneLine(why)}`];
   const absent = presence();
   const disabled = trouble();
-  const troubles = storeTroubles().map((trouble) => `store: ${trouble}`);
+  const doubt = whyTooOld({ mirror })?.failure ?? whyDoubtful({ mirror, trust })?.failure;
+  const doubts = doubt === undefined ? [] : [doubt.message];
+  const troubles = [...storeTroubles(), ...doubts].map((trouble) => `store: ${trouble}`);
   return [
     ...store,
     ...troubles,

@@ -24,7 +24,7 @@ export interface Leader {
   readonly sinceMs: number;
 }
 
-/** Which layout the store has, and which cluster it is (store key `schema`, written once by whoever leads first). */
+/** Which layout the store has, and which cluster it is (store key `schema`, written by the engine that leads: its name once, its version when that grows). */
 export interface Schema {
   readonly version: number;
   /** A random name that tells this cluster from every other one, whatever its key prefix; empty when an older version wrote it. */
@@ -37,8 +37,13 @@ export interface Schema {
  * the API only): it was wiped, put back from an older backup, or belongs to another cluster.
  */
 export interface StoreAcceptance {
+  /** Grows with each, and is more than any fencing token given out before. */
   readonly atMs: number;
   readonly by: string;
+  /** The clusters whose machines may go on with this store. */
+  readonly of: readonly string[];
+  /** For people; may be empty. */
+  readonly reason: string;
 }
 
 /**
@@ -52,6 +57,8 @@ export interface Restore {
   readonly fresh: boolean;
   /** What fencing tokens grow by from then on ({@link StoreAcceptance.atMs}). */
   readonly tokenBase: number;
+  /** Clusters whose machines go on with what is restored ({@link StoreAcceptance.of}). */
+  readonly of: readonly string[];
 }
 
 /** A stored value that could not be understood (written by a newer version, or by hand). Kept so that people see it. */

@@ -1,4 +1,5 @@
 /** A machine of the cluster: who it is, what it offers, whether it takes new units. */
+import type { SpokenDoubt } from './doubt.ts';
 
 declare const machineIdBrand: unique symbol;
 /** A machine id: 32 lower-case hexadecimal characters as in machine-id(5), or what the configuration gave. */
@@ -29,10 +30,12 @@ export interface MachineRecord {
   readonly left: boolean;
   /** What keeps it from taking new units, one line: a full disk, a manager that does not answer; empty when nothing does. */
   readonly trouble: string;
+  /** The store is not the one this machine knows: it does nothing by what the store says. null when it is. */
+  readonly doubt: SpokenDoubt | null;
 }
 
 /** What a machine knows of itself; its presence in the store adds the rest of the record. */
-export type MachineFacts = Omit<MachineRecord, 'ttlMs' | 'left' | 'trouble'>;
+export type MachineFacts = Omit<MachineRecord, 'ttlMs' | 'left' | 'trouble' | 'doubt'>;
 
 /** What people changed about a machine at run time (store key `machine-overrides/<id>`). */
 export interface MachineOverride {

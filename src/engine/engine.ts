@@ -16,7 +16,7 @@ import { createAbsences } from './absences.ts';
 import type { Absences } from './absences.ts';
 import { createMassLoss } from './mass-loss.ts';
 import type { MassLoss } from './mass-loss.ts';
-import { decideUntilOver, untilStuck } from './passes.ts';
+import { decideUntilOver, untilStuck, whyUndecided } from './passes.ts';
 import type { EngineNeeds } from './passes.ts';
 import { recordUntilOver } from './recorder.ts';
 import { createReleaseEar } from './releases.ts';
@@ -94,15 +94,17 @@ interface Waiting {
 }
 
 /** Waits until nobody leads, as far as the mirror knows; answers with the leader key's revision to take over from. */
-async function vacancy(
-  { mirror, machine, clock }: EngineNeeds, { bell, mayInherit }: Waiting, signal: AbortSignal,
-): Promise<Revision | 0> {
+async function vacancy(needs: EngineNeeds, { bell, mayInherit }: Waiting, signal: AbortSignal): Promise<Revision | 0> {
+  const { mirror, machine, clock, log } = needs;
+  let isTold = false;
   for (;;) {
     const isCurrent = mirror.freshness().current;
     if (isCurrent) {
       const seen = mirror.modRevision(keys.leader);
-      // Nobody leads while a backup is being restored.
-      if (mirror.snapshot().restore !== null) {
+      const why = whyUndecided(needs);
+      if (why !== null) {
+        if (!isTold) log.warning(`nobody leads and nothing is decided: ${why}`);
+        isTold = true;
         await bell.wait(signal);
         continue;
       }

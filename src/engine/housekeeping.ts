@@ -47,10 +47,13 @@ export function awaitedNow(snapshot: ClusterSnapshot, massLoss: MassLoss, now: N
   return new Map([...just, ...awaitedMachines(snapshot, now.nowMs)]);
 }
 
+/** Names the cluster, and says which layout the store has from now on; a newer one stays, for whoever went back by a version. */
 function schemaPart({ snapshot, revisionOf, now, newName }: HousekeepingNeeds): readonly Part[] {
-  if (revisionOf(keys.schema) !== 0) return [];
-  const schema: Schema = { version: schemaVersion, cluster: newName(), createdAtMs: snapshot.schema?.createdAtMs ?? now.nowMs };
-  return [{ guards: [{ key: keys.schema, modRevision: 0 }], changes: [{ kind: 'put', key: keys.schema, value: encodeRecord(schema) }] }];
+  const modRevision = revisionOf(keys.schema);
+  const before = snapshot.schema;
+  if (modRevision !== 0 && (before === null || before.version >= schemaVersion)) return [];
+  const schema: Schema = { version: schemaVersion, cluster: before?.cluster ?? newName(), createdAtMs: before?.createdAtMs ?? now.nowMs };
+  return [{ guards: [{ key: keys.schema, modRevision }], changes: [{ kind: 'put', key: keys.schema, value: encodeRecord(schema) }] }];
 }
 
 function holdPart(before: Hold | null, after: Hold | null): readonly Part[] {

@@ -4,6 +4,7 @@
  * answer is fenced off before the next pass, so it cannot take effect after something newer.
  */
 import type { ClusterSnapshot } from '../core/cluster.ts';
+import { whyDoubted } from '../core/doubt.ts';
 import { holdFenced } from '../core/fence/hold-fenced.ts';
 import type { SchedulePlan } from '../core/schedule/decision.ts';
 import { historiesAfter } from '../core/schedule/decision-history.ts';
@@ -55,6 +56,17 @@ export interface EngineNeeds extends TermNeeds {
   readonly report: EngineReport;
   /** How long units wait for their machines when most vanish at once; 120 s when left out, 0: not at all, Infinity: for ever. */
   readonly massLossHoldMs?: number;
+  /** Whether this machine doubts that the store is its cluster's: then it does not lead. */
+  readonly doubtsStore?: () => boolean;
+}
+
+/** Why nothing may be decided on what the store says; null when it may. */
+export function whyUndecided({ mirror, doubtsStore }: Pick<EngineNeeds, 'mirror' | 'doubtsStore'>): string | null {
+  const snapshot = mirror.snapshot();
+  if (snapshot.restore !== null) return 'a backup is being restored';
+  if (doubtsStore?.() === true) return 'this machine doubts the store';
+  const doubt = whyDoubted(snapshot);
+  return doubt === null ? null : `a machine doubts the store: ${doubt}`;
 }
 
 /**
@@ -94,8 +106,8 @@ export async function decideUntilOver(needs: EngineNeeds, leading: Leading, sign
   for (;;) {
     // What is still to wait for is counted from before the pass: what ends while it runs has had no effect on it.
     const lookedMs = clock.uptimeMs();
-    // What is half restored is nothing to decide on; whoever leads afterwards begins with what is there then.
-    if (mirror.snapshot().restore !== null) return;
+    // What is half restored or doubted is nothing to decide on; whoever leads afterwards begins with what is there then.
+    if (whyUndecided(needs) !== null) return;
     const isDoubtful = term.inDoubt || mirror.modRevision(keys.leader) !== term.revision;
     const end = isDoubtful ? await fenceOff(needs, term, signal) : await onePass(needs, remembered, signal);
     if (end === 'over') return;

@@ -15,7 +15,7 @@ const machineKinds: ReadonlySet<Kind> = new Set(['machine', 'machine-override', 
 /** What other machines report about their units changes no decision by itself; nor does what the engine remembers. */
 const ignoredKinds: ReadonlySet<Kind> = new Set([
   'status', 'roster-entry', 'hold', 'unit-history', 'machine-history', 'port-cursors', 'former-ports', 'operation', 'operation-part',
-  'registration', 'schema', 'store-acceptance', null,
+  'registration', 'schema', null,
 ]);
 
 /** Whether a change is about machines that come and go. */

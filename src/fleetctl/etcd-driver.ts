@@ -18,6 +18,7 @@ import { version } from '../lib/version.ts';
 import { openEtcdStore } from '../store/etcd/etcd-store.ts';
 import { checkEtcdOptions } from '../store/etcd/options.ts';
 import { createMirror } from '../store/mirror.ts';
+import { trustful } from '../store/trust.ts';
 import type { Revision } from '../store/store.ts';
 
 /** Opens etcd, waits until it has answered once and serves the API to this process. Throws an Error with one line for people. */
@@ -45,7 +46,7 @@ export async function openEtcdDriver(options: EtcdDriverOptions, signal: AbortSi
   }
   const api = createApi({
     mirror, rest: null, store, clock: systemClock, log: needs.log, version, keyPrefix, machineId: 'fleetctl' as MachineId, storeKind: 'etcd',
-    local: new Map(), peers: null, presence: () => null, trouble: () => null, storeHealth: () => null, storeTroubles: () => [],
+    local: new Map(), peers: null, presence: () => null, trust: trustful, trouble: () => null, storeHealth: () => null, storeTroubles: () => [],
     reports: new Map(), tokenLimit: 100,
   }, stop.signal);
   await api.app.ready();

@@ -18,6 +18,7 @@ import { openSupervisorRunner } from '../runner/supervisor/supervisor-runner.ts'
 import { openSystemdRunner } from '../runner/systemd/systemd-runner.ts';
 import { probe } from '../prober/probe.ts';
 import type { Store } from '../store/store.ts';
+import type { StoreTrust } from '../store/trust.ts';
 import { openMemory } from './memory.ts';
 import { portFactsOf } from './port-facts.ts';
 import type { FleetdPlan, LiveSettings, MemberPlan } from './plan.ts';
@@ -28,6 +29,7 @@ const stopTimeoutMs = 80_000;
 export interface MemberNeeds {
   readonly plan: FleetdPlan;
   readonly store: Store;
+  readonly trust: StoreTrust;
   readonly storeKind: 'etcd' | 'embedded';
   /** Where this process's peer port listens; null without one. */
   readonly peer: { readonly port: number; readonly fingerprint: string } | null;
@@ -53,7 +55,7 @@ interface OpenRunner {
 }
 
 export async function openMember(member: MemberPlan, needs: MemberNeeds): Promise<Member> {
-  const { clock, random, log, store, plan } = needs;
+  const { clock, random, log, store, trust, plan } = needs;
   const open = await openRunner(member, needs);
   const memory = await openMemory(join(member.dataDirectory, 'agent'));
   const report = createAgentReport();
@@ -79,7 +81,7 @@ export async function openMember(member: MemberPlan, needs: MemberNeeds): Promis
       try {
         const { onStop, config } = plan;
         await runAgent({
-          store, probe, portFacts: portFactsOf(open.inspector), activity: activityOf,
+          store, trust, probe, portFacts: portFactsOf(open.inspector), activity: activityOf,
           runner: open.runner, facts, refresh, clock, random, log, memory, report, onStop, ttlMs: config.agentTtlMs, stopTimeoutMs,
         }, signal);
       } finally {

@@ -21,6 +21,7 @@ import { systemClock } from '../lib/system-clock.ts';
 import { version } from '../lib/version.ts';
 import { createMirror, type FollowNeeds, type Mirror } from '../store/mirror.ts';
 import { createRestingMirror, type MirrorRest } from '../store/resting-mirror.ts';
+import { createStoreTrust, type StoreTrust } from '../store/trust.ts';
 import { openDnsServers } from './dns.ts';
 import { openListeners } from './listeners.ts';
 import { openMember, type Member } from './member.ts';
@@ -82,8 +83,11 @@ interface Parts {
 /** Opens what the machines share, and closes it again however serving ends. */
 async function serve({ plan, life, tools, store: { store, etcd, trouble, kind: storeKind } }: Parts): Promise<Result<void>> {
   const { clock, random, logFor } = tools;
-  const { mirror, rest } = openMirror(plan, { store, clock, random, log: logFor('mirror') });
   const memory = await openMemory(plan.members[0].dataDirectory);
+  const trust = createStoreTrust({ store, memory, machine: plan.members[0].id, clock, log: logFor('store') });
+  await trust.recall();
+  const { mirror, rest } = openMirror(plan, { store: trust.mirrored(store), clock, random, log: logFor('mirror') });
+  trust.follow(mirror, rest);
   const log = logFor('api');
   const identity = await loadPeerIdentity(
     { read: async () => (await memory.read('peer.pem')) ?? '', write: (text) => memory.write('peer.pem', text) },
@@ -94,9 +98,9 @@ async function serve({ plan, life, tools, store: { store, etcd, trouble, kind: s
   const port = await openPeerPort(peerServer, plan.config.peerListen);
   if (!port.ok) return port;
   try {
-    const members = await openMembers({ plan, tools, store, storeKind, port: port.value, fingerprint: identity.fingerprint });
+    const members = await openMembers({ plan, tools, store, trust, storeKind, port: port.value, fingerprint: identity.fingerprint });
     for (const member of members) inspectors.set(member.plan.id, member.inspector);
-    return await serveApi({ plan, life, tools, store, etcd, storeTrouble: trouble, storeKind, mirror, rest, identity, members, inspectors, background });
+    return await serveApi({ plan, life, tools, store, etcd, storeTrouble: trouble, storeKind, mirror, trust, rest, identity, members, inspectors, background });
   } finally {
     background.abort(new Error('fleetd ends'));
     port.value?.close();
@@ -117,6 +121,7 @@ interface ServingParts extends Omit<Parts, 'store'> {
   readonly storeKind: OpenStore['kind'];
   readonly mirror: Mirror;
   readonly rest: MirrorRest | null;
+  readonly trust: StoreTrust;
   readonly identity: PeerIdentity;
   readonly members: readonly Member[];
   readonly inspectors: ReadonlyMap<MachineId, Member['inspector']>;
@@ -126,7 +131,7 @@ interface ServingParts extends Omit<Parts, 'store'> {
 
 /** Serves the API and runs engine and agents until the life ends. */
 async function serveApi(parts: ServingParts): Promise<Result<void>> {
-  const { plan, life, tools, store, mirror, rest, members, background } = parts;
+  const { plan, life, tools, store, mirror, trust, rest, members, background } = parts;
   const { clock, random, logFor } = tools;
   const log = logFor('api');
   const first = plan.members[0].id;
@@ -140,6 +145,7 @@ async function serveApi(parts: ServingParts): Promise<Result<void>> {
     local: parts.inspectors, peers: plan.config.peerListen === '' ? null : createPeerClient(parts.identity, clock),
     tokenLimit: plan.config.tokenLimit,
     presence: () => members.map(({ report }) => report.presence).find(({ state }) => state !== 'present')?.why ?? null,
+    trust,
     trouble: () => members.map(({ report }) => report.trouble).find((trouble) => trouble !== '') ?? null,
     storeHealth: upkeep.health, storeTroubles: upkeep.troubles,
     reports: new Map<string, () => unknown>([
@@ -159,8 +165,8 @@ async function serveApi(parts: ServingParts): Promise<Result<void>> {
     const loops = [
       mirror.run(background.signal),
       // Others look after operations that a fleetd has left; one that rests would have to stay awake for them.
-      ...(rest === null ? [runOperations({ mirror, store, clock, log, machineId: first }, background.signal)] : []),
-      upkeep.run(background.signal),
+      ...(rest === null ? [runOperations({ mirror, store, trust, clock, log, machineId: first }, background.signal)] : []),
+      upkeep.run(background.signal), trust.run(background.signal),
     ];
     log.info(`fleetd ${version} answers on ${listeners.value.urls.join(', ')}`, { machine: first });
     life.onReady(listeners.value.urls, {
@@ -191,12 +197,13 @@ interface Running {
 
 /** Runs engine and agents; when the life ends or anything breaks, the engine resigns first, then the agents end. */
 async function runComponents(parts: ServingParts, { engineReport: report, loops }: Running): Promise<void> {
-  const { plan, life, store, mirror, members, tools: { clock, random, logFor } } = parts;
+  const { plan, life, store, mirror, trust, members, tools: { clock, random, logFor } } = parts;
   const { agentTtlMs: ttlMs, massLossHoldMs, disableEngine } = plan.config;
   const engineStop = new AbortController();
   const agentsStop = new AbortController();
   const engine = disableEngine ? [] : [runEngine({
     store, mirror, machine: plan.members[0].id, clock, random, log: logFor('engine'), report, ttlMs, massLossHoldMs,
+    doubtsStore: () => trust.doubt() !== null,
   }, engineStop.signal)];
   const agents = members.map((member) => member.run(agentsStop.signal));
   try {
@@ -213,17 +220,18 @@ interface MembersNeeds {
   readonly plan: FleetdPlan;
   readonly tools: Tools;
   readonly store: OpenStore['store'];
+  readonly trust: StoreTrust;
   readonly storeKind: OpenStore['kind'];
   readonly port: PeerPort | null;
   readonly fingerprint: string;
 }
 
-async function openMembers({ plan, tools, store, storeKind, port, fingerprint }: MembersNeeds): Promise<readonly Member[]> {
+async function openMembers({ plan, tools, store, trust, storeKind, port, fingerprint }: MembersNeeds): Promise<readonly Member[]> {
   const peer = port === null ? null : { port: port.port, fingerprint };
   const members: Member[] = [];
   for (const member of plan.members) {
     const log = tools.logFor(plan.members.length === 1 ? 'agent' : `agent ${member.hostname}`);
-    members.push(await openMember(member, { ...tools, plan, store, storeKind, peer, log }));
+    members.push(await openMember(member, { ...tools, plan, store, trust, storeKind, peer, log }));
   }
   return members;
 }

@@ -6,6 +6,7 @@
  * POST /hold                HoldRequest -> HoldAnswer
  * GET  /rebalance        -> RebalanceView   the moves that would even out the machines; ?fenced=true with fenced units
  * POST /rebalance           RebalanceOrder -> RebalanceAnswer
+ * POST /accept-store        AcceptStoreRequest -> AcceptStoreAnswer   the store is right although machines doubt it
  */
 
 /** A machine that is here. */
@@ -123,6 +124,19 @@ export interface RebalanceView {
   readonly running: { readonly sinceMs: number; readonly by: string; readonly fenced: boolean } | null;
   /** In order; the next one is begun when the one before it is known to run. */
   readonly moves: readonly RebalanceMoveView[];
+}
+
+export interface AcceptStoreRequest {
+  /** Also when units that run would be stopped. */
+  readonly force?: boolean;
+  readonly reason?: string;
+  readonly by?: string;
+}
+
+export interface AcceptStoreAnswer {
+  readonly revision: number;
+  /** Whether any machine doubted the store. */
+  readonly changed: boolean;
 }
 
 export interface HoldAnswer {

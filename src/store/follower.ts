@@ -1,7 +1,7 @@
 /**
  * Follows everything under a key prefix of the store: list once, then watch, for ever.
  * Promises: every change is heard once and in order, across lost connections; after a compaction the difference between what
- * was known and what the store now holds is heard instead; an outage is logged once when it begins and once when it ends.
+ * was known and what the store now holds is heard instead, and all that it holds once its history is another one; an outage is logged once when it begins and once when it ends.
  */
 import { assert } from '../core/failure.ts';
 import { createBackoff } from '../lib/backoff.ts';
@@ -9,7 +9,7 @@ import type { Backoff } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
-import { StoreCompacted, StoreUnavailable } from './store.ts';
+import { StoreCompacted, StoreReplaced, StoreUnavailable } from './store.ts';
 import type { Listing, Revision, Store, StoreChange } from './store.ts';
 
 const firstRetryMs = 100;
@@ -48,13 +48,18 @@ export interface Follower {
 
 /** What one follower remembers between connections: the last revision heard and, of every key, the revision that wrote it. */
 interface Position {
+  /** null: to be listed. */
   revision: Revision | null;
+  /** The same, also while it is to be listed. */
+  reached: Revision | 0;
+  /** What is known is of another history. */
+  isReplaced: boolean;
   readonly known: Map<string, Revision>;
 }
 
 /** Makes a follower of `prefix`; `onBatch` is called synchronously, and is not called for batches that say nothing new. */
 export function createFollower(needs: FollowNeeds, prefix: string, onBatch: (batch: FollowBatch) => void): Follower {
-  const position: Position = { revision: null, known: new Map() };
+  const position: Position = { revision: null, reached: 0, isReplaced: false, known: new Map() };
   const backoff = createBackoff({ firstMs: firstRetryMs, maxMs: longestRetryMs }, needs.random);
   const outage = trackOutage(needs, prefix, backoff);
 
@@ -63,14 +68,16 @@ export function createFollower(needs: FollowNeeds, prefix: string, onBatch: (bat
       assert(batch.changes.length === 0, `the store delivered revision ${batch.revision} under "${prefix}" twice`);
       return;
     }
-    position.revision = batch.revision;
+    position.revision = position.reached = batch.revision;
     remember(position.known, batch.changes);
     onBatch(batch);
   };
   const followOnce = async (signal: AbortSignal): Promise<void> => {
     if (position.revision === null) {
       const listing = await needs.store.list(prefix, signal);
-      hear({ revision: listing.revision, changes: difference(position.known, listing) });
+      const isOther = position.isReplaced || listing.revision < position.reached;
+      position.isReplaced = false;
+      hear({ revision: listing.revision, changes: difference(position.known, listing, isOther) });
       outage.over();
     }
     for await (const batch of needs.store.watch(prefix, position.revision ?? 0 as Revision, signal)) {
@@ -87,6 +94,7 @@ export function createFollower(needs: FollowNeeds, prefix: string, onBatch: (bat
           await followOnce(signal);
         } catch (error) {
           if (signal.aborted) return;
+          position.isReplaced ||= error instanceof StoreReplaced;
           if (error instanceof StoreCompacted) position.revision = null;
           else if (!(error instanceof StoreUnavailable)) throw error;
           outage.begin(error.message);
@@ -131,11 +139,14 @@ function remember(known: Map<string, Revision>, changes: readonly StoreChange[])
   }
 }
 
-/** What turns the known keys into those of a listing: deletes first, then puts of every key written since. */
-function difference(known: ReadonlyMap<string, Revision>, listing: Listing): readonly StoreChange[] {
+/**
+ * What turns the known keys into those of a listing: deletes first, then puts of every key written since. In another history a revision
+ * says nothing about what was written at it before.
+ */
+function difference(known: ReadonlyMap<string, Revision>, listing: Listing, isOther: boolean): readonly StoreChange[] {
   const listed = new Set(listing.entries.map((entry) => entry.key));
   const gone = [...known.keys()].filter((key) => !listed.has(key));
-  const written = listing.entries.filter((entry) => known.get(entry.key) !== entry.modRevision);
+  const written = listing.entries.filter((entry) => isOther || known.get(entry.key) !== entry.modRevision);
   return [
     ...gone.map((key) => ({ kind: 'delete', key, modRevision: listing.revision }) as const),
     ...written.map((entry) => ({ kind: 'put', entry }) as const),

@@ -4,7 +4,7 @@
  * so a slow reader costs nothing and is told StoreCompacted when what it wants is gone.
  */
 import { createBell } from '../lib/wakeups.ts';
-import { StoreCompacted } from './store.ts';
+import { StoreCompacted, StoreReplaced } from './store.ts';
 import type { Revision, StoreChange, WatchBatch } from './store.ts';
 
 /** What a history may hold before it forgets the oldest revisions. */
@@ -43,7 +43,7 @@ export function createHistory(start: Revision, bounds: HistoryLimits): History {
   const mustReach = (after: Revision): void => {
     if (after < floor) throw new StoreCompacted(`the history up to revision ${floor} is gone, ${after} was asked for`);
     if (after > newest) {
-      throw new StoreCompacted(`revision ${after} was asked for, the store is only at ${newest}: its history was replaced`);
+      throw new StoreReplaced(`revision ${after} was asked for, the store is only at ${newest}: its history was replaced`);
     }
   };
   /** The next batch with something under the prefix, or how far one can go without meeting any. */

@@ -37,7 +37,7 @@ export const keys = {
   machinePorts: (id: MachineId): string => `machine-ports/${id}`, // written by: that machine, under its lease
   formerPorts: (name: UnitName): string => `former-ports/${name}`, // written by: engine leader
   leader: 'leader', // written by: the engine that wins, under its lease
-  schema: 'schema', // written by: the engine that leads first
+  schema: 'schema', // written by: engine leader
 } as const;
 
 /** What a key stands for; null for keys this version does not know. */

@@ -58,6 +58,8 @@ export interface Ledger {
   /** Makes a staging visible. Stagings are applied in the order they were made, or dropped; never two at once. */
   apply(staging: Staging): void;
   readonly history: History;
+  /** Everything it holds now: what another ledger can begin with. */
+  contents(): LedgerContents;
 }
 
 /** What Store.lifetimes answers, from a listing and the time each lease has left. */
@@ -79,6 +81,7 @@ export function createLedger(contents: LedgerContents, bounds: HistoryLimits): L
     },
     lease: (id: string) => leases.get(id) ?? null,
     leases: () => [...leases.values()],
+    contents: () => ({ revision, lastLease, entries: [...entries.values()], leases: [...leases.values()] }),
     stage: () => createStaging({ entries, leases, revision, lastLease }),
     apply({ delta }: Staging): void {
       assert(delta.revision === revision + delta.batches.length, 'stagings are applied one after the other');

@@ -8,7 +8,7 @@ import type { HistoryLimits } from './history.ts';
 import { createLeaseTimers } from './lease-timers.ts';
 import type { LeaseTimers } from './lease-timers.ts';
 import { createLedger, emptyLedger, lifetimesOf } from './ledger.ts';
-import type { Ledger, LeaseRow, Staging } from './ledger.ts';
+import type { Ledger, LedgerContents, LeaseRow, Staging } from './ledger.ts';
 import { StoreUnavailable } from './store.ts';
 import type { Commit, CommitOutcome, Lease, LeaseRequest, Listing, Revision, Store, WatchBatch } from './store.ts';
 
@@ -49,14 +49,21 @@ export interface MemoryStore extends Store {
   compact(revision: Revision): void;
   /** Ends a lease now, as if nobody had renewed it. */
   expireLease(id: string): void;
+  /** A copy of everything it holds, as a person makes one of a store's files. */
+  copy(): LedgerContents;
+  /**
+   * Goes on with a copy, as when a person puts files of a store back: every connection breaks, the history begins anew, and leases of the
+   * copy have their whole time before them. Without one the store is empty.
+   */
+  putBack(copy?: LedgerContents): void;
   /** Stops counting leases; the store stays readable. */
   close(): void;
 }
 
 export function createMemoryStore(needs: MemoryStoreNeeds): MemoryStore {
-  const ledger = createLedger(emptyLedger, needs.history ?? defaultHistory);
+  const bounds = needs.history ?? defaultHistory;
   const timers = createLeaseTimers(needs.clock, (id) => end(id));
-  const data = createData(ledger, timers);
+  const data = createData(createLedger(emptyLedger, bounds), timers);
   const end = (id: string): void => {
     timers.forget(id);
     data.change((staging) => staging.endLease(id));
@@ -66,7 +73,17 @@ export function createMemoryStore(needs: MemoryStoreNeeds): MemoryStore {
   return {
     ...client(),
     client,
-    compact: (revision) => ledger.history.compact(revision),
+    compact: (revision) => data.ledger.history.compact(revision),
+    copy: () => data.ledger.contents(),
+    putBack(copy = emptyLedger): void {
+      for (const { id } of data.ledger.leases()) timers.forget(id);
+      // As with etcd, whose ids are drawn at random, a lease never has the id of one that another holder still believes in.
+      const lastLease = Math.max(copy.lastLease, data.ledger.contents().lastLease);
+      data.ledger = createLedger({ ...copy, lastLease }, bounds);
+      for (const lease of copy.leases) timers.renew(lease);
+      data.connection.abort(new StoreUnavailable('the memory store was put back from a copy'));
+      data.connection = new AbortController();
+    },
     expireLease: end,
     close: timers.close,
   };
@@ -74,7 +91,9 @@ export function createMemoryStore(needs: MemoryStoreNeeds): MemoryStore {
 
 /** The verbs without anything that can go wrong: each takes effect at once. */
 interface Data {
-  readonly ledger: Ledger;
+  ledger: Ledger;
+  /** Aborted when all connections break. */
+  connection: AbortController;
   change<T>(make: (staging: Staging) => T): T;
   grant(request: LeaseRequest): LeaseRow;
   lifetimes(prefix: string): ReadonlyMap<string, number>;
@@ -83,27 +102,29 @@ interface Data {
 
 function createData(ledger: Ledger, timers: LeaseTimers): Data {
   const change = <T>(make: (staging: Staging) => T): T => {
-    const staging = ledger.stage();
+    const staging = data.ledger.stage();
     const made = make(staging);
-    ledger.apply(staging);
+    data.ledger.apply(staging);
     return made;
   };
-  return {
+  const data: Data = {
     ledger,
+    connection: new AbortController(),
     change,
     grant({ ttlMs, resumeId }: LeaseRequest): LeaseRow {
-      const living = resumeId === undefined ? null : ledger.lease(resumeId);
+      const living = resumeId === undefined ? null : data.ledger.lease(resumeId);
       const lease = living ?? change((staging) => staging.grantLease(ttlMs));
       timers.renew(lease);
       return lease;
     },
-    lifetimes: (prefix) => lifetimesOf(ledger.list(prefix), timers.leftMs),
+    lifetimes: (prefix) => lifetimesOf(data.ledger.list(prefix), timers.leftMs),
     renew(id: string): boolean {
-      const lease = ledger.lease(id);
+      const lease = data.ledger.lease(id);
       if (lease !== null) timers.renew(lease);
       return lease !== null;
     },
   };
+  return data;
 }
 
 interface ClientNeeds {
@@ -145,7 +166,7 @@ function createClient({ data, end, clock, faultOf }: ClientNeeds): MemoryClient 
     lifetimes: (prefix: string, signal: AbortSignal): Promise<ReadonlyMap<string, number>> =>
       call('lifetimes', signal, () => data.lifetimes(prefix)),
     async* watch(prefix: string, after: Revision, signal: AbortSignal): AsyncGenerator<WatchBatch, void> {
-      const connected = await call('watch', signal, () => AbortSignal.any([signal, link.signal]));
+      const connected = await call('watch', signal, () => AbortSignal.any([signal, link.signal, data.connection.signal]));
       for await (const batch of data.ledger.history.watch(prefix, after, connected)) {
         await call('batch', connected, () => undefined);
         yield batch;

@@ -47,7 +47,7 @@ const release: ReleaseRecord = {
 };
 const machineOf = (id: MachineId, metadata: Record<string, string> = {}): MachineRecord => ({
   id, publicIp: '10.0.0.1', hostname: 'host', metadata, version: '2.0.0', bootId: 'b', capacity: { cpus: 4, memoryBytes: 1 },
-  peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 1, ttlMs: 0, left: false, trouble: '',
+  peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 1, ttlMs: 0, left: false, trouble: '', doubt: null,
 });
 const schema = { version: 1, cluster: 'c', createdAtMs: 2 };
 const put = (key: string, value: string): CommitChange => ({ kind: 'put', key, value });
@@ -265,6 +265,21 @@ describe('mirror', () => {
     assert.deepEqual(heard.at(-1)?.changes.map((change) => (change.kind === 'put' ? change.entry.key : `-${change.key}`)),
       [`-${keys.unit(app)}`, keys.unit(web)]);
     assert.deepEqual([...mirror.snapshot().units.values()], [{ ...unit, generation: 2 }]);
+  });
+
+  test('a store that is put back from a copy is heard anew, also what has the revision of something else by now', async () => {
+    await commit(put(keys.unit(app), encodeRecord(unit)));
+    const copy = memory.copy();
+    await commit(put(keys.unit(web), encodeRecord(unit)));
+    await commit(put(keys.unit(app), encodeRecord({ ...unit, generation: 3 })));
+    await clock.advance(1_000);
+    memory.putBack(copy);
+    await commit(put(keys.unit(web), encodeRecord({ ...unit, generation: 2 })));
+    await clock.advance(5_000);
+    assert.deepEqual([...mirror.snapshot().units].sort(), [[app, unit], [web, { ...unit, generation: 2 }]]);
+    memory.putBack();
+    await clock.advance(5_000);
+    assert.deepEqual([mirror.snapshot().units.size, mirror.snapshot().revision], [0, 0]);
   });
 
   test('whatever happens to the connection, the mirror ends up with what the store holds', async () => {

@@ -50,6 +50,7 @@ const machineRecord: fc.Arbitrary<MachineRecord> = fc.record({
   peer: fc.option(fc.record({ address: word, port: count, fingerprint: word }, plain)),
   runner: fc.constantFrom('systemd', 'supervisor'), store: fc.constantFrom('etcd', 'embedded'), startedAtMs: count,
   ttlMs: count, left: fc.boolean(), trouble: word,
+  doubt: fc.option(fc.record({ cluster: word, tokenBase: count, why: word }, plain)),
 }, plain);
 const event: fc.Arbitrary<HistoryEvent> = fc.record({ atMs: count, what: word, machine, why: word, count }, plain);
 const unitHistory: fc.Arbitrary<UnitHistory> = fc.record({
@@ -70,8 +71,8 @@ const holdOrder: fc.Arbitrary<HoldOrder> = fc.record({
   action: fc.constantFrom('hold', 'release'), atMs: count, untilMs: fc.option(count), of: fc.option(count), reason: word, by: word,
 }, plain);
 const schema: fc.Arbitrary<Schema> = fc.record({ version: count, cluster: word, createdAtMs: count }, plain);
-const restore: fc.Arbitrary<Restore> = fc.record({ atMs: count, by: word, fresh: fc.boolean(), tokenBase: count }, plain);
-const storeAcceptance: fc.Arbitrary<StoreAcceptance> = fc.record({ atMs: count, by: word }, plain);
+const restore: fc.Arbitrary<Restore> = fc.record({ atMs: count, by: word, fresh: fc.boolean(), tokenBase: count, of: fc.array(word) }, plain);
+const storeAcceptance: fc.Arbitrary<StoreAcceptance> = fc.record({ atMs: count, by: word, of: fc.array(word), reason: word }, plain);
 const portPool: fc.Arbitrary<PortPool> = fc.record({ ...range, changedAtMs: count, changedBy: word }, plain);
 const portCursors: fc.Arbitrary<PortCursors> = fc.record({ last: ports }, plain);
 const conflict: fc.Arbitrary<PortConflict> = fc.record({ unit: word.map((text) => text as UnitName), port: count, why: word }, plain);

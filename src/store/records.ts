@@ -5,6 +5,7 @@
  * should have, makes the record unreadable: guessing would run the wrong thing.
  */
 import type { Leader, Rebalance, Restore, Schema, StoreAcceptance } from '../core/cluster.ts';
+import type { SpokenDoubt } from '../core/doubt.ts';
 import { failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
 import type { HistoryEvent, MachineHistory, Success, UnitHistory, Unrest } from '../core/history.ts';
@@ -189,6 +190,7 @@ const machineRecordFields: Fields<MachineRecord> = {
   ttlMs: whole(0),
   left: flag(false),
   trouble: text(''),
+  doubt: orNull(readRecord<SpokenDoubt>({ cluster: text(''), tokenBase: whole(0), why: text('') })),
 };
 
 const cordonFields: Fields<Cordon> = {
@@ -247,13 +249,15 @@ export function decodeRestore(json: string): Result<Restore> {
   return decode(json, restoreFields);
 }
 
-const restoreFields: Fields<Restore> = { atMs: whole(0), by: text(''), fresh: flag(false), tokenBase: whole(0) };
+const restoreFields: Fields<Restore> = { atMs: whole(0), by: text(''), fresh: flag(false), tokenBase: whole(0), of: listOf(text()) };
 
 const rebalanceFields: Fields<Rebalance> = { sinceMs: whole(0), by: text(''), fenced: flag(false) };
 
 const storeAcceptanceFields: Fields<StoreAcceptance> = {
   atMs: whole(),
   by: text(''),
+  of: listOf(text()),
+  reason: text(''),
 };
 
 const historyEvent = readRecord<HistoryEvent>({

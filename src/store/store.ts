@@ -90,8 +90,8 @@ export interface Store {
   list(prefix: string, signal: AbortSignal): Promise<Listing>;
   /**
    * Changes under `prefix` after revision `after`. Ends by throwing: StoreUnavailable when the connection is lost
-   * (call again with the last revision delivered), StoreCompacted when `after` is too old, or newer than the store
-   * itself because that was put back from a backup (list again).
+   * (call again with the last revision delivered), StoreCompacted when `after` is too old, StoreReplaced when it is newer
+   * than the store itself because that was put back from a backup (list again).
    */
   watch(prefix: string, after: Revision, signal: AbortSignal): AsyncIterable<WatchBatch>;
   /** Throws LeaseExpired, having changed nothing, when the guards hold but a put names a lease that is gone. */
@@ -112,6 +112,10 @@ export class StoreUnavailable extends Error {
 /** The history before some revision is gone: list again, watch from there. */
 export class StoreCompacted extends Error {
   override readonly name = 'StoreCompacted';
+}
+
+/** The history is another one: the store was wiped, or put back from a copy. The same revision may stand for something else by now. */
+export class StoreReplaced extends StoreCompacted {
 }
 
 /** A put named a lease that has expired or was revoked: ask for a new lease. */

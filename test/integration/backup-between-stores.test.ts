@@ -22,6 +22,7 @@ import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.ts';
 import { openEtcdStore } from '../../src/store/etcd/etcd-store.ts';
 import { createMirror } from '../../src/store/mirror.ts';
 import type { Mirror } from '../../src/store/mirror.ts';
+import { trustful } from '../../src/store/trust.ts';
 import type { Revision, Store } from '../../src/store/store.ts';
 import { startFleetd } from '../../sim/fleetd.ts';
 import type { Fleetd } from '../../sim/fleetd.ts';
@@ -70,7 +71,7 @@ async function apiOn(store: Store, mirror: Mirror | null): Promise<Api> {
   await own.reached(1 as Revision, bound());
   const api = createApi({
     mirror: own, rest: null, store, clock, log, version: '2', keyPrefix: 'fleet', machineId: machine, storeKind: 'etcd', local: new Map(), peers: null,
-    presence: () => null, trouble: () => null, storeHealth: () => null, storeTroubles: () => [], reports: new Map(), tokenLimit: 100,
+    presence: () => null, trust: trustful, trouble: () => null, storeHealth: () => null, storeTroubles: () => [], reports: new Map(), tokenLimit: 100,
   }, stop.signal);
   await api.app.ready();
   closers.push(async () => {

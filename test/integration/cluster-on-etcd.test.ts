@@ -27,6 +27,7 @@ import type { EtcdStore } from '../../src/store/etcd/etcd-store.ts';
 import { keys } from '../../src/store/keys.ts';
 import { createMirror } from '../../src/store/mirror.ts';
 import type { Mirror } from '../../src/store/mirror.ts';
+import { createStoreTrust } from '../../src/store/trust.ts';
 import { encodeRecord } from '../../src/store/records.ts';
 import type { CommitChange } from '../../src/store/store.ts';
 import { startEtcd } from './etcd-server.ts';
@@ -87,13 +88,15 @@ describe('a cluster over a real etcd', () => {
       capacity: { cpus: 1, memoryBytes: 1 }, peer: null, runner: 'supervisor', store: 'etcd', startedAtMs,
     });
     const memory = { read: () => Promise.resolve(null), write: () => Promise.resolve() };
+    const trust = createStoreTrust({ store, memory, machine: id as MachineId, clock: systemClock, log: quiet });
+    trust.follow(own);
     const needs = { store, clock: systemClock, random, log: quiet, ttlMs };
     const engine = createEngineReport();
     const runner = createFakeRunner({ clock: systemClock, random, machine: units });
     const work = Promise.all([
       runEngine({ ...needs, mirror: own, machine: id as MachineId, report: engine }, stop),
       runAgent({
-        ...needs, runner, facts, memory, probe: () => Promise.resolve(null), portFacts: noPortFacts, onStop: () => Promise.resolve(onStop), stopTimeoutMs: waitMs, report: createAgentReport(),
+        ...needs, trust, runner, facts, memory, probe: () => Promise.resolve(null), portFacts: noPortFacts, onStop: () => Promise.resolve(onStop), stopTimeoutMs: waitMs, report: createAgentReport(),
       }, stop),
     ]).then(() => links.abort());
     const ended = Promise.all([work, own.run(links.signal)]).then(() => store.close());

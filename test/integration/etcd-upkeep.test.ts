@@ -20,6 +20,7 @@ import type { Revision } from '../../src/store/store.ts';
 import type { ErrorAnswer, MachineList } from '../../src/protocol/v2.ts';
 import { startFleetd } from '../../sim/fleetd.ts';
 import { startEtcd } from './etcd-server.ts';
+import { trustful } from '../../src/store/trust.ts';
 import type { EtcdServer } from './etcd-server.ts';
 
 const waitMs = 40_000;
@@ -79,7 +80,7 @@ async function startFleet(flags: readonly string[], intervalMs: number): Promise
   });
   const api = createApi({
     mirror: fleetd.mirror, rest: null, store, clock, log, version: '2', keyPrefix: 'fleet', machineId: machine, storeKind: 'etcd', local: new Map(),
-    peers: null, presence: () => null, trouble: () => null, storeHealth: upkeep.health, storeTroubles: upkeep.troubles, reports: new Map(), tokenLimit: 100,
+    peers: null, presence: () => null, trust: trustful, trouble: () => null, storeHealth: upkeep.health, storeTroubles: upkeep.troubles, reports: new Map(), tokenLimit: 100,
   }, stop.signal);
   await api.app.ready();
   await fleetd.mirror.reached(1 as Revision, bound());

@@ -43,6 +43,7 @@ function machineOf(id: MachineId, peer: Machine['peer']): Machine {
     ttlMs: 0,
     left: false,
     trouble: '',
+    doubt: null,
     cordon: null,
     drain: null,
   };

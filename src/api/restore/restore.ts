@@ -5,14 +5,15 @@
  * nothing, because every commit is guarded by that key.
  */
 import type { BackupEntry, BackupHeader } from '../../core/backup.ts';
-import type { Restore } from '../../core/cluster.ts';
+import type { Restore, StoreAcceptance } from '../../core/cluster.ts';
 import { failure, success, type Result } from '../../core/failure.ts';
 import { limits } from '../../core/limits.ts';
 import { DeadlineExceeded, withDeadline } from '../../lib/deadline.ts';
 import { keys } from '../../store/keys.ts';
 import { encodeRecord } from '../../store/records.ts';
 import { StoreUnavailable, type Commit, type CommitChange, type Revision } from '../../store/store.ts';
-import { catchUp, commitInTime, storeLost, storeLostBy, type WriteNeeds } from '../write/decision.ts';
+import { catchUp, commitInTime, storeLost, storeLostBy, whyTooOld, type WriteNeeds } from '../write/decision.ts';
+import { clustersOf, doubtedTokens } from '../write/accept-store.ts';
 import { changesOf, isFresh, leftOver, tokenBaseAfter } from './restored.ts';
 
 const listLimitMs = 60_000;
@@ -31,13 +32,16 @@ export function beginRestore(needs: WriteNeeds, request: RestoreRequest, signal:
     const snapshot = mirror.snapshot();
     const before = snapshot.restore;
     if (!mirror.freshness().current) return storeLost;
+    const tooOld = whyTooOld(needs);
+    if (tooOld !== null) return tooOld;
     if (!request.force && (before !== null || !isFresh(snapshot))) return failure('CLUSTER_NOT_EMPTY', whyNotEmpty(before, snapshot.units.size));
     if (mirror.modRevision(keys.operation) !== 0) {
       return failure('CONFLICT', 'a request of many units is being carried out; try again when it is done');
     }
     const restore: Restore = {
       atMs: clock.nowMs(), by: request.by === '' ? machineId : request.by, fresh: before?.fresh ?? isFresh(snapshot),
-      tokenBase: tokenBaseAfter(snapshot, request.backup, Math.max(clock.nowMs(), before?.tokenBase ?? 0)),
+      tokenBase: tokenBaseAfter(snapshot, request.backup, Math.max(clock.nowMs(), before?.tokenBase ?? 0, doubtedTokens(needs))),
+      of: [...new Set([...(before?.of ?? []), ...clustersOf(needs)])],
     };
     const guards = [{ key: keys.restore, modRevision: mirror.modRevision(keys.restore) }];
     const outcome = await commitInTime(needs, { guards, changes: [put(keys.restore, encodeRecord(restore))] }, signal);
@@ -76,9 +80,10 @@ export function finishRestore(needs: WriteNeeds, restore: Revision, signal: Abor
     const deletes = leftOver(listing.entries, restore).map((key): CommitChange => ({ kind: 'delete', key }));
     const cleared = await commitAll(needs, { restore, changes: deletes }, signal);
     if (!cleared.ok) return cleared;
-    const { tokenBase, by } = running.value;
+    const { tokenBase, by, of } = running.value;
+    const acceptance: StoreAcceptance = { atMs: tokenBase, by, of: [...new Set([...of, ...clustersOf(needs)])], reason: 'a backup was restored' };
     return commitAll(needs, {
-      restore, changes: [{ kind: 'delete', key: keys.restore }, put(keys.storeAcceptance, encodeRecord({ atMs: tokenBase, by }))],
+      restore, changes: [{ kind: 'delete', key: keys.restore }, put(keys.storeAcceptance, encodeRecord(acceptance))],
     }, signal);
   });
 }

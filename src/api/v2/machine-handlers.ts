@@ -1,5 +1,5 @@
 /**
- * GET and POST of /fleet/v2/machines and /fleet/v2/rebalance, POST /fleet/v2/hold.
+ * GET and POST of /fleet/v2/machines and /fleet/v2/rebalance, POST /fleet/v2/hold and /fleet/v2/accept-store.
  * Promises: an answer to an order is durable and seen by the lists of this API.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -8,14 +8,17 @@ import { limits } from '../../core/limits.ts';
 import type { MachineId } from '../../core/machine.ts';
 import { planRebalance } from '../../core/schedule/rebalance.ts';
 import type {
-  HoldAnswer, HoldRequest, MachineAnswer, MachineList, MachineOrder, RebalanceAnswer, RebalanceOrder, RebalanceSide, RebalanceView,
+  AcceptStoreAnswer, AcceptStoreRequest, HoldAnswer, HoldRequest, MachineAnswer, MachineList, MachineOrder, RebalanceAnswer, RebalanceOrder,
+  RebalanceSide, RebalanceView,
 } from '../../protocol/machines.ts';
 import { pathValue, sendFailure, sendJson } from '../http.ts';
 import { describeAbsent, describeHolds, describeMachines } from '../machine-views.ts';
 import { whyNotReady } from '../operator-routes.ts';
 import { decideHold, decideMachineOrder } from '../write/machine-order.ts';
 import { decideRebalance } from '../write/rebalance.ts';
-import { commitDecision } from '../write/single-commit.ts';
+import { decideAcceptance } from '../write/accept-store.ts';
+import { whyRestoring } from '../write/decision.ts';
+import { commitAnyway, commitDecision } from '../write/single-commit.ts';
 import { sendView, type Scene } from './scene.ts';
 import { byText } from './schemas.ts';
 
@@ -77,6 +80,12 @@ export async function postRebalance(scene: Scene, request: FastifyRequest, reply
   return outcome.ok ? sendJson(reply, 200, outcome.value satisfies RebalanceAnswer) : sendFailure(reply, outcome.failure);
 }
 
+export const acceptStoreSchema: object = {
+  type: 'object',
+  additionalProperties: false,
+  properties: { force: { type: 'boolean' }, reason, by: byText },
+};
+
 export function listMachines(scene: Scene, _: FastifyRequest, reply: FastifyReply): FastifyReply {
   return sendView(scene, reply, (viewed) =>
     success<MachineList>({
@@ -94,6 +103,13 @@ export async function postMachine(scene: Scene, request: FastifyRequest, reply: 
   const id = pathValue(request, 'name') as MachineId;
   const outcome = await commitDecision(scene.needs, (basis) => decideMachineOrder(basis, id, order), scene.signal);
   return outcome.ok ? sendJson(reply, 200, outcome.value satisfies MachineAnswer) : sendFailure(reply, outcome.failure);
+}
+
+export async function postAcceptStore({ needs, signal }: Scene, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const asked = request.body as AcceptStoreRequest; // Its schema has been checked.
+  const restoring = whyRestoring(needs.mirror.snapshot());
+  const outcome = restoring ?? (await commitAnyway(needs, (basis) => decideAcceptance(needs, basis, asked), signal));
+  return outcome.ok ? sendJson(reply, 200, outcome.value satisfies AcceptStoreAnswer) : sendFailure(reply, outcome.failure);
 }
 
 export async function postHold(scene: Scene, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

@@ -14,7 +14,8 @@ import { getBackup, postRestore, postRestoreEntries, postRestoreFinish } from '.
 import { listHistory } from './history-handlers.ts';
 import { explainUnit, getInfo, getUnit, getUnitFile, listStatuses, listUnits } from './read-handlers.ts';
 import {
-  getRebalance, holdSchema, listMachines, machineOrderSchema, postHold, postMachine, postRebalance, rebalanceSchema,
+  acceptStoreSchema, getRebalance, holdSchema, listMachines, machineOrderSchema, postAcceptStore, postHold, postMachine, postRebalance,
+  rebalanceSchema,
 } from './machine-handlers.ts';
 import type { Scene, SceneHandler } from './scene.ts';
 import {
@@ -55,6 +56,7 @@ export function addV2Routes(app: FastifyInstance, scene: Scene): void {
   add('/machines/:name', { POST: post(postMachine, machineOrderSchema) });
   add('/hold', { POST: post(postHold, holdSchema) });
   add('/rebalance', { GET: get(getRebalance), POST: post(postRebalance, rebalanceSchema) });
+  add('/accept-store', { POST: post(postAcceptStore, acceptStoreSchema) });
   add('/explain/:name', { GET: get(explainUnit) });
   add('/status/:name', { GET: get(getStatus) });
   add('/journal/:name', { GET: get(getJournal) });

@@ -3,16 +3,21 @@
  * Promises: every wait for the store or the mirror is bounded.
  */
 import type { ClusterSnapshot } from '../../core/cluster.ts';
+import { doubtOf, noRegistration, whyDoubted } from '../../core/doubt.ts';
 import { failure, type Failure, type Result } from '../../core/failure.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
+import type { StoreTrust } from '../../store/trust.ts';
 import type { Mirror } from '../../store/mirror.ts';
+import { keys, schemaVersion } from '../../store/keys.ts';
 import type { Commit, CommitOutcome, Guard, Revision, Store } from '../../store/store.ts';
 import { inTime, withDeadline } from '../../lib/deadline.ts';
 import { oneLine } from '../json.ts';
 import type { Plan } from './plan.ts';
 
 export interface WriteNeeds {
+  /** Whether the store is the one this machine knows. */
+  readonly trust: Pick<StoreTrust, 'doubt' | 'known'>;
   readonly mirror: Mirror;
   readonly store: Store;
   readonly clock: Clock;
@@ -64,6 +69,25 @@ export function whyRestoring({ restore }: ClusterSnapshot): typeof storeLost | n
     `a backup is being restored since ${new Date(restore.atMs).toISOString()}${by}: try again, or, if that was ` +
       'interrupted, run "fleetctl restore --force" again',
   );
+}
+
+/** A store of a newer fleet is not changed by this one; null when it is not one. */
+export function whyTooOld({ mirror }: Pick<WriteNeeds, 'mirror'>): ReturnType<typeof failure> | null {
+  const { revision, schema, unreadable } = mirror.snapshot();
+  const facts = { revision, schema, unreadable: unreadable.get(keys.schema)?.why ?? null, registration: noRegistration, acceptance: null };
+  const doubt = doubtOf(null, facts, schemaVersion);
+  return doubt === null ? null : failure('STORE_NEWER', doubt.why);
+}
+
+/** Nothing is changed in a store that a machine doubts: what is acknowledged there may be gone with it. null when none does. */
+export function whyDoubtful({ mirror, trust }: Pick<WriteNeeds, 'mirror' | 'trust'>): ReturnType<typeof failure> | null {
+  const why = trust.doubt()?.why ?? whyDoubted(mirror.snapshot());
+  return why === null ? null : failure('STORE_DOUBTED', `${oneLine(why)}; bring the right store back, or say that it is right: fleetctl accept-store`);
+}
+
+/** Why nothing may be changed now; null when it may. */
+export function whyClosed(needs: Pick<WriteNeeds, 'mirror' | 'trust'>): ReturnType<typeof failure> | null {
+  return whyTooOld(needs) ?? whyRestoring(needs.mirror.snapshot()) ?? whyDoubtful(needs);
 }
 
 export function basisOf({ mirror, clock }: WriteNeeds): Basis {

@@ -22,6 +22,7 @@ import {
   mirrorUntil,
   seeRefusal,
   storeLost,
+  whyClosed,
   type Decide,
   type Outcome,
   type WriteNeeds,
@@ -196,7 +197,7 @@ export async function runOperations(needs: WriteNeeds, signal: AbortSignal): Pro
   const { mirror, clock, log } = needs;
   while (!signal.aborted) {
     try {
-      await mirrorUntil(mirror, () => mirror.modRevision(keys.operation) !== 0, signal);
+      await mirrorUntil(mirror, () => mirror.modRevision(keys.operation) !== 0 && whyClosed(needs) === null, signal);
       const seen = mirror.modRevision(keys.operation);
       if (seen !== 0 && (await standsStill(needs, seen, signal))) await takeOver(needs, seen, signal);
     } catch (error) {

@@ -5,7 +5,7 @@
 import { failure, success, type Result } from '../../core/failure.ts';
 import { DeadlineExceeded } from '../../lib/deadline.ts';
 import { StoreUnavailable, type Commit } from '../../store/store.ts';
-import { basisOf, catchUp, commitInTime, seeRefusal, storeLost, type Basis, type WriteNeeds } from './decision.ts';
+import { basisOf, catchUp, commitInTime, seeRefusal, storeLost, whyClosed, type Basis, type WriteNeeds } from './decision.ts';
 
 const attemptsMax = 16;
 
@@ -19,9 +19,18 @@ export interface Change {
 
 /**
  * Carries a decision out. A commit without changes says that all is as wanted already: the store confirms by its guards that this is still
- * so, or the mirror lags. Fails as `decide` does, and as a lost store does.
+ * so, or the mirror lags. Fails as `decide` does, as a lost store does, and while nothing may be changed.
  */
 export async function commitDecision(
+  needs: WriteNeeds,
+  decide: (basis: Basis) => Result<Commit>,
+  signal: AbortSignal,
+): Promise<Result<Change>> {
+  return whyClosed(needs) ?? (await commitAnyway(needs, decide, signal));
+}
+
+/** The same for what opens a store again that is closed to changes. */
+export async function commitAnyway(
   needs: WriteNeeds,
   decide: (basis: Basis) => Result<Commit>,
   signal: AbortSignal,

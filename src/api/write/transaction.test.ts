@@ -11,6 +11,7 @@ import { createManualClock, type ManualClock } from '../../lib/manual-clock.ts';
 import { seededRandom } from '../../lib/random.ts';
 import { createMemoryStore, type MemoryClient, type MemoryStore } from '../../store/memory-store.ts';
 import { createMirror } from '../../store/mirror.ts';
+import { trustful } from '../../store/trust.ts';
 import type { Result } from '../../core/failure.ts';
 import type { Decide, Outcome, WriteNeeds } from './decision.ts';
 import { decideApply, decideDestroy } from './decide.ts';
@@ -28,7 +29,7 @@ function apiOf(clock: ManualClock, store: MemoryClient): { readonly needs: Write
   const log = createLog('api', 'error', () => undefined);
   const mirror = createMirror({ store, clock, random: seededRandom(1), log });
   void mirror.run(stop.signal);
-  return { needs: { mirror, store, clock, log, machineId: 'aaa' }, stop: () => stop.abort() };
+  return { needs: { mirror, store, clock, log, trust: trustful, machineId: 'aaa' }, stop: () => stop.abort() };
 }
 
 const wanting = (desired: DesiredState): Decide<unknown> => (basis) => decideApply(basis, {

@@ -14,7 +14,7 @@ import {
   seeRefusal,
   storeLost,
   storeLostBy,
-  whyRestoring,
+  whyClosed,
   type Decide,
   type Outcome,
   type WriteNeeds,
@@ -34,8 +34,8 @@ export async function transact<T>(
   signal: AbortSignal,
 ): Promise<Result<Outcome<T>>> {
   if (!needs.mirror.freshness().current) return storeLost;
-  const restoring = whyRestoring(needs.mirror.snapshot());
-  if (restoring !== null) return restoring;
+  const closed = whyClosed(needs);
+  if (closed !== null) return closed;
   try {
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       const decided = decide(basisOf(needs));

@@ -183,7 +183,7 @@ describe('decisions about a fenced unit', () => {
 
 test('tokens go on growing in a store that counts its revisions from an earlier one, once a person has said that it is right', () => {
   const before = tokenAt({ ...emptySnapshot, revision: 5_000_000 });
-  const restored = tokenAt({ ...emptySnapshot, revision: 3, storeAcceptance: { atMs: 1_700_000_000_000, by: '' } });
-  const again = tokenAt({ ...emptySnapshot, revision: 1, storeAcceptance: { atMs: 1_700_000_100_000, by: '' } });
+  const restored = tokenAt({ ...emptySnapshot, revision: 3, storeAcceptance: { atMs: 1_700_000_000_000, by: '', of: [], reason: '' } });
+  const again = tokenAt({ ...emptySnapshot, revision: 1, storeAcceptance: { atMs: 1_700_000_100_000, by: '', of: [], reason: '' } });
   assert.ok(before < restored && restored < again);
 });

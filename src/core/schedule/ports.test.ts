@@ -68,7 +68,7 @@ const events: fc.Arbitrary<Event> = fc.oneof(
   unit.map((name): Event => ({ units }) => void units.delete(name)),
   machine.map((id): Event => ({ machines }) => void machines.set(id, {
     id, publicIp: '', hostname: id, metadata: {}, version: '2', bootId: 'b', capacity: { cpus: 1, memoryBytes: 1 }, peer: null,
-    runner: 'systemd', store: 'etcd', startedAtMs: 0, ttlMs: 0, left: false, trouble: '', cordon: null, drain: null,
+    runner: 'systemd', store: 'etcd', startedAtMs: 0, ttlMs: 0, left: false, trouble: '', doubt: null, cordon: null, drain: null,
   })),
   machine.map((id): Event => ({ machines, statuses }) => {
     machines.delete(id);
@@ -219,7 +219,7 @@ test('eleven releases of one instance walk the range and come back to its first 
   assert.ok(parsed.ok);
   const hash = hashUnitFile(parsed.value);
   world.files = new Map([[hash, { hash, text: '', file: parsed.value }]]);
-  world.machines.set('m0' as MachineId, { id: 'm0' as MachineId, metadata: {}, trouble: '', cordon: null, drain: null } as unknown as Machine);
+  world.machines.set('m0' as MachineId, { id: 'm0' as MachineId, metadata: {}, trouble: '', doubt: null, cordon: null, drain: null } as unknown as Machine);
   const walked: (number | undefined)[] = [];
   for (let release = 1; release <= 11; release += 1) {
     world.units.set(name, { hash, desired: 'launched', generation: release, restart: 0, reset: 0, release, changedAtMs: 0, changedBy: '', adoptOn: null });

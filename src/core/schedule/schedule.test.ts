@@ -69,7 +69,7 @@ function addMachine(world: World, id: string, metadata: Record<string, string> =
   const { boot = 'boot1', ...rest } = metadata;
   world.machines.set(id as MachineId, {
     id: id as MachineId, publicIp: `ip-${id}`, hostname: id, metadata: rest, version: '2', bootId: boot,
-    capacity: { cpus: 1, memoryBytes: 1 }, peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 0, ttlMs: 30_000, left: false, trouble: '',
+    capacity: { cpus: 1, memoryBytes: 1 }, peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 0, ttlMs: 30_000, left: false, trouble: '', doubt: null,
     cordon: null, drain: null,
   });
 }

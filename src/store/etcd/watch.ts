@@ -2,13 +2,13 @@
  * A watch on etcd, from the request to the batches.
  * Promises: nothing after the given revision is left out or told twice; a watch that may have gone silent (member
  * without quorum, dead connection, proxy that answers for a dead member) ends with StoreUnavailable within a bounded
- * time; a history that was compacted or replaced ends it with StoreCompacted. Going on afterwards is the caller's
+ * time; a history that was compacted ends it with StoreCompacted, one that was replaced with StoreReplaced. Going on afterwards is the caller's
  * business.
  */
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { create } from '@bufbuild/protobuf';
 import type { Clock } from '../../lib/clock.ts';
-import { StoreCompacted, StoreUnavailable } from '../store.ts';
+import { StoreCompacted, StoreReplaced, StoreUnavailable } from '../store.ts';
 import type { Revision, WatchBatch } from '../store.ts';
 import type { Connection } from './connection.ts';
 import { rangeOf, toChange, toRevision } from './entries.ts';
@@ -112,7 +112,7 @@ async function established(
 }
 
 /**
- * Throws StoreCompacted when the revisions of this etcd are not a continuation of those the caller knows: it was wiped
+ * Throws StoreReplaced when the revisions of this etcd are not a continuation of those the caller knows: it was wiped
  * or put back from a backup. Then its newest revision is lower, or its cluster id is another one; a wiped cluster with
  * the same id whose revisions have already overtaken the caller's cannot be told from a continued one. A member that
  * only lags behind is allowed: etcd itself keeps such a watch waiting.
@@ -122,13 +122,13 @@ async function checkHistory(
 ): Promise<void> {
   const cluster = header?.clusterId ?? 0n;
   const known = needs.clusters.get(range.prefix) ?? cluster;
-  if (known !== cluster) throw new StoreCompacted('etcd was replaced by another cluster with a history of its own');
+  if (known !== cluster) throw new StoreReplaced('etcd was replaced by another cluster with a history of its own');
   needs.clusters.set(range.prefix, cluster);
   if (toRevision(header?.revision) >= range.after) return;
   const answer = await needs.connection.request(KV.method.range, { key: range.prefix, countOnly: true }, signal);
   const newest = toRevision(answer.header?.revision);
   if (newest >= range.after) return;
-  throw new StoreCompacted(`etcd is at revision ${newest}, before ${range.after}: wiped, or put back from a backup`);
+  throw new StoreReplaced(`etcd is at revision ${newest}, before ${range.after}: wiped, or put back from a backup`);
 }
 
 async function canceled(response: WatchResponse, session: Session): Promise<Error> {

@@ -1,0 +1,367 @@
+/**
+ * Trust in the store: whether it is the one this machine knows, told from everything that is heard of it and asked again wherever a
+ * connection begins anew.
+ * Promises: what is remembered is on disk before it is needed after a restart, but for the last seconds of revisions; a doubt is logged
+ * once when it begins and once when it ends; a disk that cannot be read or written to keeps nobody from working and is said.
+ */
+import type { Schema, StoreAcceptance } from '../core/cluster.ts';
+import { doubtOf, isAccepted, isSameRegistration, noRegistration, rememberStore, spokenDoubt } from '../core/doubt.ts';
+import type { Doubt, KnownStore, Registration, SpokenDoubt, StoreFacts } from '../core/doubt.ts';
+import type { MachineId } from '../core/machine.ts';
+import type { Clock } from '../lib/clock.ts';
+import { DeadlineExceeded, withDeadline } from '../lib/deadline.ts';
+import type { Log } from '../lib/log.ts';
+import { createBell, waitAtMost } from '../lib/wakeups.ts';
+import type { Bell } from '../lib/wakeups.ts';
+import { keys, schemaVersion } from './keys.ts';
+import { readKnownStore, writeKnownStore } from './known-store.ts';
+import type { TextMemory } from './known-store.ts';
+import type { Mirror } from './mirror.ts';
+import type { MirrorRest } from './resting-mirror.ts';
+import { decodeSchema, decodeStoreAcceptance } from './records.ts';
+import { StoreCompacted, StoreReplaced, StoreUnavailable } from './store.ts';
+import type { Listing, Store, StoreChange, StoreEntry, WatchBatch } from './store.ts';
+
+const answerMsMax = 10_000;
+/** How old the revision on disk may be: what a wrong store may lack unnoticed when fleetd was not there to see it come. */
+const revisionAgeMsMax = 15_000;
+
+export interface TrustNeeds {
+  readonly store: Store;
+  readonly memory: TextMemory;
+  readonly machine: MachineId;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface StoreTrust {
+  /** Reads what an earlier fleetd has remembered; before anything else. */
+  recall(): Promise<void>;
+  /**
+   * Hears what this mirror hears; to be called once, before the mirror runs and before others listen to it. While one rests, what the
+   * store answers to a check is all there is.
+   */
+  follow(mirror: Mirror, rest?: Pick<MirrorRest, 'isResting'> | null): void;
+  /** What this machine has against the store; null when nothing is known. */
+  doubt(): Doubt | null;
+  /** The same for the machine's record. */
+  spoken(): SpokenDoubt | null;
+  /** What is remembered; null for nothing. */
+  known(): KnownStore | null;
+  /** What the store itself says, asked now; a doubt begins with it, and ends only when the mirror has seen why. Throws what the store throws. */
+  check(signal: AbortSignal): Promise<Doubt | null>;
+  /** Calls `listener` whenever a doubt has begun, changed or ended. */
+  subscribe(listener: () => void): void;
+  /** For a mirror: lists again once a doubt has begun, because what it knows may be of two stores. */
+  mirrored(store: Store): Store;
+  /** For those who act by what they hear: a store that is away as long as it is doubted. */
+  trusted(store: Store): Store;
+  /** Keeps the disk up to date until the signal is aborted, and once more then. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Of those who remember nothing, as fleetctl over etcd itself: they doubt nothing. */
+export const trustful: Pick<StoreTrust, 'doubt' | 'known'> = { doubt: () => null, known: () => null };
+
+/** Rung when there is something to write, and when that should not wait. */
+interface Bells {
+  readonly changed: Bell;
+  readonly soon: Bell;
+}
+
+const wakeSoon = ({ changed, soon }: Bells): void => {
+  changed.wake();
+  soon.wake();
+};
+
+interface State {
+  known: KnownStore | null;
+  doubt: Doubt | null;
+  /** The newest revision heard of, by whatever way. */
+  reached: number;
+  /** A doubt that the mirror's newest listing gives rise to, and that nothing else has. */
+  strange: Doubt | null;
+  /** The mirror has not listed since a doubt began. */
+  mustList: boolean;
+  /** What the mirror knows: the revision it has come to, what last wrote each key, and the newest put it has heard. */
+  mirrored: { readonly revision: number; readonly modRevision: Mirror['modRevision']; readonly newest: StoreEntry | null };
+  /** What the mirror says. */
+  schema: Schema | null;
+  unreadable: string | null;
+  registration: Registration;
+  acceptance: StoreAcceptance | null;
+}
+
+const nothing: State['mirrored'] = { revision: 0, modRevision: () => 0, newest: null };
+
+export function createStoreTrust(needs: TrustNeeds): StoreTrust {
+  const { log } = needs;
+  const state: State = { known: null, doubt: null, reached: 0, strange: null, mustList: false, mirrored: nothing, schema: null, unreadable: null, registration: noRegistration, acceptance: null };
+  const listeners = new Set<() => void>();
+  let isResting = (): boolean => false;
+  const bells: Bells = { changed: createBell(), soon: createBell() };
+  const become = (doubt: Doubt | null, endedWhy = ''): void => {
+    const before = state.doubt;
+    state.doubt = doubt;
+    if (before?.kind === doubt?.kind) return;
+    if (doubt === null) log.warning(`the store is trusted again: ${endedWhy}`);
+    else log.error(`${doubt.why}; units go on, nothing is started or stopped by what it says (${whatToDo(doubt)})`);
+    state.mustList ||= doubt !== null;
+    if (doubt !== null && state.known !== null && isKept(doubt)) state.known = { ...state.known, doubted: doubt.why };
+    wakeSoon(bells);
+    for (const listener of listeners) listener();
+  };
+  const hear = (facts: StoreFacts): void => {
+    const { known } = state;
+    const doubt = doubtOf(known, facts, schemaVersion) ?? (state.doubt === null ? state.strange : null);
+    state.strange = null;
+    // Marked by a registration the right store does not have.
+    if (known !== null && known.doubted !== '' && facts.registration.text !== known.registration.text) state.known = { ...known, marked: true };
+    const byWord = known !== null && isAccepted(known, facts.acceptance);
+    if (doubt === null) remember(state, facts, bells);
+    become(doubt, byWord ? saysAccepted(facts.acceptance) : 'it is the one this machine knows');
+  };
+  const check = async (signal: AbortSignal): Promise<Doubt | null> => {
+    const { known, reached } = state;
+    const facts = await askStore(needs, signal);
+    if (isResting()) {
+      hear(facts);
+      return state.doubt;
+    }
+    const doubt = doubtOf(known === null ? null : { ...known, revision: Math.max(known.revision, reached) }, facts, schemaVersion);
+    if (doubt !== null && state.doubt === null && state.known?.acceptedAtMs === known?.acceptedAtMs) {
+      become(doubt);
+    }
+    return doubt;
+  };
+  const ensure = async (signal: AbortSignal): Promise<void> => {
+    const doubt = await check(signal) ?? state.doubt;
+    if (doubt !== null) throw new StoreUnavailable(doubt.why);
+  };
+  const compare = (listing: Listing): void => {
+    const why = contradictionIn(state, listing);
+    if (why !== null) become({ kind: 'older', why });
+  };
+  return {
+    async recall(): Promise<void> {
+      state.known = await readKnownStore(needs);
+      state.reached = state.known?.revision ?? 0;
+    },
+    follow(mirror, rest = null): void {
+      isResting = () => rest?.isResting() === true;
+      followMirror(state, { mirror, hear, isResting, registration: keys.registration(needs.machine) });
+    },
+    doubt: () => state.doubt,
+    spoken: () => spokenDoubt(state.known, state.doubt),
+    known: () => state.known,
+    check,
+    subscribe: (listener) => void listeners.add(listener),
+    mirrored: (store) => mirroredStore(state, store),
+    trusted: (store) => trustedStore(state, store, { ensure, compare }),
+    run: (signal) => keepOnDisk(needs, { state, bells }, signal),
+  };
+}
+
+/** Whether a doubt stays until somebody says otherwise, also over a restart. */
+const isKept = ({ kind }: Doubt): boolean => kind === 'wiped' || kind === 'older';
+
+function whatToDo({ kind }: Doubt): string {
+  if (kind === 'newer') return 'it heals by itself once the newer fleet runs here';
+  const accept = '"fleetctl accept-store" says that it is right';
+  return kind === 'foreign' ? `correct etcd_servers and etcd_prefix; ${accept}` : `bring the right one back, or "fleetctl restore" a backup; ${accept}`;
+}
+
+function saysAccepted(acceptance: StoreAcceptance | null): string {
+  const { by = '', reason = '' } = acceptance ?? {};
+  return `accepted by ${by === '' ? 'somebody' : by}${reason === '' ? '' : ` (${reason})`}`;
+}
+
+function remember(state: State, facts: StoreFacts, bells: Bells): void {
+  const before = state.known;
+  const after = rememberStore(before, facts);
+  state.known = after;
+  state.reached = state.doubt === null ? Math.max(state.reached, facts.revision) : facts.revision;
+  const isSame = before !== null && before.cluster === after.cluster && isSameRegistration(before.registration, after.registration)
+    && before.acceptedAtMs === after.acceptedAtMs && before.doubted === after.doubted;
+  if (isSame) bells.changed.wake();
+  else wakeSoon(bells);
+}
+
+interface Following {
+  readonly mirror: Mirror;
+  readonly hear: (facts: StoreFacts) => void;
+  readonly isResting: () => boolean;
+  /** The key of the machine's registration. */
+  readonly registration: string;
+}
+
+function followMirror(state: State, { mirror, hear, isResting, registration }: Following): void {
+  const watched: ReadonlySet<string> = new Set([keys.schema, keys.storeAcceptance]);
+  mirror.subscribe(({ revision, changes }) => {
+    if (isResting()) {
+      Object.assign(state, { mirrored: nothing, schema: null, unreadable: null, acceptance: null, registration: noRegistration });
+      return;
+    }
+    const registered = changes.find((change) => keyOf(change) === registration);
+    if (registered !== undefined) state.registration = registered.kind === 'put' ? registrationOf(registered.entry) : noRegistration;
+    const newest = changes.findLast((change) => change.kind === 'put')?.entry ?? state.mirrored.newest;
+    state.mirrored = { revision, modRevision: mirror.modRevision, newest };
+    if (changes.some((change) => watched.has(keyOf(change)))) {
+      const { schema, storeAcceptance, unreadable } = mirror.snapshot();
+      Object.assign(state, { schema, acceptance: storeAcceptance, unreadable: unreadable.get(keys.schema)?.why ?? null });
+    }
+    const { schema, acceptance, unreadable } = state;
+    hear({ revision, schema, acceptance, unreadable, registration: state.registration });
+  });
+}
+
+const keyOf = (change: StoreChange): string => (change.kind === 'put' ? change.entry.key : change.key);
+const registrationOf = (entry: StoreEntry | undefined): Registration =>
+  (entry === undefined ? noRegistration : { revision: entry.modRevision, text: entry.value });
+
+/** The facts as the store itself has them; not all of one revision, which disturbs nothing: each is newer than what is known. */
+async function askStore({ store, clock, machine }: TrustNeeds, signal: AbortSignal): Promise<StoreFacts> {
+  const asked = [keys.schema, keys.registration(machine), keys.storeAcceptance];
+  const listings = await inTime({ clock, signal }, (late) => Promise.all(asked.map((key) => store.list(key, late))));
+  const entryOf = (key: string): StoreEntry | undefined => listings.flatMap(({ entries }) => entries).find((entry) => entry.key === key);
+  const [schema, acceptance] = [entryOf(keys.schema), entryOf(keys.storeAcceptance)];
+  const readSchema = schema === undefined ? null : decodeSchema(schema.value);
+  const readAcceptance = acceptance === undefined ? null : decodeStoreAcceptance(acceptance.value);
+  return {
+    revision: Math.min(...listings.map(({ revision }) => revision)),
+    schema: readSchema?.ok === true ? readSchema.value : null,
+    unreadable: readSchema?.ok === false ? readSchema.failure.message : null,
+    acceptance: readAcceptance?.ok === true ? readAcceptance.value : null,
+    registration: registrationOf(entryOf(keys.registration(machine))),
+  };
+}
+
+/** A store that takes too long is away. */
+async function inTime<T>(
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal }, work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  try {
+    return await withDeadline({ clock, limitMs: answerMsMax, signal }, work);
+  } catch (error) {
+    throw error instanceof DeadlineExceeded ? new StoreUnavailable(error.message) : error;
+  }
+}
+
+/**
+ * What a listing has that this machine would have heard of in a history that goes on: up to the revision the mirror has come to every key is
+ * known. One line, or null.
+ */
+function contradictionIn({ mirrored: { revision, modRevision }, doubt, known }: State, { entries }: Listing): string | null {
+  if (doubt !== null || known === null || known.doubted !== '') return null;
+  const strange = entries.find((entry) => entry.modRevision <= revision && entry.modRevision !== modRevision(entry.key));
+  if (strange === undefined) return null;
+  return `the store had come to revision ${String(revision)}, and has ${strange.key} of revision ${String(strange.modRevision)}, ` +
+    'which is not what this machine heard then: it was put back from an older backup';
+}
+
+/** Whether the newest that was heard still stands, which no store that went back has. */
+async function goesOn({ mirrored: { newest } }: State, store: Store, signal: AbortSignal): Promise<boolean> {
+  if (newest === null) return true;
+  const { entries } = await store.list(newest.key, signal);
+  return entries.find(({ key }) => key === newest.key)?.modRevision === newest.modRevision;
+}
+
+function mirroredStore(state: State, store: Store): Store {
+  return {
+    async list(prefix, signal): Promise<Listing> {
+      const listing = await store.list(prefix, signal);
+      const why = contradictionIn(state, listing);
+      Object.assign(state, { strange: why === null ? null : { kind: 'older', why }, mustList: false });
+      return listing;
+    },
+    async* watch(prefix, after, signal): AsyncGenerator<WatchBatch, void> {
+      if (!await goesOn(state, store, signal)) throw new StoreCompacted('what was heard last has changed since, or never was: listing again');
+      for await (const batch of store.watch(prefix, after, signal)) {
+        if (state.mustList) throw new StoreReplaced('the store is not the one that was followed');
+        yield batch;
+      }
+    },
+    commit: (commit, signal) => store.commit(commit, signal),
+    lease: (request, signal) => store.lease(request, signal),
+    lifetimes: (prefix, signal) => store.lifetimes(prefix, signal),
+  };
+}
+
+interface Gate {
+  /** Throws StoreUnavailable while the store is doubted. */
+  readonly ensure: (signal: AbortSignal) => Promise<void>;
+  /** Begins a doubt when the listing gives rise to it. */
+  readonly compare: (listing: Listing) => void;
+}
+
+/**
+ * For one follower: lists and watches fail while the store is doubted, and whoever watched before lists again afterwards. A batch that takes
+ * something away is checked before it is believed: somebody may have deleted all keys under a connection that lives.
+ */
+function trustedStore(state: State, store: Store, { ensure, compare }: Gate): Store {
+  let wasDoubted = false;
+  const pass = async (signal: AbortSignal): Promise<void> => {
+    try {
+      await ensure(signal);
+    } finally {
+      wasDoubted ||= state.doubt !== null;
+    }
+  };
+  const begin = async (signal: AbortSignal): Promise<void> => {
+    await pass(signal);
+    if (await goesOn(state, store, signal)) return;
+    compare(await store.list('', signal));
+    await pass(signal);
+  };
+  const note = (revision: number): void => {
+    if (state.doubt === null) state.reached = Math.max(state.reached, revision);
+  };
+  return {
+    commit: (commit, signal) => store.commit(commit, signal),
+    lease: (request, signal) => store.lease(request, signal),
+    lifetimes: (prefix, signal) => store.lifetimes(prefix, signal),
+    async list(prefix, signal): Promise<Listing> {
+      await begin(signal);
+      const { reached } = state;
+      const listing = await store.list(prefix, signal);
+      if (listing.revision < reached) await pass(signal);
+      note(listing.revision);
+      wasDoubted = false;
+      return listing;
+    },
+    async* watch(prefix, after, signal): AsyncGenerator<WatchBatch, void> {
+      await begin(signal);
+      if (wasDoubted) throw new StoreReplaced('the store was doubted meanwhile');
+      for await (const batch of store.watch(prefix, after, signal)) {
+        if (state.doubt !== null || batch.changes.some(({ kind }) => kind === 'delete')) await pass(signal);
+        note(batch.revision);
+        yield batch;
+      }
+    },
+  };
+}
+
+async function keepOnDisk(
+  { memory, clock, log }: TrustNeeds, { state, bells }: { readonly state: State; readonly bells: Bells }, signal: AbortSignal,
+): Promise<void> {
+  let written: KnownStore | null = state.known;
+  let isTold = false;
+  const write = async (): Promise<void> => {
+    const { known } = state;
+    if (known === null || known === written) return;
+    const why = await writeKnownStore(memory, known);
+    if (why === null) written = known;
+    else if (!isTold) log.warning(`cannot remember on disk which store this machine belongs to: ${why}`);
+    isTold = why !== null;
+  };
+  try {
+    for (;;) {
+      await bells.changed.wait(signal);
+      await write();
+      await waitAtMost(bells.soon, { clock, limitMs: revisionAgeMsMax }, signal);
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  await write();
+}
