@@ -11,7 +11,7 @@ import { describeHolds, sayHold } from './machine-views.ts';
 import { printMetrics } from './metric.ts';
 import { readMetrics, type MetricSources } from './metrics.ts';
 import type { ApiNeeds } from './needs.ts';
-import { whyDoubtful, whyTooOld } from './write/decision.ts';
+import { storeDoubts } from './write/decision.ts';
 
 const delayResolutionMs = 20;
 
@@ -73,9 +73,7 @@ export function whyNotReady({
   const store = current || rest?.isResting() === true ? [] : [`store: not followed for ${seconds} s: ${oneLine(why)}`];
   const absent = presence();
   const disabled = trouble();
-  const doubt = whyTooOld({ mirror })?.failure ?? whyDoubtful({ mirror, trust })?.failure;
-  const doubts = doubt === undefined ? [] : [doubt.message];
-  const troubles = [...storeTroubles(), ...doubts].map((trouble) => `store: ${trouble}`);
+  const troubles = [...storeTroubles().map((trouble) => `store: ${trouble}`), ...storeDoubts({ mirror, trust })];
   return [
     ...store,
     ...troubles,

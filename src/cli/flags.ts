@@ -147,6 +147,9 @@ export const holdFlags: readonly FlagSpec[] = [
   reason,
   toggle('release', 'End what holds, whoever began it'),
 ];
+export const acceptStoreFlags: readonly FlagSpec[] = [
+  toggle('force', 'Also when units that run are stopped by it'), reason,
+];
 export const outputFlags: readonly FlagSpec[] = [outputFlag];
 export const submitFlags: readonly FlagSpec[] = [replace, sign];
 export const launchFlags: readonly FlagSpec[] = [blockAttempts, noBlock, replace, sign];

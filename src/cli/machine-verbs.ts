@@ -1,6 +1,6 @@
 /** The verbs of fleetctl about machines and holds, as data. Promises: as verbs.ts, which lists them all. */
 import { machineColumns, machineFields } from './columns.ts';
-import { cordonFlags, drainFlags, holdFlags, machineListFlags, rebalanceFlags } from './flags.ts';
+import { acceptStoreFlags, cordonFlags, drainFlags, holdFlags, machineListFlags, rebalanceFlags } from './flags.ts';
 import { verb } from './verb-spec.ts';
 import type { VerbSpec } from './verb-spec.ts';
 
@@ -8,6 +8,20 @@ const orderError = 'Error changing machines: ';
 const machineWords = 'A machine is named by its id, the beginning of it, its hostname or its address.';
 
 export const machineVerbs: readonly VerbSpec[] = [
+  verb({
+    name: 'accept-store',
+    summary: 'Say that the store is right although machines doubt it',
+    usage: '[--force] [--reason=TEXT]',
+    flags: acceptStoreFlags,
+    errorPrefix: 'Error accepting the store: ',
+    description: [
+      'A machine that finds its store wiped, put back from an older backup, or of another',
+      'cluster touches no unit and says so in list-machines. This makes machines go on with what',
+      'the store says now. Refused when that would stop units that run, unless --force is given;',
+      'restore brings a backup back instead.',
+    ],
+    load: () => import('./verbs/accept-store.ts'),
+  }),
   verb({
     name: 'cordon',
     summary: 'Keep new units away from machines',

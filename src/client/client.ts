@@ -8,7 +8,9 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import type { PoolAnswer, PoolDetails, PoolList, PoolWish, PortList } from '../protocol/ports.ts';
-import type { HoldAnswer, HoldRequest, MachineAnswer, MachineOrder, RebalanceAnswer, RebalanceOrder, RebalanceView } from '../protocol/machines.ts';
+import type {
+  AcceptStoreAnswer, AcceptStoreRequest, HoldAnswer, HoldRequest, MachineAnswer, MachineOrder, RebalanceAnswer, RebalanceOrder, RebalanceView,
+} from '../protocol/machines.ts';
 import type { MetadataOperation } from '../protocol/v1.ts';
 import type {
   ApplyAnswer,
@@ -85,6 +87,7 @@ export interface FleetClient extends BackupCalls {
   /** What a rebalance would do, or what is left of the one that goes on. */
   rebalance(fenced: boolean, signal: AbortSignal): Promise<RebalanceView>;
   orderRebalance(order: RebalanceOrder, signal: AbortSignal): Promise<RebalanceAnswer>;
+  acceptStore(request: AcceptStoreRequest, signal: AbortSignal): Promise<AcceptStoreAnswer>;
   /** Null when there is no such unit. */
   explain(name: string, signal: AbortSignal): Promise<Explanation | null>;
   /** What happened; null when nothing is remembered of the unit or machine that `subject` names. */
@@ -152,7 +155,8 @@ function get(path: string): Call {
 
 /** What is sent with a POST. */
 type Body =
-  | ApplyRequest | DestroyRequest | ReleaseRequest | ReleaseOrder | ScaleRequest | PoolWish | MachineOrder | HoldRequest | RebalanceOrder;
+  | ApplyRequest | DestroyRequest | ReleaseRequest | ReleaseOrder | ScaleRequest | PoolWish | MachineOrder | HoldRequest | RebalanceOrder
+  | AcceptStoreRequest;
 
 function post(path: string, body: Body): Call {
   return { method: 'POST', path, body: JSON.stringify(body), changes: true };
@@ -207,6 +211,7 @@ export function createClient(options: ClientOptions): FleetClient {
     rebalance: (fenced, signal) => caller.json<RebalanceView>(get(`/fleet/v2/rebalance?fenced=${String(fenced)}`), signal),
     orderRebalance: (order, signal) => caller.json<RebalanceAnswer>(post('/fleet/v2/rebalance', order), signal),
     hold: (request, signal) => caller.json<HoldAnswer>(post('/fleet/v2/hold', request), signal),
+    acceptStore: (request, signal) => caller.json<AcceptStoreAnswer>(post('/fleet/v2/accept-store', request), signal),
     explain: (name, signal) => orNull(caller.json<Explanation>(get(`/fleet/v2/explain/${escaped(name)}`), signal)),
     history: (query, signal) => orNull(caller.json<HistoryList>(get(historyPath(query)), signal)),
     status: (name, signal) =>

@@ -72,7 +72,8 @@ export function doubtOf(known: KnownStore | null, facts: StoreFacts, version: nu
   if (unreadable !== null) return { kind: 'newer', why: `which version of fleet the store is for cannot be read: ${unreadable}` };
   if (schema !== null && schema.version > version + schemaVersionsAhead) {
     const most = String(version + schemaVersionsAhead);
-    return { kind: 'newer', why: `the store has layout ${String(schema.version)} of a newer fleet, this one understands up to ${most}: install the newer fleet here` };
+    const why = `the store has layout ${String(schema.version)} of a newer fleet, this one understands up to ${most}: install the newer fleet here`;
+    return { kind: 'newer', why };
   }
   if (known === null || isAccepted(known, acceptance)) return null;
   const contradiction = contradicts(known, facts);
@@ -84,7 +85,8 @@ export function doubtOf(known: KnownStore | null, facts: StoreFacts, version: nu
 function contradicts(known: KnownStore, { revision, schema, registration }: StoreFacts): Doubt | null {
   const mine = nameOf(known.cluster);
   if (schema === null) {
-    return known.cluster === '' ? null : { kind: 'wiped', why: `the store does not have the cluster ${mine} that this machine belongs to: it was wiped, or is another store` };
+    const why = `the store does not have the cluster ${mine} that this machine belongs to: it was wiped, or is another store`;
+    return known.cluster === '' ? null : { kind: 'wiped', why };
   }
   if (known.cluster !== '' && schema.cluster !== '' && schema.cluster !== known.cluster) {
     const since = new Date(schema.createdAtMs).toISOString();
@@ -95,7 +97,8 @@ function contradicts(known: KnownStore, { revision, schema, registration }: Stor
     };
   }
   if (revision < known.revision) {
-    return { kind: 'older', why: `the store is at revision ${String(revision)} and had come to ${String(known.revision)}: it was put back from an older backup` };
+    const why = `the store is at revision ${String(revision)} and had come to ${String(known.revision)}: it was put back from an older backup`;
+    return { kind: 'older', why };
   }
   if (registration.revision < known.registration.revision) {
     return { kind: 'older', why: 'the store has lost the newest registration of this machine: it was put back from an older backup' };

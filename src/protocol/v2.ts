@@ -191,8 +191,9 @@ export interface StatusView {
   readonly ports: Readonly<Record<string, number>>;
 }
 
-export interface UnitList { readonly revision: number; readonly units: readonly UnitView[] }
-export interface StatusList { readonly revision: number; readonly statuses: readonly StatusView[] }
+/** `troubles`: why what the store says may not be what machines do, one line each; absent when nothing is wrong. */
+export interface UnitList { readonly revision: number; readonly units: readonly UnitView[]; readonly troubles?: readonly string[] }
+export interface StatusList { readonly revision: number; readonly statuses: readonly StatusView[]; readonly troubles?: readonly string[] }
 /** The units that answer under one name, on the port they call by one name. */
 export interface ServiceView {
   readonly name: string;

@@ -1,7 +1,8 @@
 /**
  * Follows everything under a key prefix of the store: list once, then watch, for ever.
  * Promises: every change is heard once and in order, across lost connections; after a compaction the difference between what
- * was known and what the store now holds is heard instead, and all that it holds once its history is another one; an outage is logged once when it begins and once when it ends.
+ * was known and what the store now holds is heard instead, and all that it holds once its history is another one; an outage is logged once
+ * when it begins and once when it ends.
  */
 import { assert } from '../core/failure.ts';
 import { createBackoff } from '../lib/backoff.ts';

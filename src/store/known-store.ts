@@ -16,7 +16,8 @@ export interface TextMemory {
 }
 
 const reader = readRecord<KnownStore>({
-  cluster: text(''), revision: whole(), registration: readRecord<Registration>({ revision: whole(0), text: text('') }, noRegistration), acceptedAtMs: whole(0), doubted: text(''),
+  cluster: text(''), revision: whole(),
+  registration: readRecord<Registration>({ revision: whole(0), text: text('') }, noRegistration), acceptedAtMs: whole(0), doubted: text(''),
   marked: flag(false),
 });
 

@@ -96,7 +96,10 @@ const nothing: State['mirrored'] = { revision: 0, modRevision: () => 0, newest: 
 
 export function createStoreTrust(needs: TrustNeeds): StoreTrust {
   const { log } = needs;
-  const state: State = { known: null, doubt: null, reached: 0, strange: null, mustList: false, mirrored: nothing, schema: null, unreadable: null, registration: noRegistration, acceptance: null };
+  const state: State = {
+    known: null, doubt: null, reached: 0, strange: null, mustList: false, mirrored: nothing,
+    schema: null, unreadable: null, registration: noRegistration, acceptance: null,
+  };
   const listeners = new Set<() => void>();
   let isResting = (): boolean => false;
   const bells: Bells = { changed: createBell(), soon: createBell() };

@@ -9,6 +9,7 @@ import { sendFailure } from '../http.ts';
 import { nextTurn } from '../portions.ts';
 import { whileOpen, writeText } from '../text-stream.ts';
 import type { Rows, Viewed } from '../views.ts';
+import { storeDoubts } from '../write/decision.ts';
 import { markStale, neverSynced, type Scene } from './scene.ts';
 
 /** Rows are written in pieces of about this many characters. */
@@ -32,7 +33,7 @@ export async function sendList(scene: Scene, reply: FastifyReply, list: (viewed:
   for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) out.setHeader(name, value);
   out.writeHead(200, { 'content-type': 'application/json' });
   try {
-    for (const piece of piecesOf(viewed.snapshot.revision, list(viewed))) {
+    for (const piece of piecesOf(viewed.snapshot.revision, list(viewed), storeDoubts(scene.needs))) {
       if (piece !== '') await writeText(out, piece, { clock, signal });
       await nextTurn();
     }
@@ -45,8 +46,8 @@ export async function sendList(scene: Scene, reply: FastifyReply, list: (viewed:
   return reply;
 }
 
-/** The text of the answer; an empty piece is a pause. */
-function* piecesOf(revision: number, { field, rows }: LongList): Generator<string> {
+/** The text of the answer; an empty piece is a pause. `troubles`: why what is listed may not be what machines do. */
+function* piecesOf(revision: number, { field, rows }: LongList, troubles: readonly string[]): Generator<string> {
   let piece = `{"revision":${revision},${JSON.stringify(field)}:[`;
   let separator = '';
   for (const row of rows) {
@@ -60,5 +61,5 @@ function* piecesOf(revision: number, { field, rows }: LongList): Generator<strin
     yield piece;
     piece = '';
   }
-  yield `${piece}]}`;
+  yield `${piece}]${troubles.length === 0 ? '' : `,"troubles":${JSON.stringify(troubles)}`}}`;
 }

@@ -85,6 +85,12 @@ export function whyDoubtful({ mirror, trust }: Pick<WriteNeeds, 'mirror' | 'trus
   return why === null ? null : failure('STORE_DOUBTED', `${oneLine(why)}; bring the right store back, or say that it is right: fleetctl accept-store`);
 }
 
+/** What machines have against the store, as lines for people; empty when nothing. */
+export function storeDoubts(needs: Pick<WriteNeeds, 'mirror' | 'trust'>): readonly string[] {
+  const doubt = whyTooOld(needs) ?? whyDoubtful(needs);
+  return doubt === null ? [] : [`store: ${doubt.failure.message}`];
+}
+
 /** Why nothing may be changed now; null when it may. */
 export function whyClosed(needs: Pick<WriteNeeds, 'mirror' | 'trust'>): ReturnType<typeof failure> | null {
   return whyTooOld(needs) ?? whyRestoring(needs.mirror.snapshot()) ?? whyDoubtful(needs);

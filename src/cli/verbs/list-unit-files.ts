@@ -8,12 +8,14 @@ import type { Session } from '../session.ts';
 
 export async function run(session: Session): Promise<number> {
   const signal = session.environment.interrupted;
-  const [{ units }, { machines }] = await Promise.all([session.client.units(signal), session.client.machines(signal)]);
+  const [{ units, troubles = [] }, { machines }] = await Promise.all([session.client.units(signal), session.client.machines(signal)]);
   if (session.flags.text('fields').split(',').includes('tmachine')) {
     complain(session, 'WARNING: The "tmachine" field is deprecated. Use "target" instead');
   }
   const rows = rowsOf(units, machines);
-  return printTable(session, { json: units, table: (options) => printColumns(unitFileColumns, rows, options) });
+  const code = printTable(session, { json: units, table: (options) => printColumns(unitFileColumns, rows, options) });
+  for (const trouble of troubles) complain(session, `NOTE: ${trouble}`);
+  return code;
 }
 
 /** A machine that is gone keeps its id and has no address. */

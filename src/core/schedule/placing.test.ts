@@ -93,7 +93,7 @@ function machineOf({ memoryBytes, cpus, zone, isFast, isClosed }: RandomMachine,
   const id = `m${String(index)}` as MachineId;
   return [id, {
     id, publicIp: '', hostname: id, metadata: { ...(zone === null ? {} : { zone }), ...(isFast ? { disk: 'fast' } : {}) }, version: '2', bootId: '',
-    capacity: { cpus, memoryBytes }, peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 0, ttlMs: 30_000, left: false, trouble: '',
+    capacity: { cpus, memoryBytes }, peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 0, ttlMs: 30_000, left: false, trouble: '', doubt: null,
     cordon: isClosed ? { reason: '', by: '', sinceMs: 0 } : null, drain: null,
   }];
 }

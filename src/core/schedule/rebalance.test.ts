@@ -13,7 +13,7 @@ import { planRebalance } from './rebalance.ts';
 
 const machine = (id: string, closed: 'cordon' | 'drain' | null = null): Machine => ({
   id: id as MachineId, publicIp: '', hostname: '', metadata: {}, version: '2.0.0', bootId: '', capacity: { cpus: 1, memoryBytes: 1 }, peer: null,
-  runner: 'systemd', store: 'etcd', startedAtMs: 0, ttlMs: 5_000, left: false, trouble: '',
+  runner: 'systemd', store: 'etcd', startedAtMs: 0, ttlMs: 5_000, left: false, trouble: '', doubt: null,
   cordon: closed === 'cordon' ? { reason: '', by: '', sinceMs: 1 } : null,
   drain: closed === 'drain' ? { reason: '', by: '', sinceMs: 1, fenced: true, global: false } : null,
 });

@@ -53,7 +53,7 @@ type Act = (world: World, step: Step, last: SchedulePlan) => void;
 
 const machineOf = (id: MachineId, role: string): Machine => ({
   id, publicIp: '', hostname: id, metadata: { role, zone: `z${role.length % 2}` }, version: '2', bootId: 'b', capacity: { cpus: 1, memoryBytes: 4 * 2 ** 20 }, peer: null, runner: 'systemd',
-  store: 'etcd', startedAtMs: 0, ttlMs: 5_000, left: false, trouble: '', cordon: null, drain: null,
+  store: 'etcd', startedAtMs: 0, ttlMs: 5_000, left: false, trouble: '', doubt: null, cordon: null, drain: null,
 });
 
 const close = (world: World, id: MachineId, change: Partial<Machine>): void => {

@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run, until } from './command.ts';
@@ -20,6 +20,12 @@ export interface Etcd {
   /** Ends it as a crash does; start() brings it back with its data. */
   crash(): Promise<void>;
   start(): Promise<void>;
+  /** Writes a snapshot of its data to a file, which it answers with. */
+  snapshot(): Promise<string>;
+  /** While it is down: puts its data aside, so that it starts empty, or with a snapshot. */
+  lose(snapshot?: string): Promise<void>;
+  /** While it is down: brings back what lose() has put aside. */
+  find(): Promise<void>;
   /** Takes its data away; to be called when it does not run. */
   remove(): Promise<void>;
 }
@@ -31,6 +37,11 @@ export async function startEtcd(lab: Lab): Promise<Etcd> {
   const [program = '', ...args] = [...lab.inHub, 'etcd', '--data-dir', directory, '--listen-client-urls', endpoint,
     '--advertise-client-urls', endpoint, '--listen-peer-urls', 'http://127.0.0.1:2380', '--log-level', 'error'];
   let child: ChildProcess | null = null;
+  const [aside, saved] = [`${directory}.aside`, `${directory}.snapshot`];
+  const etcdctl = async (...words: readonly string[]): Promise<void> => {
+    const done = await run([...lab.inHub, 'env', 'ETCDCTL_API=3', 'etcdctl', `--endpoints=${endpoint}`, ...words]);
+    if (done.code !== 0) throw new Error(`etcdctl ${words.join(' ')}: ${done.stderr}`);
+  };
   const etcd: Etcd = {
     endpoint,
     pause: () => void child?.kill('SIGSTOP'),
@@ -46,7 +57,23 @@ export async function startEtcd(lab: Lab): Promise<Etcd> {
       child = spawn(program, args, { stdio: 'ignore' });
       await until(async () => (await run([...lab.inHub, 'curl', '-sf', `${endpoint}/health`])).stdout.includes('true'), 'etcd is healthy');
     },
-    remove: () => rm(directory, { recursive: true, force: true }),
+    async snapshot() {
+      await rm(saved, { force: true });
+      await etcdctl('snapshot', 'save', saved);
+      return saved;
+    },
+    async lose(snapshot?: string) {
+      await rm(aside, { recursive: true, force: true });
+      await rename(directory, aside);
+      if (snapshot !== undefined) await etcdctl('snapshot', 'restore', snapshot, '--data-dir', directory);
+    },
+    async find() {
+      await rm(directory, { recursive: true, force: true });
+      await rename(aside, directory);
+    },
+    async remove() {
+      for (const path of [directory, aside, saved]) await rm(path, { recursive: true, force: true });
+    },
   };
   await etcd.start();
   return etcd;
