@@ -1,6 +1,7 @@
 /**
  * `fleetctl list-units`: what machines report of their units; with --failed those that failed or cannot run.
- * Promises: one request, two with --failed; why it may not be the whole truth stands on stderr; the exit code says nothing about units, as with `systemctl --failed`.
+ * Promises: one request, two with --failed; why it may not be the whole truth stands on stderr; the exit code says nothing about units, as with
+ * `systemctl --failed`.
  */
 import { failedUnitFields, printColumns, unitColumns } from '../columns.ts';
 import { failedUnits } from '../failed-units.ts';
