@@ -4,6 +4,7 @@
  * store is shown to be the one that is remembered, never because a wrong one has gone on for long enough.
  */
 import type { ClusterSnapshot, Schema, StoreAcceptance } from './cluster.ts';
+import type { SpokenDoubt } from './machine.ts';
 import { compareText } from './order.ts';
 
 /** The machine's own registration, which nobody else writes: no two have the same text. */
@@ -51,15 +52,6 @@ export type DoubtKind = 'wiped' | 'older' | 'foreign' | 'newer';
 /** Why nothing is done by what the store says; one line for people. */
 export interface Doubt {
   readonly kind: DoubtKind;
-  readonly why: string;
-}
-
-/** A doubt as the machine's record has it, for those who decide and for people. */
-export interface SpokenDoubt {
-  /** The cluster the machine remembers. */
-  readonly cluster: string;
-  /** More than any fencing token it has seen. */
-  readonly tokenBase: number;
   readonly why: string;
 }
 

@@ -1,5 +1,4 @@
 /** A machine of the cluster: who it is, what it offers, whether it takes new units. */
-import type { SpokenDoubt } from './doubt.ts';
 
 declare const machineIdBrand: unique symbol;
 /** A machine id: 32 lower-case hexadecimal characters as in machine-id(5), or what the configuration gave. */
@@ -32,6 +31,15 @@ export interface MachineRecord {
   readonly trouble: string;
   /** The store is not the one this machine knows: it does nothing by what the store says. null when it is. */
   readonly doubt: SpokenDoubt | null;
+}
+
+/** A doubt as the machine's record has it, for those who decide and for people. */
+export interface SpokenDoubt {
+  /** The cluster the machine remembers. */
+  readonly cluster: string;
+  /** More than any fencing token it has seen. */
+  readonly tokenBase: number;
+  readonly why: string;
 }
 
 /** What a machine knows of itself; its presence in the store adds the rest of the record. */

@@ -5,14 +5,13 @@
  * should have, makes the record unreadable: guessing would run the wrong thing.
  */
 import type { Leader, Rebalance, Restore, Schema, StoreAcceptance } from '../core/cluster.ts';
-import type { SpokenDoubt } from '../core/doubt.ts';
 import { failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
 import type { HistoryEvent, MachineHistory, Success, UnitHistory, Unrest } from '../core/history.ts';
 import { healthWords } from '../core/health-check.ts';
 import type { ReleaseRecord } from '../core/release/release.ts';
 import type { Hold, HoldOrder } from '../core/hold.ts';
-import type { Cordon, Drain, MachineId, MachineOverride, MachineRecord, RosterEntry } from '../core/machine.ts';
+import type { Cordon, Drain, MachineId, MachineOverride, MachineRecord, RosterEntry, SpokenDoubt } from '../core/machine.ts';
 import { portScopes } from '../core/ports.ts';
 import type {
   FormerPorts, MachinePorts, PortConflict, PortCursors, PortOrigin, PortPool, PortRange,

@@ -6,8 +6,8 @@
  */
 import type { Schema, StoreAcceptance } from '../core/cluster.ts';
 import { doubtOf, isAccepted, isSameRegistration, noRegistration, rememberStore, spokenDoubt } from '../core/doubt.ts';
-import type { Doubt, KnownStore, Registration, SpokenDoubt, StoreFacts } from '../core/doubt.ts';
-import type { MachineId } from '../core/machine.ts';
+import type { Doubt, KnownStore, Registration, StoreFacts } from '../core/doubt.ts';
+import type { MachineId, SpokenDoubt } from '../core/machine.ts';
 import type { Clock } from '../lib/clock.ts';
 import { DeadlineExceeded, withDeadline } from '../lib/deadline.ts';
 import type { Log } from '../lib/log.ts';
