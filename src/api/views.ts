@@ -11,6 +11,7 @@ import type { Assignment, UnitStatus } from '../core/unit.ts';
 import { isTemplate, type UnitName } from '../core/unit-name.ts';
 import { currentState } from '../core/unit-state.ts';
 import type { ToldEvent } from '../core/read-history.ts';
+import { whereaboutsOf } from '../core/whereabouts.ts';
 import { atOnce, portion, sortInPortions, type Portioned } from './portions.ts';
 import type { AssignmentView, HistoryEventView, StatusView, UnitView } from '../protocol/v2.ts';
 
@@ -25,9 +26,7 @@ export type Rows<Row> = Generator<Row | null, void, void>;
 
 /** Machines a unit is assigned to, sorted by id. */
 export function machinesOf(snapshot: ClusterSnapshot, name: UnitName): readonly MachineId[] {
-  const found: MachineId[] = [];
-  for (const [machine, assigned] of snapshot.assignments) if (assigned.has(name)) found.push(machine);
-  return found.sort(compareText);
+  return [...whereaboutsOf(snapshot, name)].filter((machine) => snapshot.assignments.get(machine)?.has(name) === true).sort(compareText);
 }
 
 /** {@link machinesOf} for all units at once: one look at each assignment. */

@@ -89,6 +89,11 @@ export interface ClusterSnapshot {
   /** By machine, then unit. */
   readonly assignments: ReadonlyMap<MachineId, ReadonlyMap<UnitName, Assignment>>;
   readonly statuses: ReadonlyMap<MachineId, ReadonlyMap<UnitName, UnitStatus>>;
+  /**
+   * Machines that have an assignment or a status of each unit, where whoever made the snapshot keeps that; whereaboutsOf() in
+   * whereabouts.ts looks for it otherwise.
+   */
+  readonly whereabouts?: ReadonlyMap<UnitName, readonly MachineId[]>;
   /** What happened to units; those of which nothing is to be said are absent. */
   readonly unitHistories: ReadonlyMap<UnitName, UnitHistory>;
   readonly machineHistories: ReadonlyMap<MachineId, MachineHistory>;

@@ -100,6 +100,20 @@ describe('mirror', () => {
     assert.deepEqual(lines, []);
   });
 
+  test('a snapshot tells on which machines there is an assignment or a status of a unit', async () => {
+    const two = '2'.repeat(32) as MachineId;
+    const whereabouts = (): unknown => [...mirror.snapshot().whereabouts ?? []];
+    await commit(put(keys.assignment(one, app), encodeRecord(assignment)), put(keys.status(one, app), encodeRecord(status)));
+    assert.deepEqual(whereabouts(), [[app, [one]]]);
+    const before = mirror.snapshot();
+    await commit(put(keys.assignment(two, app), encodeRecord(assignment)), remove(keys.assignment(one, app)));
+    assert.deepEqual(whereabouts(), [[app, [one, two]]]);
+    await commit(remove(keys.status(one, app)));
+    assert.deepEqual(whereabouts(), [[app, [two]]]);
+    await commit(remove(keys.assignment(two, app)));
+    assert.deepEqual([whereabouts(), [...before.whereabouts ?? []]], [[], [[app, [one]]]]);
+  });
+
   test('a snapshot is everything the store says, decoded', async () => {
     const text = '[Service]\nExecStart=/bin/true\n';
     const revision = await commit(
@@ -117,7 +131,7 @@ describe('mirror', () => {
       units: new Map([[app, unit]]),
       machines: new Map([[one, applyOverride(machineOf(one), undefined)]]),
       assignments: new Map([[one, new Map([[app, assignment]])]]),
-      statuses: new Map([[one, new Map([[app, status]])]]),
+      whereabouts: new Map([[app, [one]]]), statuses: new Map([[one, new Map([[app, status]])]]),
       unitHistories: new Map([[app, history]]),
       machineHistories: new Map([[one, { events: [], bootId: 'b' }]]),
       releases: new Map([[app, release]]),
@@ -127,7 +141,7 @@ describe('mirror', () => {
     await commit(remove(keys.unitFile(hash)), remove(keys.unit(app)), remove(keys.machine(one)), remove(keys.assignment(one, app)),
       remove(keys.status(one, app)), remove(keys.unitHistory(app)), remove(keys.machineHistory(one)), remove(keys.release(app)),
       remove(keys.leader), remove(keys.schema));
-    assert.deepEqual(mirror.snapshot(), { ...emptySnapshot, revision: revision + 1 });
+    assert.deepEqual(mirror.snapshot(), { ...emptySnapshot, whereabouts: new Map(), revision: revision + 1 });
     assert.equal(snapshot.units.size, 1, 'a snapshot never changes after it was given out');
   });
 

@@ -52,6 +52,7 @@ export function createSnapshotBuilder(): SnapshotBuilder {
         machines: parts.machines.shared(),
         assignments: parts.assignments.shared(),
         statuses: parts.statuses.shared(),
+        whereabouts: parts.whereabouts.shared(),
         unitHistories: parts.unitHistories.shared(),
         machineHistories: parts.machineHistories.shared(),
         releases: parts.releases.shared(),
@@ -71,6 +72,7 @@ export function createSnapshotBuilder(): SnapshotBuilder {
 
 /** What each machine has of something; a machine without any is not in the map. */
 interface PerMachine<V> {
+  has(machine: MachineId, name: UnitName): boolean;
   put(machine: MachineId, name: UnitName, value: V | null): void;
   shared(): ReadonlyMap<MachineId, ReadonlyMap<UnitName, V>>;
 }
@@ -81,6 +83,7 @@ function createPerMachine<V>(): PerMachine<V> {
   /** Machines whose part of `outer` is older than what they have. */
   const stale = new Set<MachineId>();
   return {
+    has: (machine, name) => working.get(machine)?.get(name) !== undefined,
     put(machine: MachineId, name: UnitName, value: V | null): void {
       const inner = working.get(machine) ?? createSharedMap<UnitName, V>();
       inner.put(name, value);
@@ -107,6 +110,7 @@ interface Parts {
   readonly machines: SharedMap<MachineId, Machine>;
   readonly assignments: PerMachine<Assignment>;
   readonly statuses: PerMachine<UnitStatus>;
+  readonly whereabouts: SharedMap<UnitName, readonly MachineId[]>;
   readonly unitHistories: SharedMap<UnitName, UnitHistory>;
   readonly machineHistories: SharedMap<MachineId, MachineHistory>;
   readonly releases: SharedMap<UnitName, ReleaseRecord>;
@@ -131,6 +135,7 @@ function createParts(): Parts {
     machines: createSharedMap(),
     assignments: createPerMachine(),
     statuses: createPerMachine(),
+    whereabouts: createSharedMap(),
     unitHistories: createSharedMap(),
     machineHistories: createSharedMap(),
     releases: createSharedMap(),
@@ -165,9 +170,9 @@ function putValue(parts: Parts, meaning: KeyMeaning, value: string | null): stri
     case 'unit':
       return take(decodeUnitRecord, (unit) => parts.units.put(meaning.name, unit));
     case 'assignment':
-      return take(decodeAssignment, (assignment) => parts.assignments.put(meaning.machine, meaning.name, assignment));
+      return take(decodeAssignment, (assignment) => putPlaced(parts, meaning, (at) => parts.assignments.put(at.machine, at.name, assignment)));
     case 'status':
-      return take(decodeUnitStatus, (status) => parts.statuses.put(meaning.machine, meaning.name, status));
+      return take(decodeUnitStatus, (status) => putPlaced(parts, meaning, (at) => parts.statuses.put(at.machine, at.name, status)));
     case 'machine':
       return take(decodeMachineRecord, (record) => putMachine(parts, meaning.machine, (id) => put(parts.machineRecords, id, record)));
     case 'machine-override':
@@ -212,6 +217,22 @@ function putValue(parts: Parts, meaning: KeyMeaning, value: string | null): stri
 function decodeFile(hash: FileHash, text: string): Result<KnownFile> {
   const parsed = parseUnitFile(text);
   return parsed.ok ? success({ hash, text, file: parsed.value }) : parsed;
+}
+
+/** Something of a unit on a machine. */
+interface Placed {
+  readonly machine: MachineId;
+  readonly name: UnitName;
+}
+
+/** Changes an assignment or a status, and with it where its unit is. */
+function putPlaced(parts: Parts, at: Placed, change: (at: Placed) => void): void {
+  change(at);
+  const known = parts.whereabouts.get(at.name) ?? [];
+  const isThere = parts.assignments.has(at.machine, at.name) || parts.statuses.has(at.machine, at.name);
+  if (isThere === known.includes(at.machine)) return;
+  const machines = isThere ? [...known, at.machine] : known.filter((machine) => machine !== at.machine);
+  parts.whereabouts.put(at.name, machines.length === 0 ? null : machines);
 }
 
 function putMachine(parts: Parts, id: MachineId, change: (id: MachineId) => void): void {

@@ -3,6 +3,7 @@
  * Promises: each is told once, a placement when it begins; costs as much as there are changes.
  */
 import type { ClusterSnapshot } from '../../core/cluster.ts';
+import { whereaboutsOf } from '../../core/whereabouts.ts';
 import type { HistoryEvent } from '../../core/history.ts';
 import type { MachineId } from '../../core/machine.ts';
 import { readHistory, type ToldEvent } from '../../core/read-history.ts';
@@ -38,7 +39,7 @@ export function* describeNews(
   for (const unit of histories) {
     const then = [...(before.unitHistories.get(unit)?.events ?? [])];
     // A placement that ended was told when it began.
-    then.push(...[...before.assignments.keys()].flatMap((machine) => placementOf(before, unit, machine) ?? []));
+    then.push(...[...whereaboutsOf(before, unit)].flatMap((machine) => placementOf(before, unit, machine) ?? []));
     for (const event of fresh(after.unitHistories.get(unit)?.events ?? [], then)) yield historyEvent({ ...event, unit });
   }
   for (const machine of machineHistories) {

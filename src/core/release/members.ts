@@ -11,6 +11,7 @@ import type { SectionReader } from '../schedule/sections.ts';
 import type { UnitRecord } from '../unit.ts';
 import { instanceOf, isTemplate, templateOf, unitNameParts } from '../unit-name.ts';
 import type { UnitName } from '../unit-name.ts';
+import { whereaboutsOf } from '../whereabouts.ts';
 import { goalOf, isActive } from './release.ts';
 import type { ReleaseRecord } from './release.ts';
 
@@ -107,8 +108,9 @@ export function freeInstances(snapshot: ClusterSnapshot, template: UnitName, cou
 
 /** Whether no machine has, or is to have, a unit. */
 export function isGone(snapshot: ClusterSnapshot, name: UnitName): boolean {
-  const has = (ofMachine: ReadonlyMap<UnitName, unknown>): boolean => ofMachine.has(name);
-  return ![...snapshot.assignments.values()].some(has) && ![...snapshot.statuses.values()].some(has);
+  const { assignments, statuses } = snapshot;
+  return ![...whereaboutsOf(snapshot, name)]
+    .some((machine) => assignments.get(machine)?.has(name) === true || statuses.get(machine)?.has(name) === true);
 }
 
 /** Units that others follow (MachineOf): another instance would leave their followers behind. */
@@ -131,7 +133,8 @@ function slotsOf(snapshot: ClusterSnapshot, record: ReleaseRecord, member: Membe
 
 /** Machines that are there and have a unit. */
 function machinesOf(snapshot: ClusterSnapshot, name: UnitName): readonly MachineId[] {
-  return [...snapshot.machines.keys()].filter((machine) => snapshot.assignments.get(machine)?.has(name) === true).sort(compareText);
+  return [...whereaboutsOf(snapshot, name)]
+    .filter((machine) => snapshot.machines.has(machine) && snapshot.assignments.get(machine)?.has(name) === true).sort(compareText);
 }
 
 function slotKey(unit: UnitName, machine: MachineId | null): string {
