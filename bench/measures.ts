@@ -7,5 +7,6 @@ import type { Measure } from './measure.ts';
 import { oneUnit } from './one-unit.ts';
 import { placing } from './placing.ts';
 import { resting } from './resting.ts';
+import { wholeControlPlane } from './whole-control-plane.ts';
 
-export const measures: readonly Measure[] = [bareStart, resting, oneUnit, manyUnits, lostMachine, longLists, placing];
+export const measures: readonly Measure[] = [bareStart, resting, oneUnit, manyUnits, lostMachine, longLists, placing, wholeControlPlane];
