@@ -183,7 +183,8 @@ function remember(state: State, facts: StoreFacts, bells: Bells): void {
   const before = state.known;
   const after = rememberStore(before, facts);
   state.known = after;
-  state.reached = state.doubt === null ? Math.max(state.reached, facts.revision) : facts.revision;
+  const beginsAnew = state.doubt !== null || (before !== null && isAccepted(before, facts.acceptance));
+  state.reached = beginsAnew ? facts.revision : Math.max(state.reached, facts.revision);
   const isSame = before !== null && before.cluster === after.cluster && isSameRegistration(before.registration, after.registration)
     && before.acceptedAtMs === after.acceptedAtMs && before.doubted === after.doubted;
   if (isSame) bells.changed.wake();
