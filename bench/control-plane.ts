@@ -35,7 +35,9 @@ const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
 /** Units come from four templates; each asks for another part of the machines. */
 const templates = ['web', 'api', 'job', 'log'].map((name, index) => ({
-  name, text: `[Unit]\nDescription=${name} %i\n[Service]\nExecStart=/usr/bin/${name} %i\n[X-Fleet]\n${index === 3 ? '' : `MachineMetadata=zone!=z${index}\n`}`,
+  name,
+  text: `[Unit]\nDescription=${name} %i\n[Service]\nExecStart=/usr/bin/${name} %i\n[X-Fleet]\n`
+    + (index === 3 ? '' : `MachineMetadata=zone!=z${index}\n`),
 }));
 
 interface Processes {
@@ -98,7 +100,8 @@ function startAgents(endpoint: string, { machines, processes: count }: { machine
   for (let index = 0; index < count; index += 1) {
     const first = index * share;
     const words = [endpoint, '/fleet', String(first), String(Math.min(share, machines - first)), String(ttlMs)];
-    const child = fork(join(root, 'bench/simulated-agents.ts'), words, { execArgv: ['--disable-warning=ExperimentalWarning', '--max-old-space-size=8192'] });
+    const execArgv = ['--disable-warning=ExperimentalWarning', '--max-old-space-size=8192'];
+    const child = fork(join(root, 'bench/simulated-agents.ts'), words, { execArgv });
     watch(processes, child, `agents ${index}`);
     child.on('message', (news) => { processes.news[index] = news as AgentsNews; });
   }
@@ -182,7 +185,8 @@ async function fill({ client, fleetd, processes, status, endpoint }: Scene, { ma
     databaseBytesInUse: after.databaseBytesInUse - before.databaseBytesInUse, databaseBytes: after.databaseBytes,
     leaderMibBefore: before.fleetd.rssMib, leaderMib: after.fleetd.rssMib, leaderMibMax: after.fleetd.peakMib,
     leaderCpuS: after.fleetd.cpuS - before.fleetd.cpuS, agentMib: before.agentsMib / machines,
-    restingRequestsPerS: (await requestsOf(endpoint) - requests) / (restMs / 1_000), restingLeaderCpu: (rested.cpuS - after.fleetd.cpuS) / (restMs / 1_000),
+    restingRequestsPerS: (await requestsOf(endpoint) - requests) / (restMs / 1_000),
+    restingLeaderCpu: (rested.cpuS - after.fleetd.cpuS) / (restMs / 1_000),
   };
 }
 
@@ -190,7 +194,8 @@ async function run({ machines, units, processes: count }: Size & { readonly proc
   const folder = mkdtempSync(join(tmpdir(), 'fleet-bench-'));
   const processes: Processes = { started: [], news: [] };
   const etcd = await startEtcd();
-  const store = openEtcdStore({ endpoints: [etcd.endpoint], prefix: '/fleet', requestTimeoutMs: 30_000 }, { clock: systemClock, random: seededRandom(2), log });
+  const options = { endpoints: [etcd.endpoint], prefix: '/fleet', requestTimeoutMs: 30_000 };
+  const store = openEtcdStore(options, { clock: systemClock, random: seededRandom(2), log });
   const status = () => store.status(AbortSignal.timeout(30_000));
   try {
     const { client, child: fleetd } = await startFleetd(folder, etcd.endpoint, processes);
@@ -203,7 +208,8 @@ async function run({ machines, units, processes: count }: Size & { readonly proc
   } finally {
     ending = true;
     for (const child of processes.started) child.kill('SIGKILL');
-    await Promise.all(processes.started.map((child) => (child.exitCode === null && child.signalCode === null ? once(child, 'exit') : null)));
+    const lives = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null;
+    await Promise.all(processes.started.filter(lives).map((child) => once(child, 'exit')));
     await store.close();
     await etcd.close();
     rmSync(folder, { recursive: true, force: true });
@@ -216,7 +222,8 @@ function rowsOf(figures: ControlPlaneFigures): readonly Row[] {
   const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
   return [
     {
-      what: `${units} units on ${machines} machines: every unit placed and reported`, target: 'all', met: true, figure: `all, after ${figures.reportedS.toFixed(0)} s`,
+      what: `${units} units on ${machines} machines: every unit placed and reported`, target: 'all', met: true,
+      figure: `all, after ${figures.reportedS.toFixed(0)} s`,
       beside: `submitted after ${figures.submittedS.toFixed(0)} s, running after ${figures.runningS.toFixed(0)} s`,
     },
     row('placements per second', (units / figures.runningS).toFixed(0)),

@@ -42,7 +42,13 @@ interface SimulatedMachine {
 /** The id of the machine with this number. */
 export const simulatedId = (number: number): MachineId => number.toString(16).padStart(32, '0') as MachineId;
 
-function startMachine(number: number, options: { readonly endpoint: string; readonly prefix: string; readonly ttlMs: number }, signal: AbortSignal): SimulatedMachine {
+interface Place {
+  readonly endpoint: string;
+  readonly prefix: string;
+  readonly ttlMs: number;
+}
+
+function startMachine(number: number, options: Place, signal: AbortSignal): SimulatedMachine {
   const random = seededRandom(number);
   const clock = systemClock;
   const log = createLog(`agent ${number}`, 'error', (line) => process.stderr.write(`${line}\n`));

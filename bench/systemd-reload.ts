@@ -26,7 +26,9 @@ try {
   for (const units of sizes.length > 0 ? sizes : [100, 1_000, 10_000]) {
     const timed = async (script: string): Promise<number> => Number(await machine.sh(
       `s=$(date +%s%N); ${script} >/dev/null 2>&1; echo $(( ($(date +%s%N) - s) / 1000 ))`, { timeoutMs: scriptMsMax })) / 1_000;
-    await machine.sh(`for i in $(seq ${before + 1} ${units}); do printf '[Service]\\nType=oneshot\\nRemainAfterExit=yes\\nExecStart=/bin/true\\n' >/run/systemd/system/load-$i.service; done`, { timeoutMs: scriptMsMax });
+    const text = '[Service]\\nType=oneshot\\nRemainAfterExit=yes\\nExecStart=/bin/true\\n';
+    const write = `for i in $(seq ${before + 1} ${units}); do printf '${text}' >/run/systemd/system/load-$i.service; done`;
+    await machine.sh(write, { timeoutMs: scriptMsMax });
     const startMs = await timed(`seq -f 'load-%g.service' ${before + 1} ${units} | xargs systemctl start`);
     const reloads: number[] = [];
     for (let round = 0; round < rounds; round += 1) reloads.push(await timed('systemctl daemon-reload'));
