@@ -231,7 +231,8 @@ function rowsOf(figures: ControlPlaneFigures): readonly Row[] {
     row('etcd\'s database for each unit', `${(figures.databaseBytesInUse / units).toFixed(0)} bytes`, `with history; ${mib(figures.databaseBytes)} in all`),
     row('fleetd that leads', `${figures.leaderMib.toFixed(0)} MiB RSS, at most ${figures.leaderMibMax.toFixed(0)}`,
       `${figures.leaderMibBefore.toFixed(0)} MiB before; ${figures.leaderCpuS.toFixed(0)} s of CPU`),
-    row('at rest', `${figures.restingRequestsPerS.toFixed(0)} requests to etcd per second`, `the leader: ${(figures.restingLeaderCpu * 100).toFixed(1)} % of a core`),
+    row('at rest', `${figures.restingRequestsPerS.toFixed(0)} requests to etcd per second`,
+      `the leader: ${(figures.restingLeaderCpu * 100).toFixed(1)} % of a core`),
     row('machines present', `after ${figures.joinS.toFixed(0)} s`, `${figures.agentMib.toFixed(2)} MiB for each simulated agent`),
   ];
 }
