@@ -78,7 +78,7 @@ describe('a mass loss', () => {
       test(`${what}: its units ${waits ? 'wait' : 'move at once'}`, () => {
         const loss = vanishing(['z'], stay);
         assert.deepEqual(loss.justVanished(1_000), ['z']);
-        loss.hearRenewals(heard);
+        loss.hearRenewals(['z' as MachineId], heard);
         assert.deepEqual(loss.justVanished(1_000), waits ? ['z'] : []);
         assert.equal(loss.nextMs(1_000), waits ? 500 : null);
       });
@@ -87,15 +87,21 @@ describe('a mass loss', () => {
     test('but a machine that nobody saw go waits for its time', () => {
       const one = engine();
       one.loss.takeOver({ ...emptySnapshot, ...here('a', 'b'), ...known(entry('a'), entry('b'), entry('c')) }, at(1_000));
-      one.loss.hearRenewals(ages(['a', 0], ['b', 0]));
+      one.loss.hearRenewals(['c' as MachineId], ages(['a', 0], ['b', 0]));
       assert.deepEqual(one.loss.justVanished(1_000), ['c']);
+    });
+
+    test('but not of a machine that vanished while the store was asked', () => {
+      const loss = vanishing(['y', 'z'], ['a', 'b', 'c']);
+      loss.hearRenewals(['y' as MachineId], ages(['a', 0], ['b', 0], ['c', 0]));
+      assert.deepEqual(loss.justVanished(1_000), ['z']);
     });
 
     test('and what is known to be single still counts when more vanish', () => {
       const one = engine();
       one.see(here('a', 'b', 'c', 'd', 'e'), 0);
       one.see(here('a', 'b', 'c', 'd'), 1_000);
-      one.loss.hearRenewals(ages(['a', 0], ['b', 0], ['c', 0], ['d', 0]));
+      one.loss.hearRenewals(['e' as MachineId], ages(['a', 0], ['b', 0], ['c', 0], ['d', 0]));
       assert.deepEqual(one.see(here('a', 'b'), 2_000).hold?.missing, ['c', 'd', 'e']);
     });
   });
@@ -108,6 +114,21 @@ describe('a mass loss', () => {
     assert.equal(one.loss.nextMs(1_000 + graceMs - 100), 100);
     assert.deepEqual(one.loss.justVanished(1_000 + graceMs), []);
     assert.equal(one.loss.nextMs(1_000 + graceMs), null);
+  });
+
+  test('is one also when it is judged later than the last of them vanished, by an engine that leads by then', () => {
+    const one = engine();
+    const look = (cluster: Partial<ClusterSnapshot>, uptimeMs: number): void => one.loss.look({ ...emptySnapshot, ...all, ...cluster }, at(uptimeMs));
+    look(here('a', 'b', 'c'), 0);
+    look(here('a', 'b'), 1_000);
+    look(here('a'), 1_000 + times.windowMs);
+    assert.deepEqual(one.see(here('a'), 1_001 + times.windowMs).hold?.missing, ['b', 'c']);
+  });
+
+  test('is none any more when nobody had to hold anything for the time of a hold', () => {
+    const one = engine();
+    for (const [uptimeMs, ids] of [[0, ['a', 'b', 'c']], [1_000, ['a']]] as const) one.loss.look({ ...emptySnapshot, ...all, ...here(...ids) }, at(uptimeMs));
+    assert.equal(one.see(here('a'), 1_001 + times.holdMs).hold, null);
   });
 
   test('is given up after the time of a hold, and is not the beginning of the next one', () => {

@@ -43,10 +43,11 @@ export interface MassLoss {
   takeOver(snapshot: ClusterSnapshot, now: Now): void;
   judge(snapshot: ClusterSnapshot, now: Now): Judgement;
   /**
-   * Takes how long ago, at most, machines that are there have renewed their leases. When enough of them did so after a vanished one was
-   * last in touch, it is not one of many.
+   * Takes how long ago, at most, machines that are there have renewed their leases, as the store said after those of `vanished` had gone.
+   * When enough of them did so after a vanished one was last in touch, it is not one of many. Of machines that vanished later the answer
+   * says nothing: by then it is too old.
    */
-  hearRenewals(agesMs: ReadonlyMap<MachineId, number>): void;
+  hearRenewals(vanished: readonly MachineId[], agesMs: ReadonlyMap<MachineId, number>): void;
   /** Machines that have said that they leave, and have not been back since. */
   left(): ReadonlySet<MachineId>;
   /** Machines that vanished so lately that they may be the first of many. */
@@ -74,6 +75,8 @@ interface Memory {
   readonly ttlsMs: Map<MachineId, number>;
   /** Of those, the ones known not to be the first of many. */
   readonly single: Set<MachineId>;
+  /** When it was seen that most are missing; null while they are not. The hold that follows is written later, or by another engine. */
+  massSinceMs: number | null;
   /** The hold of the store, with the moment it began by our clock. */
   holdSeen: { readonly sinceMs: number; readonly beganAtMs: number; readonly holdMs: number } | null;
   /** The machines of a site that starts; null when it does not. */
@@ -82,7 +85,7 @@ interface Memory {
 
 export function createMassLoss(times: MassLossTimes): MassLoss {
   const memory: Memory = {
-    times, present: null, leaving: new Set(), vanishedAtMs: new Map(), ttlsMs: new Map(), single: new Set(), holdSeen: null, coldStart: null,
+    times, present: null, leaving: new Set(), vanishedAtMs: new Map(), ttlsMs: new Map(), single: new Set(), massSinceMs: null, holdSeen: null, coldStart: null,
   };
   const graceMs = Math.min(times.windowMs, times.windowMs / renewalsPerTtl + expiryLagMs);
   const left = (sinceMs: number, lastsMs: number, uptimeMs: number): number[] => (sinceMs + lastsMs > uptimeMs ? [sinceMs + lastsMs - uptimeMs] : []);
@@ -90,7 +93,7 @@ export function createMassLoss(times: MassLossTimes): MassLoss {
     look: (snapshot, now) => look(memory, snapshot, now),
     takeOver: (snapshot, now) => takeOver(memory, snapshot, now),
     judge: (snapshot, now) => judge(memory, snapshot, now),
-    hearRenewals: (agesMs) => hearRenewals(memory, agesMs),
+    hearRenewals: (vanished, agesMs) => hearRenewals(memory, vanished, agesMs),
     left: () => memory.leaving,
     justVanished(uptimeMs) {
       const { present, vanishedAtMs, single } = memory;
@@ -121,23 +124,33 @@ function look(memory: Memory, snapshot: ClusterSnapshot, now: Now): void {
     if (left) leaving.add(id);
     else leaving.delete(id);
   }
+  // Until the hold is written time goes on, and the first of many must not count as a loss of its own meanwhile.
+  const isHeldSoon = memory.massSinceMs !== null && now.uptimeMs - memory.massSinceMs <= Math.max(times.windowMs, times.holdMs);
   for (const [id, sinceMs] of vanishedAtMs) {
-    const isOld = hold === null && now.uptimeMs - sinceMs > times.windowMs;
+    const isOld = hold === null && !isHeldSoon && now.uptimeMs - sinceMs > times.windowMs;
     if (isOld || machines.has(id) || isForgotten(snapshot, id)) vanishedAtMs.delete(id);
   }
   for (const id of memory.single) if (!vanishedAtMs.has(id)) memory.single.delete(id);
   for (const id of memory.ttlsMs.keys()) if (!vanishedAtMs.has(id)) memory.ttlsMs.delete(id);
+  memory.massSinceMs = isMost(vanishedAtMs.size, machines.size + vanishedAtMs.size) ? memory.massSinceMs ?? now.uptimeMs : null;
+}
+
+/** More than half of a cluster that is large enough to be judged. */
+function isMost(missing: number, all: number): boolean {
+  return all >= machinesMin && missing * 2 > all;
 }
 
 /**
  * A lease that is renewed every third of its time ended because its machine was cut off in the first third of that time, counted from its last
  * renewal. So whoever renewed in the last two thirds of it was not cut off with it.
  */
-function hearRenewals({ present, vanishedAtMs, ttlsMs, single }: Memory, agesMs: ReadonlyMap<MachineId, number>): void {
+function hearRenewals(
+  { present, vanishedAtMs, ttlsMs, single }: Memory, vanished: readonly MachineId[], agesMs: ReadonlyMap<MachineId, number>,
+): void {
   const all = (present?.size ?? 0) + vanishedAtMs.size;
-  for (const id of vanishedAtMs.keys()) {
+  for (const id of vanished) {
     const ttlMs = ttlsMs.get(id);
-    if (ttlMs === undefined) continue;
+    if (ttlMs === undefined || !vanishedAtMs.has(id)) continue;
     const living = [...agesMs.values()].filter((ageMs) => ageMs < ttlMs * 2 / renewalsPerTtl - expiryLagMs).length;
     if ((all - living) * 2 <= all) single.add(id);
   }
@@ -186,7 +199,6 @@ function beginning(memory: Memory, { machines }: ClusterSnapshot, { nowMs }: Now
   if (times.holdMs === 0) return null;
   const began = (missing: readonly MachineId[], holdMs: number, why: string): Hold =>
     ({ sinceMs: nowMs, holdMs: holdMs === Infinity ? null : holdMs, missing: [...missing].sort(compareText), why });
-  const isMost = (missing: number, all: number): boolean => all >= machinesMin && missing * 2 > all;
   if (coldStart !== null) {
     const missing = [...coldStart].filter((id) => !machines.has(id));
     const all = new Set([...coldStart, ...machines.keys()]).size;

@@ -18,16 +18,18 @@ const machinesMax = 1_000;
 export async function askRenewals(needs: TermNeeds & { readonly mirror: Mirror }, massLoss: MassLoss, signal: AbortSignal): Promise<void> {
   const { store, mirror, clock } = needs;
   const { machines } = mirror.snapshot();
-  if (machines.size > machinesMax || massLoss.justVanished(clock.uptimeMs()).length === 0) return;
+  const vanished = massLoss.justVanished(clock.uptimeMs());
+  if (machines.size > machinesMax || vanished.length === 0) return;
   try {
     const left = await withDeadline({ clock, limitMs: answerMsMax(needs), signal }, (late) => store.lifetimes(keys.allMachines, late));
     const ages = new Map<MachineId, number>();
     for (const [key, leftMs] of left) {
       const meaning = parseKey(key);
       const machine = meaning?.kind === 'machine' ? machines.get(meaning.machine) : undefined;
-      if (machine !== undefined) ages.set(machine.id, machine.ttlMs - leftMs);
+      // A lease that the store made longer than was asked for, as etcd may when its leader changes, says nothing of when it was renewed.
+      if (machine !== undefined && leftMs <= machine.ttlMs) ages.set(machine.id, machine.ttlMs - leftMs);
     }
-    massLoss.hearRenewals(ages);
+    massLoss.hearRenewals(vanished, ages);
   } catch (error) {
     signal.throwIfAborted();
     if (!isStoreTrouble(error)) throw error;
