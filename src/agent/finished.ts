@@ -13,8 +13,8 @@ import type { AgentMemory } from './memory.ts';
 
 const memoryName = 'finished.json';
 
-/** The wish that a unit has fulfilled. */
-type Fulfilled = Pick<Assignment, 'hash' | 'restart'>;
+/** The wish that a unit has fulfilled. A unit that was destroyed and is wanted again is another wish: it was assigned at another time. */
+type Fulfilled = Pick<Assignment, 'hash' | 'restart' | 'assignedAtMs'>;
 
 export interface Finished {
   /** Reads what was remembered before this fleetd began; before anything else is asked. */
@@ -64,10 +64,10 @@ export function createFinished(memory: AgentMemory, log: Log): Finished {
       const marked = new Map(statuses);
       const next = new Map<UnitName, Fulfilled>();
       for (const [name, assignment] of assignments) {
-        const { hash, restart } = assignment;
+        const { hash, restart, assignedAtMs } = assignment;
         const status = statuses.get(name);
         const isNew = status !== undefined && hasSucceeded(status, assignment);
-        if (isNew || isFulfilled(fulfilled.get(name), assignment)) next.set(name, { hash, restart });
+        if (isNew || isFulfilled(fulfilled.get(name), assignment)) next.set(name, { hash, restart, assignedAtMs });
         if (status !== undefined && (next.has(name) || assignment.finished)) marked.set(name, markedAsDone(status, assignment));
       }
       fulfilled = next;
@@ -85,14 +85,15 @@ function markedAsDone(status: UnitStatus, { hash, desired, restart }: Assignment
   return isIdle && desired === 'launched' ? { ...status, succeeded: true, restart } : status;
 }
 
-function isFulfilled(fulfilled: Fulfilled | undefined, { hash, restart, desired }: Assignment): boolean {
-  return desired === 'launched' && fulfilled?.hash === hash && fulfilled.restart === restart;
+function isFulfilled(fulfilled: Fulfilled | undefined, { hash, restart, assignedAtMs, desired }: Assignment): boolean {
+  return desired === 'launched' && fulfilled?.hash === hash && fulfilled.restart === restart && fulfilled.assignedAtMs === assignedAtMs;
 }
 
 function fulfilledOf(value: unknown): readonly [UnitName, Fulfilled][] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value as Readonly<Record<string, Partial<Fulfilled> | null>>).flatMap(([name, entry]): [UnitName, Fulfilled][] => {
-    const { hash, restart } = entry ?? {};
-    return typeof hash === 'string' && typeof restart === 'number' ? [[name as UnitName, { hash, restart }]] : [];
+    const { hash, restart, assignedAtMs } = entry ?? {};
+    const isWhole = typeof hash === 'string' && typeof restart === 'number' && typeof assignedAtMs === 'number';
+    return isWhole ? [[name as UnitName, { hash, restart, assignedAtMs }]] : [];
   });
 }
