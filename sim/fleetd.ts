@@ -20,7 +20,7 @@ import type { Random } from '../src/lib/random.ts';
 import { createBell } from '../src/lib/wakeups.ts';
 import { createMirror } from '../src/store/mirror.ts';
 import type { Mirror } from '../src/store/mirror.ts';
-import type { Store } from '../src/store/store.ts';
+import type { Revision, Store, WatchBatch } from '../src/store/store.ts';
 import { createStoreTrust } from '../src/store/trust.ts';
 import type { StoreTrust } from '../src/store/trust.ts';
 
@@ -37,6 +37,8 @@ export interface FleetdNeeds extends Pick<
   readonly random: Random;
   readonly log: Log;
   readonly massLossHoldMs?: number;
+  /** Told of what the agent follows, once it is believed: what comes may have to be checked first. */
+  readonly onFollowed?: (prefix: string, revision: Revision) => void;
 }
 
 export interface Fleetd {
@@ -52,6 +54,19 @@ export interface Fleetd {
   stop(onStop: OnStop): Promise<void>;
   /** Resolves once it has ended; rejects on a bug of one of its parts. */
   readonly ended: Promise<void>;
+}
+
+/** The store of one follower, with what comes to it told. */
+function toldOf(store: Store, onFollowed: FleetdNeeds['onFollowed']): Store {
+  return {
+    ...store,
+    async* watch(prefix, after, signal): AsyncGenerator<WatchBatch, void> {
+      for await (const batch of store.watch(prefix, after, signal)) {
+        onFollowed?.(prefix, batch.revision);
+        yield batch;
+      }
+    },
+  };
 }
 
 /** Starts all parts. */
@@ -75,7 +90,7 @@ export function startFleetd(needs: FleetdNeeds): Fleetd {
   const agentEnded = recalled.then(() => runAgent(
     {
       store: stores.agent,
-      trust,
+      trust: { ...trust, trusted: (store) => toldOf(trust.trusted(store), needs.onFollowed) },
       runner: needs.runner,
       facts: needs.facts,
       clock,

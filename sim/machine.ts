@@ -191,6 +191,7 @@ function begin(
     ttlMs: needs.ttlMs,
     stopTimeoutMs: needs.stopTimeoutMs,
     massLossHoldMs: needs.massLossHoldMs,
+    onFollowed: (prefix, revision) => hear.followed({ process, part: 'agent' }, prefix, revision),
     runner: createRunnerWire({ inner, process, clock: truth, fates, trouble, hear }),
     memory: memoryOf(process, disk),
     probe: () => process.receive(Promise.resolve(null)),

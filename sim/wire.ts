@@ -169,7 +169,6 @@ async function* watchFrom(needs: WireNeeds, from: WatchFrom, signal: AbortSignal
       const next = await process.receive(unlessAborted(outside.next(), signal));
       if (next.done === true) return;
       hear.heard(needs, from.prefix, next.value.revision);
-      hear.followed(needs, from.prefix, next.value.revision);
       yield next.value;
     }
   } finally {
