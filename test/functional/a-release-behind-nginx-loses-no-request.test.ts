@@ -31,6 +31,9 @@ async function startNginx({ sh }: Cluster, endpoints: readonly string[] = ['unix
   await sh("systemd-run --collect --unit=balancer nginx -g 'daemon off;'");
   await sh("systemd-run --collect --unit=upstreams fleetctl " +
     `--endpoint=${endpoints.join(',')} render --watch /root/upstreams.tmpl --to /etc/nginx/conf.d/upstreams.conf --exec 'nginx -s reload'`);
+  // An instance is in the directory once its check has passed, and nginx answers once it has read of one.
+  await until(async () => (await sh('grep -c ":20[0-9]" /etc/nginx/conf.d/upstreams.conf || true')).trim() === '3', 'all instances are upstreams');
+  await until(async () => (await sh('curl -s -o /dev/null -w "%{http_code}" http://127.0.0.1:8088/ || true')).trim() === '200', 'nginx answers');
 }
 
 async function stopNginx({ sh }: Cluster): Promise<void> {

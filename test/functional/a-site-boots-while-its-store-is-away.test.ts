@@ -55,6 +55,7 @@ test('a machine whose etcd is one of its units comes up by itself after a power 
   await copyFile((await must(['sh', '-c', 'command -v etcd'])).trim(), join(seed.disk, 'usr/local/bin/etcd'));
   const etcdCommand = '/usr/local/bin/etcd --data-dir /var/lib/etcd --log-level error';
   await seed.sh(`chmod 755 /usr/local/bin/etcd; systemd-run -q --unit=first-etcd ${etcdCommand}; systemctl enable -q fleet; systemctl start fleet`);
+  await until(async () => (await seed.exec(['curl', '-s', '--unix-socket', '/run/fleet.sock', 'http://fleet/readyz'])).stdout.startsWith('ok'), 'fleetd is ready');
   const etcdUnit = `[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=${etcdCommand}\nRestart=always\nRestartSec=200ms\n`;
   await seed.sh(`cd /root; cat >etcd.service <<'UNIT'\n${etcdUnit}UNIT\ncat >app.service <<'UNIT'\n${sleeper()}UNIT
     fleetctl start --no-block etcd.service app.service`);

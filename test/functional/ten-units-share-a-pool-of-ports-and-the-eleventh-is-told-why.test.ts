@@ -70,6 +70,6 @@ test('wrong pools, ranges and names are one line each that names the text', asyn
   await writeUnit(made, 'poolless.service', webServer('Port=nothere'));
   const poolless = await made.fleetctl('start', 'poolless.service');
   assert.equal(poolless.code, 1);
-  assert.match(poolless.stderr, /port nothere needs the pool nothere, which fleetctl ports set nothere LOW-HIGH makes/);
+  assert.match(poolless.stderr, /^Error starting units: poolless\.service: Port=nothere: there is no pool "nothere"; make it with "fleetctl ports set nothere LOW-HIGH"\n$/);
   for (const name of ['taken', 'low', 'high']) await made.fleetctl('ports', 'unset', name);
 });

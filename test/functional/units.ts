@@ -43,6 +43,11 @@ export async function placesOf({ fleetctl, machines }: Cluster): Promise<Readonl
   return places;
 }
 
+/** The last line of a unit's history: another one once it has been placed anew. */
+export async function lastEvent({ fleetctl }: Cluster, unit: string): Promise<string> {
+  return (await fleetctl('events', unit)).stdout.trimEnd().split('\n').at(-1) ?? '';
+}
+
 /** The unit on `machine`, of units that are one on each. */
 export function unitOn(places: ReadonlyMap<string, Machine>, machine: Machine): string {
   const found = [...places].find(([, place]) => place === machine);
