@@ -132,9 +132,7 @@ export function createStoreTrust(needs: TrustNeeds): StoreTrust {
       return state.doubt;
     }
     const doubt = doubtOf(known === null ? null : { ...known, revision: Math.max(known.revision, reached) }, facts, schemaVersion);
-    if (doubt !== null && state.doubt === null && state.known?.acceptedAtMs === known?.acceptedAtMs) {
-      become(doubt);
-    }
+    if (doubt !== null && state.doubt === null && state.known?.acceptedAtMs === known?.acceptedAtMs) become(doubt);
     return doubt;
   };
   const ensure = async (signal: AbortSignal): Promise<void> => {
@@ -142,7 +140,8 @@ export function createStoreTrust(needs: TrustNeeds): StoreTrust {
     if (doubt !== null) throw new StoreUnavailable(doubt.why);
   };
   const compare = (listing: Listing): void => {
-    const why = contradictionIn(state, listing);
+    // What the mirror heard while the listing was on its way is not in it. A store that really is behind is told by its revision.
+    const why = state.mirrored.revision > listing.revision ? null : contradictionIn(state, listing);
     if (why !== null) become({ kind: 'older', why });
   };
   return {
