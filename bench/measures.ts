@@ -7,6 +7,7 @@ import type { Measure } from './measure.ts';
 import { oneUnit } from './one-unit.ts';
 import { placing } from './placing.ts';
 import { resting } from './resting.ts';
+import { simulatedHours } from './simulated-hours.ts';
 import { wholeControlPlane } from './whole-control-plane.ts';
 
-export const measures: readonly Measure[] = [bareStart, resting, oneUnit, manyUnits, lostMachine, longLists, placing, wholeControlPlane];
+export const measures: readonly Measure[] = [bareStart, resting, oneUnit, manyUnits, lostMachine, longLists, placing, simulatedHours, wholeControlPlane];
