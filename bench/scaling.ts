@@ -1,6 +1,7 @@
 /**
  * How cost grows with units and machines, as the plots of docs/scaling.md.
  *   npm run bench:scaling                 measures and draws (needs root)
+ *   npm run bench:scaling -- --up-to N    with at most N machines
  *   npm run bench:scaling -- --draw       draws what was measured last
  * Figures stand in bench/scaling.json, plots in docs/scaling/. Promises: a size that fails is left out and named; the others stay.
  */
@@ -26,6 +27,9 @@ const scriptMsMax = 3_600_000;
 /** Machines and units; the processes that hold the simulated agents. */
 const controlPlaneSizes = [['10', '200', '1'], ['100', '2000', '1'], ['1000', '20000', '2'], ['10000', '200000', '4']];
 const placementSizes = [['1000', '10'], ['10000', '100'], ['100000', '1000'], ['1000000', '10000']];
+
+/** The sizes of at most so many machines. */
+const upTo = process.argv.includes('--up-to') ? Number(process.argv[process.argv.indexOf('--up-to') + 1]) : Infinity;
 
 /** What placing from nothing took. */
 interface PlacementFigures {
@@ -57,8 +61,8 @@ function measure(): Scaling {
   return {
     measured: provenance(),
     reload: figuresOf<ReloadFigures>('systemd-reload.ts', []),
-    placement: placementSizes.flatMap(placementOf),
-    controlPlane: controlPlaneSizes.flatMap((size) => figuresOf<ControlPlaneFigures>('control-plane.ts', ['--figures', ...size])),
+    placement: placementSizes.filter(([, machines]) => Number(machines) <= upTo).flatMap(placementOf),
+    controlPlane: controlPlaneSizes.filter(([machines]) => Number(machines) <= upTo).flatMap((size) => figuresOf<ControlPlaneFigures>('control-plane.ts', ['--figures', ...size])),
   };
 }
 
