@@ -86,7 +86,6 @@ async function serve({ plan, life, tools, store: { store, etcd, trouble, kind: s
   const memory = await openMemory(plan.members[0].dataDirectory);
   const trust = createStoreTrust({ store, memory, machine: plan.members[0].id, clock, log: logFor('store') });
   await trust.recall();
-  etcd?.expect(trust.known()?.revision ?? 0);
   const { mirror, rest } = openMirror(plan, { store: trust.mirrored(store), clock, random, log: logFor('mirror') });
   trust.follow(mirror, rest);
   const log = logFor('api');

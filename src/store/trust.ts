@@ -23,6 +23,9 @@ import { StoreCompacted, StoreReplaced, StoreUnavailable } from './store.ts';
 import type { Listing, Store, StoreChange, StoreEntry, WatchBatch } from './store.ts';
 
 const answerMsMax = 10_000;
+/** How often, and how long after one another, a store that is behind is asked again before that counts. */
+const catchUpAsksMax = 4;
+const catchUpMs = 500;
 /** How old the revision on disk may be: what a wrong store may lack unnoticed when fleetd was not there to see it come. */
 const revisionAgeMsMax = 15_000;
 
@@ -77,6 +80,8 @@ const wakeSoon = ({ changed, soon }: Bells): void => {
 interface State {
   known: KnownStore | null;
   doubt: Doubt | null;
+  /** What would be a doubt, should the store not catch up: what the mirror has heard is behind. */
+  suspicion: Doubt | null;
   /** The newest revision heard of, by whatever way. */
   reached: number;
   /** A doubt that the mirror's newest listing gives rise to, and that nothing else has. */
@@ -95,9 +100,8 @@ interface State {
 const nothing: State['mirrored'] = { revision: 0, modRevision: () => 0, newest: null };
 
 export function createStoreTrust(needs: TrustNeeds): StoreTrust {
-  const { log } = needs;
   const state: State = {
-    known: null, doubt: null, reached: 0, strange: null, mustList: false, mirrored: nothing,
+    known: null, doubt: null, suspicion: null, reached: 0, strange: null, mustList: false, mirrored: nothing,
     schema: null, unreadable: null, registration: noRegistration, acceptance: null,
   };
   const listeners = new Set<() => void>();
@@ -107,15 +111,17 @@ export function createStoreTrust(needs: TrustNeeds): StoreTrust {
     const before = state.doubt;
     state.doubt = doubt;
     if (before?.kind === doubt?.kind) return;
-    if (doubt === null) log.warning(`the store is trusted again: ${endedWhy}`);
-    else log.error(`${doubt.why}; units go on, nothing is started or stopped by what it says (${whatToDo(doubt)})`);
+    if (doubt === null) needs.log.warning(`the store is trusted again: ${endedWhy}`);
+    else needs.log.error(`${doubt.why}; units go on, nothing is started or stopped by what it says (${whatToDo(doubt)})`);
     state.mustList ||= doubt !== null;
     if (doubt !== null && state.known !== null && isKept(doubt)) state.known = { ...state.known, doubted: doubt.why };
     wakeSoon(bells);
     for (const listener of listeners) listener();
   };
-  const hear = (facts: StoreFacts): void => {
+  const hear = (facts: StoreFacts, isSure = false): void => {
     const { known } = state;
+    state.suspicion = isSure ? null : suspicionOf(state, facts);
+    if (state.suspicion !== null) return;
     const doubt = doubtOf(known, facts, schemaVersion) ?? (state.doubt === null ? state.strange : null);
     state.strange = null;
     // Marked by a registration the right store does not have.
@@ -126,9 +132,9 @@ export function createStoreTrust(needs: TrustNeeds): StoreTrust {
   };
   const check = async (signal: AbortSignal): Promise<Doubt | null> => {
     const { known, reached } = state;
-    const facts = await askStore(needs, signal);
+    const facts = await caughtUp({ needs, state }, (late) => askStore(needs, late), signal);
     if (isResting()) {
-      hear(facts);
+      hear(facts, true);
       return state.doubt;
     }
     const doubt = doubtOf(known === null ? null : { ...known, revision: Math.max(known.revision, reached) }, facts, schemaVersion);
@@ -153,15 +159,20 @@ export function createStoreTrust(needs: TrustNeeds): StoreTrust {
       isResting = () => rest?.isResting() === true;
       followMirror(state, { mirror, hear, isResting, registration: keys.registration(needs.machine) });
     },
-    doubt: () => state.doubt,
+    doubt: () => state.doubt ?? state.suspicion,
     spoken: () => spokenDoubt(state.known, state.doubt),
     known: () => state.known,
     check,
     subscribe: (listener) => void listeners.add(listener),
     mirrored: (store) => mirroredStore(state, store),
-    trusted: (store) => trustedStore(state, store, { ensure, compare }),
+    trusted: (store) => trustedStore(state, store, { needs, ensure, compare }),
     run: (signal) => keepOnDisk(needs, { state, bells }, signal),
   };
+}
+
+/** The doubt about a store that is behind what was heard of it; a check tells whether it only has yet to catch up. */
+function suspicionOf({ known, doubt }: State, facts: StoreFacts): Doubt | null {
+  return known !== null && doubt === null && facts.revision < known.revision ? doubtOf(known, facts, schemaVersion) : null;
 }
 
 /** Whether a doubt stays until somebody says otherwise, also over a restart. */
@@ -239,6 +250,21 @@ async function askStore({ store, clock, machine }: TrustNeeds, signal: AbortSign
   };
 }
 
+/**
+ * What a store says once it has come as far as it is known to have, or the last that it says: an etcd that has just been started may answer
+ * from before its last changes for a moment. One that is doubted already is not waited for.
+ */
+async function caughtUp<T extends { readonly revision: number }>(
+  { needs: { clock }, state }: { readonly needs: TrustNeeds; readonly state: State }, ask: (signal: AbortSignal) => Promise<T>, signal: AbortSignal,
+): Promise<T> {
+  let answer = await ask(signal);
+  for (let asks = 1; asks < catchUpAsksMax && state.doubt === null && answer.revision < state.reached; asks += 1) {
+    await clock.sleep(catchUpMs, signal);
+    answer = await ask(signal);
+  }
+  return answer;
+}
+
 /** A store that takes too long is away. */
 async function inTime<T>(
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal }, work: (signal: AbortSignal) => Promise<T>,
@@ -291,6 +317,7 @@ function mirroredStore(state: State, store: Store): Store {
 }
 
 interface Gate {
+  readonly needs: TrustNeeds;
   /** Throws StoreUnavailable while the store is doubted. */
   readonly ensure: (signal: AbortSignal) => Promise<void>;
   /** Begins a doubt when the listing gives rise to it. */
@@ -301,7 +328,7 @@ interface Gate {
  * For one follower: lists and watches fail while the store is doubted, and whoever watched before lists again afterwards. A batch that takes
  * something away is checked before it is believed: somebody may have deleted all keys under a connection that lives.
  */
-function trustedStore(state: State, store: Store, { ensure, compare }: Gate): Store {
+function trustedStore(state: State, store: Store, { needs, ensure, compare }: Gate): Store {
   let wasDoubted = false;
   const pass = async (signal: AbortSignal): Promise<void> => {
     try {
@@ -313,7 +340,7 @@ function trustedStore(state: State, store: Store, { ensure, compare }: Gate): St
   const begin = async (signal: AbortSignal): Promise<void> => {
     await pass(signal);
     if (await goesOn(state, store, signal)) return;
-    compare(await store.list('', signal));
+    compare(await caughtUp({ needs, state }, (late) => store.list('', late), signal));
     await pass(signal);
   };
   const note = (revision: number): void => {

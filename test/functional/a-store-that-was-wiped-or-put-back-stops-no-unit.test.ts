@@ -21,6 +21,12 @@ const allSay = (made: Cluster, words: RegExp): Promise<unknown> => until(
   async () => (await Promise.all(made.machines.map(readyz))).every((text) => words.test(text)),
   async () => `all machines say ${String(words)}: ${(await Promise.all(made.machines.map(readyz))).join('')}`, 60_000);
 
+/** A machine registers with its doubt a moment after it has begun. */
+const allAreListed = (made: Cluster, words: RegExp): Promise<unknown> => until(async () => {
+  const rows = (await made.fleetctl('list-machines', '--all', '--no-legend')).stdout.trim().split('\n');
+  return rows.length === made.machines.length && rows.every((row) => words.test(row));
+}, `list-machines says ${String(words)} of all machines`, 30_000);
+
 test('etcd put back from an older snapshot stops nothing, and goes on once it is accepted', async () => {
   const shared = await cluster();
   const places = new Map(await startOneOnEachMachine(shared));
@@ -38,7 +44,7 @@ test('etcd put back from an older snapshot stops nothing, and goes on once it is
   await logged(first, cursor, /put back from an older backup; units go on, nothing is started or stopped/);
   const listed = await shared.fleetctl('list-units');
   assert.match(listed.stderr, /NOTE: store: .*put back from an older backup.*fleetctl accept-store/);
-  assert.match((await shared.fleetctl('list-machines', '--all')).stdout, /can take no new units: .*older backup/);
+  await allAreListed(shared, /can take no new units: .*older backup/);
   assert.match((await shared.fleetctl('start', 'late.service')).stderr, /put back from an older backup/);
   assert.match((await shared.fleetctl('accept-store')).stderr, /these would be stopped: late\.service on m85/);
   await shared.machine('m83').sh('systemctl restart fleet');
@@ -60,6 +66,7 @@ test('etcd without its data stops nothing, and nothing remains of it when they a
   await shared.etcd.lose();
   await shared.etcd.start();
   await allSay(shared, /it was wiped, or is another store/);
+  await allAreListed(shared, /can take no new units: .*it was wiped/);
   assert.match((await shared.fleetctl('list-unit-files')).stderr, /NOTE: store: .*it was wiped/);
   assert.match((await shared.fleetctl('accept-store')).stderr, /these would be stopped: .* on m8/);
   await shared.machine('m82').sh('systemctl restart fleet');

@@ -24,6 +24,7 @@ for (const { name, begin, end } of troubles) {
       await end(shared.etcd);
     }
     await Promise.all(shared.machines.map((machine, index) => logged(machine, cursors[index] ?? '', /INFO agent: present/)));
+    await until(async () => (await shared.sh('curl -s --unix-socket /run/fleet.sock http://fleet/readyz')).startsWith('ok'), 'the API is ready');
     await startUnit(shared, 'after.service', sleeper());
     await until(async () => (await placesOf(shared)).size === 5, 'all units are reported again');
     assert.deepEqual(await mainPids(places), before);

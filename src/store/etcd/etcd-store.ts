@@ -21,8 +21,6 @@ import { compactHistory, readStatus } from './maintenance.ts';
 import type { EtcdStatus } from './maintenance.ts';
 import { normalisePrefix } from './options.ts';
 import type { EtcdOptions } from './options.ts';
-import { createProgress } from './progress.ts';
-import type { Progress } from './progress.ts';
 import { watchRange } from './watch.ts';
 
 /** Entries asked for on the first page, when their size is unknown: 100 of the largest unit files are 6.5 MB. */
@@ -36,8 +34,6 @@ const leaseQuestionsInFlight = 32;
 
 /** The store, and what only etcd has. */
 export interface EtcdStore extends Store {
-  /** What somebody who remembers knows: etcd has come to this revision at least. */
-  expect(revision: number): void;
   /** Whether etcd can be reached, from what the last calls met; asks nobody. */
   health(): ConnectionHealth;
   /** What the member in use says about itself and about alarms of the cluster. */
@@ -54,15 +50,13 @@ interface Parts {
   readonly root: string;
   /** Watched prefix (as in etcd) → the etcd cluster that its last watch or listing came from. */
   readonly clusters: Map<string, bigint>;
-  readonly progress: Progress;
 }
 
 /** Opens the store; connects with the first call. `options` have passed checkEtcdOptions, anything else is a bug. */
 export function openEtcdStore(options: EtcdOptions, needs: ConnectionNeeds): EtcdStore {
   const connection = createConnection(options, needs);
   const root = normalisePrefix(options.prefix);
-  const progress = createProgress(needs.clock);
-  const parts: Parts = { connection, root, clusters: new Map(), progress };
+  const parts: Parts = { connection, root, clusters: new Map() };
   const { requestTimeoutMs } = options;
   const watchNeeds = { ...parts, clock: needs.clock, requestTimeoutMs, prefixLength: root.length };
   return {
@@ -72,7 +66,6 @@ export function openEtcdStore(options: EtcdOptions, needs: ConnectionNeeds): Etc
     commit: (wanted: Commit, signal: AbortSignal): Promise<CommitOutcome> => commit(parts, wanted, signal),
     lease: (request: LeaseRequest, signal: AbortSignal): Promise<Lease> => openLease(connection, request, signal),
     lifetimes: (prefix: string, signal: AbortSignal): Promise<ReadonlyMap<string, number>> => lifetimes(parts, root + prefix, signal),
-    expect: progress.note,
     health: connection.health,
     status: (signal: AbortSignal): Promise<EtcdStatus> => readStatus(connection, signal),
     compact: (revision: Revision, signal: AbortSignal): Promise<void> => compactHistory(connection, revision, signal),
@@ -112,11 +105,7 @@ async function listAtOneRevision(parts: Parts, prefix: string, signal: AbortSign
       continue;
     }
     assert(page.header !== undefined, 'an answer of etcd has a header');
-    if (revision === 0n) {
-      revision = page.header.revision;
-      const why = parts.progress.doubt(toRevision(revision));
-      if (why !== null) throw new StoreUnavailable(why);
-    }
+    revision = revision === 0n ? page.header.revision : revision;
     for (const pair of page.kvs) entries.push(toEntry(pair, parts.root.length));
     const last = page.kvs.at(-1);
     if (!page.more || last === undefined) {
@@ -153,7 +142,7 @@ async function lifetimes(parts: Parts, prefix: string, signal: AbortSignal): Pro
   return new Map(entries.flatMap(({ key, leaseId }) => (leaseId === null ? [] : [[key, left.get(leaseId) ?? 0] as const])));
 }
 
-async function commit({ connection, root, progress }: Parts, wanted: Commit, signal: AbortSignal): Promise<CommitOutcome> {
+async function commit({ connection, root }: Parts, wanted: Commit, signal: AbortSignal): Promise<CommitOutcome> {
   assertWithinLimits(wanted);
   const compare = wanted.guards.map((guard) => ({
     result: Compare_CompareResult.EQUAL,
@@ -163,9 +152,7 @@ async function commit({ connection, root, progress }: Parts, wanted: Commit, sig
   }));
   const success = wanted.changes.map((change) => ({ request: operationOf(change, root) }));
   const answer = await connection.request(KV.method.txn, { compare, success }, signal);
-  const revision = toRevision(answer.header?.revision);
-  progress.note(revision);
-  return { committed: answer.succeeded, revision };
+  return { committed: answer.succeeded, revision: toRevision(answer.header?.revision) };
 }
 
 type Operation =

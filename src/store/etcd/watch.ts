@@ -16,7 +16,6 @@ import type { KeyRange } from './entries.ts';
 import { canceledWatchError, isStaleTokenReason } from './errors.ts';
 import { KV, Watch, WatchRequestSchema } from './generated/etcd_pb.js';
 import type { ResponseHeader, WatchRequest, WatchResponse } from './generated/etcd_pb.js';
-import type { Progress } from './progress.ts';
 import { createRevisionBatches } from './revision-batches.ts';
 import type { RevisionBatches } from './revision-batches.ts';
 import type { Session } from './session.ts';
@@ -37,7 +36,6 @@ export interface WatchNeeds {
   readonly prefixLength: number;
   /** Watched prefix → the etcd cluster that its last watch or listing came from; see {@link checkHistory}. */
   readonly clusters: Map<string, bigint>;
-  readonly progress: Pick<Progress, 'note'>;
 }
 
 export interface WatchRange {
@@ -75,12 +73,7 @@ export async function* watchRange(
       pulse.busy = true;
       if (response.canceled) throw await canceled(response, session);
       if (response.created) yield await established(needs, { range, header: response.header }, signal);
-      else {
-        for (const batch of batchesOf(response, { batches, session, prefixLength: needs.prefixLength })) {
-          needs.progress.note(batch.revision);
-          yield batch;
-        }
-      }
+      else yield* batchesOf(response, { batches, session, prefixLength: needs.prefixLength });
       pulse.busy = false;
     }
     throw new StoreUnavailable(`etcd at ${session.endpoint}: it ended the watch`);
