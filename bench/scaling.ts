@@ -62,7 +62,8 @@ function measure(): Scaling {
     measured: provenance(),
     reload: figuresOf<ReloadFigures>('systemd-reload.ts', []),
     placement: placementSizes.filter(([, machines]) => Number(machines) <= upTo).flatMap(placementOf),
-    controlPlane: controlPlaneSizes.filter(([machines]) => Number(machines) <= upTo).flatMap((size) => figuresOf<ControlPlaneFigures>('control-plane.ts', ['--figures', ...size])),
+    controlPlane: controlPlaneSizes.filter(([machines]) => Number(machines) <= upTo)
+      .flatMap((size) => figuresOf<ControlPlaneFigures>('control-plane.ts', ['--figures', ...size])),
   };
 }
 

@@ -149,7 +149,7 @@ async function onePass(needs: EngineNeeds, remembered: Remembered, signal: Abort
   const { term, unused, massLoss } = remembered;
   // Whether the lease has expired is for the store to say; until it answers, nothing is written.
   if (!mirror.freshness().current || !mayWrite(term, clock)) return 'again';
-  await askRenewals(needs, massLoss, signal);
+  await askRenewals(needs, { massLoss, term }, signal);
   const snapshot = await keepOrder(needs, { term, massLoss }, signal);
   if (snapshot === null) return 'again';
   const basis = watchBasis(mirror);

@@ -26,6 +26,8 @@ export interface LeaseNeeds {
 export interface HeldLease {
   readonly lease: Lease;
   confirmedAtMs: number;
+  /** Since when every renewal was confirmed in time (Clock.uptimeMs): the store has answered all along. */
+  steadySinceMs: number;
 }
 
 /** Whether an error says that the store does not answer now: retry later. Anything else is a bug or an answer. */
@@ -37,7 +39,8 @@ export function isStoreTrouble(error: unknown): error is Error {
 export async function holdLease(needs: LeaseNeeds, request: LeaseRequest, signal: AbortSignal): Promise<HeldLease> {
   const confirmedAtMs = needs.clock.uptimeMs();
   const deadline = { clock: needs.clock, limitMs: request.ttlMs, signal };
-  return { lease: await withDeadline(deadline, (late) => needs.store.lease(request, late)), confirmedAtMs };
+  const lease = await withDeadline(deadline, (late) => needs.store.lease(request, late));
+  return { lease, confirmedAtMs, steadySinceMs: confirmedAtMs };
 }
 
 /** For how many milliseconds a lease is certain to live; 0 when it may have expired. */
@@ -64,6 +67,7 @@ export async function keepLease(needs: LeaseNeeds, held: HeldLease, signal: Abor
     } catch (error) {
       signal.throwIfAborted();
       if (!isStoreTrouble(error)) throw error;
+      held.steadySinceMs = clock.uptimeMs();
       waitMs = backoff.nextMs();
     }
   }
