@@ -8,12 +8,14 @@ import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import { failure, type Failure } from '../core/failure.ts';
 import { limits } from '../core/limits.ts';
 import { createSectionReader } from '../core/schedule/sections.ts';
+import { inTime, withDeadline } from '../lib/deadline.ts';
 import { createEventHistory } from './events/event-history.ts';
 import { addResource, refusal, sendFailure, sendJson, sendV1Error, sendV1Failure } from './http.ts';
 import { oneLine } from './json.ts';
 import type { ApiNeeds } from './needs.ts';
 import { addOperatorRoutes } from './operator-routes.ts';
 import type { MirrorRest } from '../store/resting-mirror.ts';
+import type { Revision } from '../store/store.ts';
 import { createStreamCounter } from './stream-counter.ts';
 import { addV1Routes, v1Prefixes } from './v1/routes.ts';
 import { addV2Routes } from './v2/routes.ts';
@@ -23,6 +25,8 @@ import { describeViolation } from './v2/schemas.ts';
 const headersLimitMs = 10_000;
 const requestLimitMs = 60_000;
 const keepAliveLimitMs = 60_000;
+/** How long after its start an API has requests wait for what the cluster looks like. */
+const firstListingMsMax = 5_000;
 /** Connections of one listener; more wait in the kernel. */
 const connectionsMax = 1_000;
 /** A unit name of 255 characters, each escaped. */
@@ -70,7 +74,8 @@ export function createApi(needs: ApiNeeds, signal: AbortSignal): Api {
     history.close();
     done();
   });
-  if (needs.rest !== null) keepWhileAsked(app, needs.rest);
+  if (needs.rest === null) waitForFirstListing(app, needs);
+  else keepWhileAsked(app, needs.rest);
   addResource(app, { url: '/', methods: {}, refuse: (_, reply) => sendV1Error(reply, 405, '') });
   for (const prefix of v1Prefixes) addV1Routes(app, { needs, prefix }, signal);
   addOperatorRoutes(app, { needs, streams, answers });
@@ -92,10 +97,26 @@ export function createApi(needs: ApiNeeds, signal: AbortSignal): Api {
   return { app, attach, routes };
 }
 
-/** Has the mirror there for every request but those that ask about this fleetd itself, until its connection or answer has ended. */
+/** Whether a request is about the cluster, and not about this fleetd itself. */
+const asksAboutCluster = ({ url }: FastifyRequest): boolean => url.startsWith('/fleet/v') || url.startsWith('/v1-alpha');
+
+/**
+ * A fleetd that has just been started answers before it has heard of the cluster: who asks then gets the answer, not a
+ * refusal that a moment later would be wrong. A store that is away holds up nobody for longer than that.
+ */
+function waitForFirstListing(app: FastifyInstance, { mirror, clock }: ApiNeeds): void {
+  const untilMs = clock.uptimeMs() + firstListingMsMax;
+  app.addHook('onRequest', async (request) => {
+    const limitMs = untilMs - clock.uptimeMs();
+    if (limitMs <= 0 || mirror.snapshot().revision > 0 || !asksAboutCluster(request)) return;
+    await inTime(withDeadline({ clock, limitMs }, (late) => mirror.reached(1 as Revision, late)));
+  });
+}
+
+/** Has the mirror there for every request about the cluster, until its connection or answer has ended. */
 function keepWhileAsked(app: FastifyInstance, rest: MirrorRest): void {
   app.addHook('onRequest', async (request, reply) => {
-    if (!request.url.startsWith('/fleet/v') && !request.url.startsWith('/v1-alpha')) return;
+    if (!asksAboutCluster(request)) return;
     const release = await rest.hold();
     if (reply.raw.closed) release();
     else reply.raw.once('close', release);

@@ -68,6 +68,7 @@ describe('the service directory', () => {
     const log = createLog('mirror', 'error', () => undefined);
     const mirror = createMirror({ store: fleetd.memory.client(), clock, random: seededRandom(1), log });
     const empty = await startFakeFleetd({ clock, needs: { mirror } });
+    await clock.advance(5_000);
     for (const path of ['/services', '/services/app', '/prometheus-sd']) {
       assert.equal((await empty.app.inject({ method: 'GET', url: `/fleet/v2${path}` })).statusCode, 503, path);
     }

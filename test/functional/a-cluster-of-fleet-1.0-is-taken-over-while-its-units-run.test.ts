@@ -9,7 +9,7 @@ import { cluster } from './cluster.ts';
 import { until, type CommandResult } from './lab/command.ts';
 import { bootMachines } from './lab/fleet-machines.ts';
 import type { Machine } from './lab/machine.ts';
-import { mainPid } from './units.ts';
+import { done, mainPid } from './units.ts';
 
 const plans = [
   { name: 'orig1', id: '2c7d7478ba9f8197b5b7a551442f19f7', address: '10.58.9.71' },
@@ -139,11 +139,11 @@ describe('a cluster of fleet 1.0', () => {
   });
 
   test('is this cluster\'s own afterwards: it restarts, moves and destroys what it took over', async () => {
-    assert.equal((await fleetctl('import', '--finish')).code, 0);
+    await done(fleetctl, 'import', '--finish');
     const before = await mainPid(second, 'web.service');
-    assert.equal((await fleetctl('restart', 'web.service')).code, 0);
+    await done(fleetctl, 'restart', 'web.service');
     assert.notEqual(await mainPid(second, 'web.service'), before);
-    assert.equal((await fleetctl('destroy', ...Object.keys(originals))).code, 0);
+    await done(fleetctl, 'destroy', ...Object.keys(originals));
     await until(async () => (await active()).trim() === '', active, 30_000);
     assert.ok((await runningPids()).every((pid) => pid === 0));
   });

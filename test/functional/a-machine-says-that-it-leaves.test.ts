@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { cluster, type Cluster } from './cluster.ts';
 import { until } from './lab/command.ts';
-import { lastEvent, machineIds, mainPid, placesOf, startOneOnEachMachine, unitOn } from './units.ts';
+import { done, lastEvent, machineIds, mainPid, placesOf, startOneOnEachMachine, unitOn } from './units.ts';
 
 const folder = '/etc/systemd/system/fleet.service.d';
 const events = async ({ fleetctl }: Cluster, subject: string): Promise<string> => (await fleetctl('events', subject)).stdout;
@@ -60,12 +60,12 @@ test('a lost machine that returns stops what has moved before it starts anything
   const machine = shared.machine('m82');
   const moved = unitOn(await startOneOnEachMachine(shared), machine);
   await shared.sh(`printf '[Service]\\nExecStart=/bin/sleep infinity\\n[X-Fleet]\\nMachineID=${machine.id}\\n' >own.service`);
-  assert.equal((await shared.fleetctl('load', 'own.service')).code, 0);
+  await done(shared.fleetctl, 'load', 'own.service');
   context.after(() => machine.join());
   await machine.cut();
   await until(async () => ![undefined, machine].includes((await placesOf(shared)).get(moved)), 'its unit runs elsewhere', 30_000);
   assert.notEqual(await mainPid(machine, moved), 0, 'and still where it was');
-  assert.equal((await shared.fleetctl('start', '--no-block', 'own.service')).code, 0);
+  await done(shared.fleetctl, 'start', '--no-block', 'own.service');
   await machine.join();
   await until(async () => (await placesOf(shared)).get('own.service') === machine, 'the machine is back and has started what it was to start', 30_000);
   const journal = await machine.sh(`journalctl -o cat --no-pager -u ${moved} -u own.service`);

@@ -3,18 +3,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cluster } from './cluster.ts';
 import { until } from './lab/command.ts';
-import { placesOf, sleeper, writeUnit } from './units.ts';
+import { done, placesOf, sleeper, writeUnit } from './units.ts';
 
 test('rebalance shows the moves to a machine that is open again, and makes them with --yes until all have as many', async () => {
   const made = await cluster();
   const { fleetctl } = made;
   const back = made.machine('m82');
   try {
-    assert.equal((await fleetctl('cordon', back.id)).code, 0);
+    await done(fleetctl, 'cordon', back.id);
     await writeUnit(made, 'even@.service', sleeper());
     const started = await fleetctl('start', 'even@{1..12}.service');
     assert.equal(started.code, 0, started.stderr + started.stdout);
-    assert.equal((await fleetctl('uncordon', back.id)).code, 0);
+    await done(fleetctl, 'uncordon', back.id);
     const before = await placesOf(made);
     const shown = await fleetctl('rebalance');
     assert.equal(shown.code, 0, shown.stderr);

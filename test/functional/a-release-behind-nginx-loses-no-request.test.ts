@@ -5,7 +5,7 @@ import { cluster, type Cluster } from './cluster.ts';
 import { until } from './lab/command.ts';
 import { engineCommits } from './engine-commits.ts';
 import { appsText, portsOfApps, startApps } from './releases.ts';
-import { writeUnit } from './units.ts';
+import { done, writeUnit } from './units.ts';
 
 const section = ['Port=http:20201-20210', 'HealthCheck=http://127.0.0.1:${FLEET_PORT_HTTP}/', 'HealthInterval=200ms', 'DrainTime=3s'];
 
@@ -129,7 +129,7 @@ test('the leader is killed after every commit of a surge, under load: the ports 
     await writeUnit(made, 'apps@.service', appsText(1, ...anew));
     const leading = await until(() => leader(made), 'an engine leads');
     const killing = killAfterEachCommit(made, leading.id, ending.signal);
-    assert.equal((await made.fleetctl('release', '--no-block', 'apps@.service')).code, 0);
+    await done(made.fleetctl, 'release', '--no-block', 'apps@.service');
     const state = async (): Promise<string> =>
       (JSON.parse((await made.fleetctl('release', 'status', '--output=json', 'apps@.service')).stdout) as { readonly state: string }).state;
     await until(async () => (await state()) === 'done', 'the release is done', 90_000);

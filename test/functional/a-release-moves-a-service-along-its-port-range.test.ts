@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cluster } from './cluster.ts';
 import { appsText, portsOfApps, releaseApps, startApps, versionOn } from './releases.ts';
-import { writeUnit } from './units.ts';
+import { done, writeUnit } from './units.ts';
 
 /** The cursor of a range moves on from test to test; this one belongs to the first test here. */
 const range = 'Port=http:20001-20010';
@@ -88,7 +88,7 @@ test('a global unit changes machine by machine', async () => {
   const made = await cluster();
   const text = (version: number): string => `[Service]\nEnvironment=VERSION=${String(version)}\nExecStart=/bin/sleep infinity\n\n[X-Fleet]\nGlobal=true\n`;
   await writeUnit(made, 'everywhere.service', text(0));
-  assert.equal((await made.fleetctl('start', 'everywhere.service')).code, 0);
+  await done(made.fleetctl, 'start', 'everywhere.service');
   await writeUnit(made, 'everywhere.service', text(1));
   const released = await made.fleetctl('release', 'everywhere.service', '--min-active=0');
   assert.equal(released.code, 0, released.stderr + released.stdout);

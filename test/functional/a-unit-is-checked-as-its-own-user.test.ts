@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { cluster, type Cluster } from './cluster.ts';
 import { until } from './lab/command.ts';
 import { bootMachines } from './lab/fleet-machines.ts';
-import { placesOf, startUnit } from './units.ts';
+import { done, placesOf, startUnit } from './units.ts';
 
 const unit = (service: string, check: string): string => `[Service]
 ExecStart=/bin/sleep infinity
@@ -77,7 +77,7 @@ test('a unit that drains is stopped by the next fleetd when its own is killed me
   await startUnit(shared, 'drained.service', '[Service]\nExecStart=/bin/sleep infinity\n\n[X-Fleet]\nDrainTime=6s\n');
   const machine = (await placesOf(shared)).get('drained.service');
   assert.ok(machine);
-  assert.equal((await fleetctl('destroy', 'drained.service')).code, 0);
+  await done(fleetctl, 'destroy', 'drained.service');
   await until(async () => /drained\.service\t+draining/.test((await fleetctl('list-units', '--no-legend', '--fields=unit,health')).stdout), 'it drains');
   await machine.sh('systemctl kill -s KILL fleet');
   assert.equal((await machine.sh('systemctl is-active drained.service')).trim(), 'active');

@@ -64,5 +64,12 @@ test('every command of the recorded run ends as it is written down', async () =>
   }
   const text = shown.join('\n');
   if (process.env['UPDATE_GOLDEN'] === '1') await writeFile(path, text);
-  else assert.equal(text, wanted);
+  else assert.equal(text, wanted, firstDifference(shown, lines));
 });
+
+/** The first line that is another one, with what is around it: the whole run is too long for a message. */
+function firstDifference(shown: readonly string[], wanted: readonly string[]): string {
+  const at = shown.findIndex((line, index) => line !== wanted[index]);
+  const around = (lines: readonly string[]): string => lines.slice(Math.max(0, at - 3), at + 4).join('\n');
+  return `line ${at + 1}, answered:\n${around(shown)}\n\nwritten down:\n${around(wanted)}`;
+}

@@ -10,7 +10,7 @@ import { cluster, type Cluster } from './cluster.ts';
 import { run, until, type CommandResult } from './lab/command.ts';
 import { bootMachines } from './lab/fleet-machines.ts';
 import type { Machine } from './lab/machine.ts';
-import { journalCursor, logged, sleeper } from './units.ts';
+import { done, journalCursor, logged, sleeper } from './units.ts';
 
 const id = '55555555c3dba3e566192154d0544f6d';
 const address = '10.58.9.75';
@@ -51,7 +51,7 @@ describe('fleetd', () => {
     assert.deepEqual([first.units.length, first.nextPageToken], [2, 'AgACAA==']);
     assert.equal((JSON.parse(await ask(`?nextPageToken=${first.nextPageToken}`)) as { units: readonly object[] }).units.length, 1);
     assert.match(await ask('?nextPageToken=ZAACAA=='), /token limit must be 2/);
-    assert.equal((await fleetctl('destroy', 'page1', 'page2', 'page3')).code, 0);
+    await done(fleetctl, 'destroy', 'page1', 'page2', 'page3');
   });
 
   test('leaves leading to others with disable_engine', async () => {
@@ -59,7 +59,7 @@ describe('fleetd', () => {
     await present();
     await machine.sh(`cd /root; printf '%s' '${sleeper()}' >lone.service; fleetctl start --no-block lone`);
     assert.match((await fleetctl('explain', 'lone.service')).stdout, /no engine leads the cluster/);
-    assert.equal((await fleetctl('destroy', 'lone')).code, 0);
+    await done(fleetctl, 'destroy', 'lone');
   });
 
   test('prints its state as JSON on SIGUSR1, and opens no debugger', async () => {

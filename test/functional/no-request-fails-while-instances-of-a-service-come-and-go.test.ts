@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { cluster, type Cluster } from './cluster.ts';
 import { until } from './lab/command.ts';
-import { startUnit, writeUnit } from './units.ts';
+import { done, startUnit, writeUnit } from './units.ts';
 
 /** Takes a while for each request, and dies at once when it is told to: what is sent to it then is lost. */
 const app = `import sys, time
@@ -149,15 +149,16 @@ test('nginx behind fleetctl render answers every request while instances are sto
       return /^apps@1\.service\t+active\t+draining$/m.test(stdout);
     }, 'the instance drains while it is active');
     assert.ok(draining);
-    assert.equal((await fleetctl('start', 'apps@4.service')).code, 0);
-    assert.equal((await stopping).code, 0);
+    await done(fleetctl, 'start', 'apps@4.service');
+    const stopped = await stopping;
+    assert.equal(stopped.code, 0, stopped.stderr);
     await answeredBy('2', '3', '4');
     // The renderer of the machine that is asked outlives its fleetd.
     await machine('m85').sh('systemctl restart fleet');
-    assert.equal((await fleetctl('restart', 'apps@2.service')).code, 0);
-    assert.equal((await fleetctl('destroy', '--block-attempts=20', 'apps@3.service')).code, 0);
+    await done(fleetctl, 'restart', 'apps@2.service');
+    await done(fleetctl, 'destroy', '--block-attempts=20', 'apps@3.service');
     await answeredBy('2', '4');
-    assert.equal((await fleetctl('start', 'apps@1.service')).code, 0);
+    await done(fleetctl, 'start', 'apps@1.service');
     await answeredBy('1', '2', '4');
   } finally {
     await clients.stop();
@@ -170,7 +171,7 @@ test('the directory is told to Prometheus and to DNS resolvers', async () => {
   const { fleetctl, machine, sh, lab } = shared;
   await prepare(shared);
   await writeUnit(shared, 'apps@.service', appUnit);
-  assert.equal((await fleetctl('start', 'apps@{1..3}.service')).code, 0);
+  await done(fleetctl, 'start', 'apps@{1..3}.service');
   await until(async () => (await listed(shared)).length === 3, 'three are listed');
   const targets = JSON.parse(await sh('curl -sf --unix-socket /run/fleet.sock http://localhost/fleet/v2/prometheus-sd')) as
     readonly { readonly targets: readonly string[]; readonly labels: Readonly<Record<string, string>> }[];

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cluster } from './cluster.ts';
 import { until } from './lab/command.ts';
-import { writeUnit } from './units.ts';
+import { done, writeUnit } from './units.ts';
 
 const job = `[Service]
 Type=oneshot
@@ -31,7 +31,7 @@ test('a oneshot that has succeeded is not run again by a power cut of its machin
 
   await shared.fleetctl('destroy', 'job.service');
   await writeUnit(shared, 'job.service', job);
-  assert.equal((await shared.fleetctl('start', 'job.service')).code, 0);
+  await done(shared.fleetctl, 'start', 'job.service');
   assert.equal(await runs(), 2, 'created anew it is asked for anew');
   await until(async () => (await shared.fleetctl('events', 'job.service')).stdout.includes('succeeded'), 'its success is remembered');
   const place = (await shared.fleetctl('list-units', '--no-legend', '--full', '--fields=machine')).stdout;

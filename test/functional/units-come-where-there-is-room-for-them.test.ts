@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { cluster, type Cluster } from './cluster.ts';
 import { until } from './lab/command.ts';
-import { placesOf, startUnit, writeUnit } from './units.ts';
+import { done, placesOf, startUnit, writeUnit } from './units.ts';
 
 /** Adds lines to fleet.conf and a zone to the metadata of a machine, until the test is over. */
 async function configure(shared: Cluster, context: TestContext, { name, zone, lines }: { name: 'm82' | 'm83' | 'm85' | 'm86'; zone: string; lines: string }): Promise<void> {
@@ -43,11 +43,11 @@ test('a unit comes where there is memory for its MemoryMax=, another one waits, 
   const places = await placesOf(shared);
   assert.deepEqual(new Set([...places.values()].map(({ name }) => name)), new Set(['m82', 'm83', 'm86']));
 
-  assert.equal((await shared.fleetctl('start', '--no-block', 'big@4.service')).code, 0);
+  await done(shared.fleetctl, 'start', '--no-block', 'big@4.service');
   const explained = async (): Promise<string> => (await shared.fleetctl('explain', 'big@4.service')).stdout;
   await until(async () => /0 of 4 machines fit: needs \S+ of memory \(4\)/.test(await explained()), explained);
   assert.equal((await explained()).match(/needs \S+ of memory; \S+ of \S+ memory free/g)?.length, 4, await explained());
-  assert.equal((await shared.fleetctl('destroy', 'big@1.service')).code, 0);
+  await done(shared.fleetctl, 'destroy', 'big@1.service');
   await until(async () => (await placesOf(shared)).has('big@4.service'), explained);
   assert.match(await explained(), /zone=\S has \d of big@\.service; of such machines the least loaded that fits/);
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cluster, type Cluster } from './cluster.ts';
 import { until } from './lab/command.ts';
-import { placesOf, sleeper, startUnit, writeUnit } from './units.ts';
+import { done, placesOf, sleeper, startUnit, writeUnit } from './units.ts';
 
 /** Where units run, by name of the machine; "" for those that do not. */
 async function whereAre(shared: Cluster, ...names: readonly string[]): Promise<readonly string[]> {
@@ -39,7 +39,7 @@ test('a global unit keeps off the machines of units it conflicts with', async ()
   await startUnit(shared, 'quiet.service', sleeper());
   const [quiet = ''] = await whereAre(shared, 'quiet.service');
   await writeUnit(shared, 'loud.service', sleeper('Global=true\nConflicts=quiet.service'));
-  assert.equal((await shared.fleetctl('start', 'loud.service')).code, 0);
+  await done(shared.fleetctl, 'start', 'loud.service');
   const rows = async (): Promise<readonly string[]> =>
     (await shared.fleetctl('list-units', '--no-legend', '--full', '--fields=unit,machine,active')).stdout.split('\n').filter((row) => /^loud.*\tactive/.test(row));
   await until(async () => (await rows()).length === 3, async () => `three machines run it: ${(await rows()).join()}`);
@@ -120,5 +120,5 @@ test('a unit with the name of one of the machine\'s own is refused with the reas
   assert.equal(code, 1);
   assert.match(stderr, /dbus\.service .*the name is taken on this machine by \/\S+\/dbus\.service, which is not fleet's: choose another name/);
   assert.equal(await machine.sh('systemctl show -P FragmentPath,ActiveState dbus.service'), before);
-  assert.equal((await shared.fleetctl('destroy', 'dbus.service')).code, 0);
+  await done(shared.fleetctl, 'destroy', 'dbus.service');
 });

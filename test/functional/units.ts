@@ -9,6 +9,12 @@ export { journalCursor, logged } from './lab/journal.ts';
 /** A service that runs until it is stopped. */
 export const sleeper = (placement = ''): string => `[Service]\nExecStart=/bin/sleep infinity\n\n[X-Fleet]\n${placement}\n`;
 
+/** Runs a fleetctl that has to succeed. */
+export async function done(fleetctl: Cluster['fleetctl'], ...args: readonly string[]): Promise<void> {
+  const { code, stdout, stderr } = await fleetctl(...args);
+  assert.equal(code, 0, `fleetctl ${args.join(' ')}: ${stderr}${stdout}`);
+}
+
 /** Writes a unit file where fleetctl finds it. */
 export async function writeUnit({ sh }: Cluster, name: string, text: string): Promise<void> {
   await sh(`cat >'${name}' <<'UNIT'\n${text}UNIT`);
