@@ -32,6 +32,8 @@ async function answerTo(shared: Cluster, line: string): Promise<readonly string[
   if (/ list-/.test(line)) await settled(shared);
   const words = [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '').slice(2);
   const { code, stdout, stderr } = await shared.fleetctl(...words);
+  // What the next command says depends on how far the machines have come with what this one did not wait for.
+  if (words.includes('--no-block')) await settled(shared);
   return [...inOrder(marked('1', stdout)), ...marked('2', stderr), `rc=${code}`];
 }
 

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -627,6 +627,8 @@ describe('units outlive fleetd', () => {
   promise('a keeper and the unit\'s processes hold nothing of fleetd: no pipes, no files, no working directory', async (bench) => {
     const name = await bench.start('ExecStart=/bin/sleep 1000');
     const { mainPid } = await bench.until(name, ({ active }) => active === 'active');
+    // A unit of Type=simple is active once its process is forked, which is a moment before it is that of the program.
+    await eventually('the program', async () => ((await readlink(`/proc/${String(mainPid)}/exe`)).endsWith('/sleep') ? true : null));
     const own = await keeperOf(bench, name);
     const links = async (pid: number): Promise<string> =>
       spawnSync('readlink', (await readdir(`/proc/${String(pid)}/fd`)).map((fd) => `/proc/${String(pid)}/fd/${fd}`), { encoding: 'utf8' }).stdout;
