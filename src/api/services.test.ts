@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { createSectionReader } from '../core/schedule/sections.ts';
-import { hashUnitFile, parseUnitFile } from '../core/unit-file.ts';
+import { parseUnitFile } from '../core/unit-file.ts';
+import { hashUnitFile } from '../core/unit-hash.ts';
 import type { FileHash } from '../core/unit.ts';
 import { createLog } from '../lib/log.ts';
 import { createManualClock } from '../lib/manual-clock.ts';

@@ -4,7 +4,8 @@
  * MachineMetadata=az=x fits nowhere, Global=true goes everywhere, everything else runs; every change has a revision and
  * is told to listeners.
  */
-import { hashUnitFile, lastValue, parseUnitFile, printUnitFile } from '../core/unit-file.ts';
+import { lastValue, parseUnitFile, printUnitFile } from '../core/unit-file.ts';
+import { hashUnitFile } from '../core/unit-hash.ts';
 import { templateOf } from '../core/unit-name.ts';
 import type { PoolView, PortView } from '../protocol/ports.ts';
 import type { UnitName } from '../core/unit-name.ts';

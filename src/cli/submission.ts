@@ -57,7 +57,7 @@ export async function submitUnits(session: Session, order: Order): Promise<Resul
   const others = candidates.value.filter(({ name }) => running.every((replacement) => replacement.name !== name));
   const sent = await send(session, order, others);
   if (!sent.ok) return sent;
-  tell(session, { units: sent.value.units, candidates: others, replace: order.replace });
+  await tell(session, { units: sent.value.units, candidates: others, replace: order.replace });
   return success({ ...sent.value, running });
 }
 
@@ -178,46 +178,47 @@ const aboutFile: ReadonlySet<string> = new Set([
 ]);
 
 /** Says what became of each unit's content; the same warning about many instances is said once. */
-function tell(
+async function tell(
   session: Session,
   about: {
     readonly units: readonly AppliedUnit[];
     readonly candidates: readonly Candidate[];
     readonly replace: boolean;
   },
-): void {
+): Promise<void> {
   const byName = new Map<string, Candidate>(about.candidates.map((candidate) => [candidate.name, candidate]));
   const warned = new Set<string>();
   for (const unit of about.units) {
     const candidate = byName.get(unit.name);
-    for (const warning of warningsOf(unit, candidate)) {
+    for (const warning of await warningsOf(unit, candidate)) {
       const key = `${unit.hash} ${warning.slice(warning.indexOf(': '))}`;
       if (!warned.has(key)) complain(session, warning);
       warned.add(key);
     }
     if (unit.content === 'created') print(session, `Unit ${unit.name} inactive`);
     else if (candidate !== undefined && candidate.source !== null)
-      tellCompared(session, unit, { ...candidate, replace: about.replace });
+      await tellCompared(session, unit, { ...candidate, replace: about.replace });
   }
 }
 
 /** What looks wrong in new content: with file and line when it came from here. */
-function warningsOf(unit: AppliedUnit, candidate: Candidate | undefined): readonly string[] {
+async function warningsOf(unit: AppliedUnit, candidate: Candidate | undefined): Promise<readonly string[]> {
   if (unit.content !== 'created' && unit.content !== 'replaced') return [];
   const source = candidate?.source ?? null;
-  return source?.hash === unit.hash
+  if (unit.warnings.length === 0 && (source === null || source.warnings.length === 0)) return [];
+  return source !== null && await source.hash() === unit.hash
     ? source.warnings
     : unit.warnings.map((warning) => `${unit.name}: warning: ${warning}`);
 }
 
 /** How a unit that existed before compares with the local file. */
-function tellCompared(
+async function tellCompared(
   session: Session,
   unit: AppliedUnit,
   { source, fromTemplate, replace }: Candidate & { readonly replace: boolean },
-): void {
+): Promise<void> {
   if (source === null || unit.content === 'replaced') return;
-  if (unit.hash === source.hash) {
+  if (unit.hash === await source.hash()) {
     if (replace) print(session, `Found same Unit(${unit.name}) in Registry, nothing to do`);
   } else if (replace) {
     complain(

@@ -4,7 +4,8 @@
  */
 import { isAbsolute, join } from 'node:path';
 import type { Finding } from '../core/finding.ts';
-import { decodeUnitText, hashUnitFile, parseUnitFile } from '../core/unit-file.ts';
+import { decodeUnitText, parseUnitFile } from '../core/unit-file.ts';
+import type { UnitFile } from '../core/unit-file.ts';
 import type { FileHash } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import { verifyUnitFile } from '../core/verify.ts';
@@ -23,7 +24,8 @@ export type UnitSource =
       readonly kind: 'good';
       readonly path: string;
       readonly text: string;
-      readonly hash: FileHash;
+      /** The hash of its content, made when somebody first asks for it: cryptography is seldom needed and takes long to load. */
+      readonly hash: () => Promise<FileHash>;
       readonly warnings: readonly string[];
     };
 
@@ -57,7 +59,12 @@ export async function readUnitSource(environment: Environment, path: string, nam
       errors: findings.errors.map((finding) => printFound(path, 'error', finding)),
       warnings,
     };
-  return { kind: 'good', path, text: text.value, hash: hashUnitFile(file.value), warnings };
+  return { kind: 'good', path, text: text.value, hash: hashLater(file.value), warnings };
+}
+
+function hashLater(file: UnitFile): () => Promise<FileHash> {
+  let hash: Promise<FileHash> | null = null;
+  return () => (hash ??= import('../core/unit-hash.ts').then(({ hashUnitFile }) => hashUnitFile(file)));
 }
 
 function printFound(path: string, kind: 'error' | 'warning', { line, message }: Finding): string {

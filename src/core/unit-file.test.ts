@@ -6,8 +6,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { limits } from './limits.ts';
 import {
-  allValues, decodeUnitText, hashUnitFile, joinedValue, lastValue, parseUnitFile, printUnitFile, unitFileFromOptions, values,
+  allValues, decodeUnitText, joinedValue, lastValue, parseUnitFile, printUnitFile, unitFileFromOptions, values,
 } from './unit-file.ts';
+import { hashUnitFile } from './unit-hash.ts';
 import type { GivenOption, UnitFile } from './unit-file.ts';
 import { verifyUnitFile } from './verify.ts';
 import { parseUnitName, unitTypes } from './unit-name.ts';

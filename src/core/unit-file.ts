@@ -4,11 +4,9 @@
  * hash are those of fleet 1.0. Where fleet 1.0 and systemd read a line differently (line ends, comments between
  * continued lines, doubled backslashes), systemd is followed, because systemd runs the unit.
  */
-import { createHash } from 'node:crypto';
 import { failure, success } from './failure.ts';
 import type { Result } from './failure.ts';
 import { limits } from './limits.ts';
-import type { FileHash } from './unit.ts';
 
 /**
  * One `Key=Value` line (continuation lines joined as the original keeps them). `line` counts from 1; 0 when made from
@@ -142,11 +140,6 @@ export function printUnitFile(file: UnitFile): string {
     text += `${option.name}=${option.value}\n`;
   }
   return text;
-}
-
-/** SHA-1 of the canonical text, as fleet 1.0 shows it under HASH. */
-export function hashUnitFile(file: UnitFile): FileHash {
-  return createHash('sha1').update(printUnitFile(file), 'utf8').digest('hex') as FileHash;
 }
 
 /** A value as systemd reads it: a backslash before a line end, and the line end, are one blank. */

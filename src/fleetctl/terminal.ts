@@ -1,5 +1,6 @@
 /** The terminal this process runs at. Promises: what it was before is what it is afterwards. */
 import type { Terminal } from '../ssh/terminal.ts';
+import { standardError, standardOutput } from './output.ts';
 
 let isStdinOpen = false;
 
@@ -9,21 +10,26 @@ export function releaseTerminal(): void {
 }
 
 export const processTerminal: Terminal = {
-  // A getter: touching standard input opens it, which commands that do not read it must not do.
+  // Getters: touching a stream opens it, which commands that do not use it must not do.
   get stdin() {
     isStdinOpen = true;
     return process.stdin;
   },
-  stdout: process.stdout,
-  stderr: process.stderr,
+  get stdout() {
+    return standardOutput.stream();
+  },
+  get stderr() {
+    return standardError.stream();
+  },
   kind: process.env['TERM'] ?? 'xterm',
   size() {
-    const { isTTY, columns, rows } = process.stdout;
+    const { isTTY, columns, rows } = standardOutput.stream();
     return isTTY && process.stdin.isTTY ? { columns, rows } : null;
   },
   setRaw: (isRaw) => void process.stdin.setRawMode(isRaw),
   onResize(listener) {
-    process.stdout.on('resize', listener);
-    return () => process.stdout.off('resize', listener);
+    const stdout = standardOutput.stream();
+    stdout.on('resize', listener);
+    return () => stdout.off('resize', listener);
   },
 };
