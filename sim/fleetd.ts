@@ -80,7 +80,7 @@ export function startFleetd(needs: FleetdNeeds): Fleetd {
   const trust = createStoreTrust({ store: stores.agent, memory: needs.memory, machine: machineId, clock, log });
   const mirror = createMirror({ store: trust.mirrored(stores.mirror), clock, random, log });
   trust.follow(mirror);
-  const write: WriteNeeds = { mirror, store: stores.api, trust, clock, log, machineId };
+  const write: WriteNeeds = { mirror, store: stores.api, trust, clock, log, machineId, storeKind: 'etcd' };
   const hold = needs.massLossHoldMs === undefined ? {} : { massLossHoldMs: needs.massLossHoldMs };
   const recalled = trust.recall();
   const engineEnded = recalled.then(() => runEngine(

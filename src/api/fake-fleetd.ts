@@ -60,7 +60,7 @@ export async function startFakeFleetd(options: FakeFleetdOptions = {}): Promise<
     version: 'v1.0.0',
     keyPrefix: '/fleet',
     machineId: fakeMachineId,
-    storeKind: 'embedded',
+    storeKind: 'etcd',
     local: new Map(),
     peers: null,
     presence: () => null,

@@ -165,7 +165,7 @@ async function serveApi(parts: ServingParts): Promise<Result<void>> {
     const loops = [
       mirror.run(background.signal),
       // Others look after operations that a fleetd has left; one that rests would have to stay awake for them.
-      ...(rest === null ? [runOperations({ mirror, store, trust, clock, log, machineId: first }, background.signal)] : []),
+      ...(rest === null ? [runOperations({ mirror, store, trust, clock, log, storeKind: parts.storeKind, machineId: first }, background.signal)] : []),
       upkeep.run(background.signal), trust.run(background.signal),
     ];
     log.info(`fleetd ${version} answers on ${listeners.value.urls.join(', ')}`, { machine: first });

@@ -181,7 +181,7 @@ const isKept = ({ kind }: Doubt): boolean => kind === 'wiped' || kind === 'older
 function whatToDo({ kind }: Doubt): string {
   if (kind === 'newer') return 'it heals by itself once the newer fleet runs here';
   const accept = '"fleetctl accept-store" says that it is right';
-  return kind === 'foreign' ? `correct etcd_servers and etcd_prefix; ${accept}` : `bring the right one back, or "fleetctl restore" a backup; ${accept}`;
+  return kind === 'foreign' ? `correct etcd_servers and etcd_key_prefix; ${accept}` : `bring the right one back, or "fleetctl restore" a backup; ${accept}`;
 }
 
 function saysAccepted(acceptance: StoreAcceptance | null): string {

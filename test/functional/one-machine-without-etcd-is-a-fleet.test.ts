@@ -49,6 +49,7 @@ test('while the disk under its store is full a machine runs its units and says w
   }, 'a change is refused');
   const says = /no space for the store \/var\/lib\/fleet\/fleet\.db: free some on its disk/;
   assert.match(refused.stderr, says);
+  assert.match(refused.stderr, /unable to use its embedded store/);
   const readyz = (): Promise<string> => alone.sh('curl -s --unix-socket /run/fleet.sock http://fleet/readyz');
   assert.match(await readyz(), says);
   assert.match((await alone.exec(['fleetctl', 'list-machines'])).stderr, says);

@@ -27,11 +27,11 @@ export interface RestoreRequest {
 
 /** Begins a restore; its name is the revision of the key that stands for it. */
 export function beginRestore(needs: WriteNeeds, request: RestoreRequest, signal: AbortSignal): Promise<Result<Revision>> {
-  return orStoreLost(async () => {
+  return orStoreLost(needs, async () => {
     const { mirror, clock, machineId } = needs;
     const snapshot = mirror.snapshot();
     const before = snapshot.restore;
-    if (!mirror.freshness().current) return storeLost;
+    if (!mirror.freshness().current) return storeLost(needs);
     const tooOld = whyTooOld(needs);
     if (tooOld !== null) return tooOld;
     if (!request.force && (before !== null || !isFresh(snapshot))) return failure('CLUSTER_NOT_EMPTY', whyNotEmpty(before, snapshot.units.size));
@@ -46,7 +46,7 @@ export function beginRestore(needs: WriteNeeds, request: RestoreRequest, signal:
     const guards = [{ key: keys.restore, modRevision: mirror.modRevision(keys.restore) }];
     const outcome = await commitInTime(needs, { guards, changes: [put(keys.restore, encodeRecord(restore))] }, signal);
     if (!outcome.committed) return failure('CONFLICT', 'another restore has begun at the same moment; try again');
-    if (!await catchUp(needs, outcome.revision, signal)) return storeLost;
+    if (!await catchUp(needs, outcome.revision, signal)) return storeLost(needs);
     return success(outcome.revision);
   });
 }
@@ -62,7 +62,7 @@ function whyNotEmpty(before: Restore | null, units: number): string {
 export function restoreEntries(
   needs: WriteNeeds, { restore, entries }: { readonly restore: Revision; readonly entries: readonly BackupEntry[] }, signal: AbortSignal,
 ): Promise<Result<Revision>> {
-  return orStoreLost(async () => {
+  return orStoreLost(needs, async () => {
     const running = runningRestore(needs, restore);
     if (!running.ok) return running;
     const changes = changesOf({ snapshot: needs.mirror.snapshot(), fresh: running.value.fresh, nowMs: needs.clock.nowMs() }, entries);
@@ -72,7 +72,7 @@ export function restoreEntries(
 
 /** Takes away what the backup does not have and lets everybody work again. */
 export function finishRestore(needs: WriteNeeds, restore: Revision, signal: AbortSignal): Promise<Result<Revision>> {
-  return orStoreLost(async () => {
+  return orStoreLost(needs, async () => {
     const running = runningRestore(needs, restore);
     if (!running.ok) return running;
     const { clock, store } = needs;
@@ -109,7 +109,7 @@ async function commitAll(
     if (!outcome.committed) return failure('CONFLICT', 'another restore has begun meanwhile');
     revision = outcome.revision;
   }
-  return await catchUp(needs, revision, signal) ? success(revision) : storeLost;
+  return await catchUp(needs, revision, signal) ? success(revision) : storeLost(needs);
 }
 
 function pack(guards: Commit['guards'], changes: readonly CommitChange[]): readonly Commit[] {
@@ -129,11 +129,11 @@ function pack(guards: Commit['guards'], changes: readonly CommitChange[]): reado
 
 const put = (key: string, value: string): CommitChange => ({ kind: 'put', key, value });
 
-async function orStoreLost<T>(work: () => Promise<Result<T>>): Promise<Result<T>> {
+async function orStoreLost<T>(needs: WriteNeeds, work: () => Promise<Result<T>>): Promise<Result<T>> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return storeLostBy(error);
+    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return storeLostBy(needs, error);
     throw error;
   }
 }

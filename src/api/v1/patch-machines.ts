@@ -36,7 +36,7 @@ export async function patchMachines(
     }
     return failure('CONFLICT').failure;
   } catch (error) {
-    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return storeLostBy(error).failure;
+    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return storeLostBy(needs, error).failure;
     throw error;
   }
 }

@@ -4,7 +4,7 @@
  * the store does not answer, every request is told so.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { failureTable, success, type Failure, type Result } from '../../core/failure.ts';
+import { success, type Failure, type Result } from '../../core/failure.ts';
 import { compareText } from '../../core/order.ts';
 import { createSectionReader } from '../../core/schedule/sections.ts';
 import { parseUnitName, type UnitName } from '../../core/unit-name.ts';
@@ -22,6 +22,7 @@ import {
 import type { ApiNeeds } from '../needs.ts';
 import { sortedKeys, type Viewed } from '../views.ts';
 import { decideDestroy } from '../write/decide.ts';
+import { storeLost } from '../write/decision.ts';
 import { transact } from '../write/transaction.ts';
 import { readOperationBodies, readUnitBody } from './body.ts';
 import { discoveryDocument } from './discovery.ts';
@@ -45,7 +46,7 @@ export function addV1Routes(
     (handler: SceneHandler): Handler =>
     (request, reply) => {
       if (needs.mirror.freshness().current) return handler(scene, request, reply);
-      return sendV1Error(reply, 503, failureTable.STORE_UNAVAILABLE.text);
+      return sendV1Error(reply, 503, storeLost(needs).failure.message);
     };
   const refuse =
     (message: string, status = 405): Handler =>

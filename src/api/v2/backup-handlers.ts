@@ -31,7 +31,7 @@ export async function getBackup(scene: Scene, _: FastifyRequest, reply: FastifyR
     await writeBackup(scene, listing, reply);
     return reply;
   } catch (error) {
-    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return sendFailure(reply, storeLostBy(error).failure);
+    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return sendFailure(reply, storeLostBy(needs, error).failure);
     throw error;
   } finally {
     release();

@@ -74,7 +74,7 @@ function readRevision(request: FastifyRequest, name: string): Result<number | nu
 
 async function openStream(scene: Scene, asked: EventsRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { needs, history, streams } = scene;
-  if (needs.mirror.snapshot().revision === 0) return sendFailure(reply, neverSynced);
+  if (needs.mirror.snapshot().revision === 0) return sendFailure(reply, neverSynced(needs));
   const release = streams.take();
   if (release === null) return sendFailure(reply, streamsExhausted);
   try {

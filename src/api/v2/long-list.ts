@@ -25,7 +25,7 @@ export interface LongList {
 export async function sendList(scene: Scene, reply: FastifyReply, list: (viewed: Viewed) => LongList): Promise<FastifyReply> {
   const { clock, log, mirror } = scene.needs;
   const viewed = scene.viewed();
-  if (viewed.snapshot.revision === 0) return sendFailure(reply, neverSynced);
+  if (viewed.snapshot.revision === 0) return sendFailure(reply, neverSynced(scene.needs));
   markStale({ clock, mirror }, reply);
   const out = reply.raw;
   const signal = whileOpen(out, scene.signal);

@@ -26,7 +26,7 @@ export function getUnit(scene: Scene, request: FastifyRequest, reply: FastifyRep
 
 export function getUnitFile(scene: Scene, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const viewed = scene.viewed();
-  if (viewed.snapshot.revision === 0) return sendFailure(reply, neverSynced);
+  if (viewed.snapshot.revision === 0) return sendFailure(reply, neverSynced(scene.needs));
   markStale(scene.needs, reply);
   const name = knownUnit(viewed, request);
   if (!name.ok) return sendFailure(reply, name.failure);

@@ -6,6 +6,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { failure, success, type Failure, type Result } from '../../core/failure.ts';
 import { parseUnitName, type UnitName } from '../../core/unit-name.ts';
+import { storeLost } from '../write/decision.ts';
 import { pathValue, sendFailure, sendJson } from '../http.ts';
 import { shown } from '../json.ts';
 import type { ApiNeeds } from '../needs.ts';
@@ -30,13 +31,14 @@ export const staleHeader = 'fleet-stale-since';
 /** Answers a read from the mirror; refuses it while nothing is known. */
 export function sendView(scene: Scene, reply: FastifyReply, view: (viewed: Viewed) => Result<object>): FastifyReply {
   const viewed = scene.viewed();
-  if (viewed.snapshot.revision === 0) return sendFailure(reply, neverSynced);
+  if (viewed.snapshot.revision === 0) return sendFailure(reply, neverSynced(scene.needs));
   markStale(scene.needs, reply);
   const answer = view(viewed);
   return answer.ok ? sendJson(reply, 200, answer.value) : sendFailure(reply, answer.failure);
 }
 
-export const neverSynced: Failure = failure('STORE_UNAVAILABLE').failure;
+/** What is answered while this fleetd has never heard of the store. */
+export const neverSynced = (needs: Pick<ApiNeeds, 'storeKind'>): Failure => storeLost(needs).failure;
 
 export function markStale({ mirror, clock }: Pick<ApiNeeds, 'mirror' | 'clock'>, reply: FastifyReply): void {
   const { current, sinceMs } = mirror.freshness();

@@ -31,7 +31,7 @@ const firstPieceMs = 2_000;
 const unreachableExitStatus = 255;
 
 export async function getStatus(scene: Scene, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const found = findUnit(scene.viewed(), request);
+  const found = findUnit(scene, request);
   if (!found.ok) return sendFailure(reply, found.failure);
   markStale(scene.needs, reply);
   const { name, machines } = found.value;
@@ -88,8 +88,9 @@ interface FoundUnit {
   readonly machines: readonly MachineId[];
 }
 
-function findUnit(viewed: Viewed, request: FastifyRequest): Result<FoundUnit> {
-  if (viewed.snapshot.revision === 0) return { ok: false, failure: neverSynced };
+function findUnit(scene: Scene, request: FastifyRequest): Result<FoundUnit> {
+  const viewed = scene.viewed();
+  if (viewed.snapshot.revision === 0) return { ok: false, failure: neverSynced(scene.needs) };
   const name = knownUnit(viewed, request);
   if (!name.ok) return name;
   const reporting = [...viewed.snapshot.statuses]
@@ -104,7 +105,7 @@ function findUnit(viewed: Viewed, request: FastifyRequest): Result<FoundUnit> {
 
 /** GET /fleet/v2/journal/NAME: text as it comes. */
 export async function getJournal(scene: Scene, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const found = findUnit(scene.viewed(), request);
+  const found = findUnit(scene, request);
   if (!found.ok) return sendFailure(reply, found.failure);
   const machine = chooseMachine(scene, found.value, queryValues(request, 'machine')[0]);
   if (!machine.ok) return sendFailure(reply, machine.failure);

@@ -519,7 +519,7 @@ describe('views', () => {
     const info = (await get<InfoView>('/info')).body;
     assert.deepEqual(
       { ...info, revision: 0 },
-      { version: 'v1.0.0', keyPrefix: '/fleet', machine: fakeMachineId, store: 'embedded', leader: other, revision: 0 },
+      { version: 'v1.0.0', keyPrefix: '/fleet', machine: fakeMachineId, store: 'etcd', leader: other, revision: 0 },
     );
     assert.equal((await get<Explanation>('/explain/a.service')).body.name, 'a.service');
     for (const path of [
@@ -691,11 +691,14 @@ describe('operators', () => {
     assert.deepEqual((await ask('/debug/state')).json<{ components: unknown }>().components, { engine: { passes: 7, decisions: { assign: 3, move: 2, unassign: 1 }, unansweredCommits: 4 } });
   });
 
-  test('an API that has lost its store answers reads with how old they are, and refuses changes', async () => {
+  for (const [storeKind, says] of [
+    ['etcd', 'fleet server unable to communicate with etcd'],
+    ['embedded', 'fleet server unable to use its embedded store'],
+  ] as const) test(`an API that has lost its store (${storeKind}) answers reads with how old they are, and refuses changes`, async () => {
     await fleetd.close();
     const lab = await startFakeFleetd();
     const client = lab.memory.client();
-    fleetd = await startFakeFleetd({ memory: lab.memory, store: client });
+    fleetd = await startFakeFleetd({ memory: lab.memory, store: client, needs: { storeKind } });
     await apply({ units: [{ name: 'a.service', text: sleepText }] });
     client.cut();
     while (fleetd.mirror.freshness().current) await new Promise((resolve) => setImmediate(resolve));
@@ -704,7 +707,7 @@ describe('operators', () => {
     assert.match(String(list.headers['fleet-stale-since']), /^\d{4}-\d\d-\d\dT/);
     assert.equal((await get<Refused>('/units/x.service')).status, 404);
     const { status, body } = await post<Refused>('/apply', { units: [{ name: 'a.service' }], desired: 'launched' });
-    assert.deepEqual([status, body.error.message], [503, 'fleet server unable to communicate with etcd']);
+    assert.deepEqual([status, body.error.message], [503, says]);
     assert.match((await fleetd.app.inject({ method: 'GET', url: '/readyz' })).body, /^store: not followed for \d+ s: /);
     await lab.close();
   });

@@ -44,7 +44,7 @@ export async function apply(scene: Scene, request: FastifyRequest, reply: Fastif
 
 function sendDryRun({ needs }: Scene, wishes: Wishes, reply: FastifyReply): FastifyReply {
   const basis = basisOf(needs);
-  if (!needs.mirror.freshness().current) return sendFailure(reply, storeLost.failure);
+  if (!needs.mirror.freshness().current) return sendFailure(reply, storeLost(needs).failure);
   const decided = decideApply(basis, wishes);
   if (!decided.ok) return sendFailure(reply, decided.failure);
   const answer: ApplyAnswer = { revision: basis.snapshot.revision, units: decided.value.answer };

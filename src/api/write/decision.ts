@@ -23,6 +23,7 @@ export interface WriteNeeds {
   readonly clock: Clock;
   readonly log: Log;
   readonly machineId: string;
+  readonly storeKind: 'etcd' | 'embedded';
 }
 
 /** What a decision is made from: one moment of the cluster. */
@@ -52,16 +53,25 @@ const commitLimitMs = 10_000;
 /** How long the mirror may take to see a commit before the answer goes out without that. */
 const catchUpLimitMs = 5_000;
 
-/** The store did not answer, or too late. */
-export const storeLost: { readonly ok: false; readonly failure: Failure } = failure('STORE_UNAVAILABLE');
+interface Failed {
+  readonly ok: false;
+  readonly failure: Failure;
+}
+
+type StoreKind = Pick<WriteNeeds, 'storeKind'>;
+
+/** The store did not answer, or too late. Of etcd it is said in the words of fleet 1.0, which scripts look for. */
+export function storeLost({ storeKind }: StoreKind): Failed {
+  return storeKind === 'etcd' ? failure('STORE_UNAVAILABLE') : failure('STORE_UNAVAILABLE', 'fleet server unable to use its embedded store');
+}
 
 /** The same with what the store said: that its database is full, for example. */
-export function storeLostBy(error: Error): typeof storeLost {
-  return failure('STORE_UNAVAILABLE', `${storeLost.failure.message}: ${oneLine(error.message)}`);
+export function storeLostBy(needs: StoreKind, error: Error): Failed {
+  return failure('STORE_UNAVAILABLE', `${storeLost(needs).failure.message}: ${oneLine(error.message)}`);
 }
 
 /** Nothing is changed by others while a backup is being restored; null when none is. */
-export function whyRestoring({ restore }: ClusterSnapshot): typeof storeLost | null {
+export function whyRestoring({ restore }: ClusterSnapshot): Failed | null {
   if (restore === null) return null;
   const by = restore.by === '' ? '' : ` by ${restore.by}`;
   return failure(

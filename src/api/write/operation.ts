@@ -56,7 +56,7 @@ export async function carryOutStored<T>(
   const claimed = await claim(needs, signal);
   if (!claimed.ok) return claimed;
   const held = claimed.value;
-  if (!(await catchUp(needs, held.revision, signal))) return storeLost;
+  if (!(await catchUp(needs, held.revision, signal))) return storeLost(needs);
   const decided = decide(basisOf(needs));
   if (!decided.ok || isEmpty(decided.value.plan)) {
     await advance(needs, { held, next: null, changes: [] }, signal);

@@ -35,7 +35,7 @@ export async function commitAnyway(
   decide: (basis: Basis) => Result<Commit>,
   signal: AbortSignal,
 ): Promise<Result<Change>> {
-  if (!needs.mirror.freshness().current) return storeLost;
+  if (!needs.mirror.freshness().current) return storeLost(needs);
   try {
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       const decided = decide(basisOf(needs));
@@ -47,11 +47,11 @@ export async function commitAnyway(
         if (changed) await catchUp(needs, revision, signal);
         return success({ revision, changed });
       }
-      if (!(await seeRefusal(needs, commit.guards, signal))) return storeLost;
+      if (!(await seeRefusal(needs, commit.guards, signal))) return storeLost(needs);
     }
     return failure('CONFLICT', `others changed the same thing ${attemptsMax} times in a row; try again`);
   } catch (error) {
-    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return storeLost;
+    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return storeLost(needs);
     throw error;
   }
 }

@@ -29,7 +29,7 @@ function apiOf(clock: ManualClock, store: MemoryClient): { readonly needs: Write
   const log = createLog('api', 'error', () => undefined);
   const mirror = createMirror({ store, clock, random: seededRandom(1), log });
   void mirror.run(stop.signal);
-  return { needs: { mirror, store, clock, log, trust: trustful, machineId: 'aaa' }, stop: () => stop.abort() };
+  return { needs: { mirror, store, clock, log, trust: trustful, storeKind: 'etcd', machineId: 'aaa' }, stop: () => stop.abort() };
 }
 
 const wanting = (desired: DesiredState): Decide<unknown> => (basis) => decideApply(basis, {

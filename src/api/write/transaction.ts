@@ -33,7 +33,7 @@ export async function transact<T>(
   decide: Decide<T>,
   signal: AbortSignal,
 ): Promise<Result<Outcome<T>>> {
-  if (!needs.mirror.freshness().current) return storeLost;
+  if (!needs.mirror.freshness().current) return storeLost(needs);
   const closed = whyClosed(needs);
   if (closed !== null) return closed;
   try {
@@ -53,11 +53,11 @@ export async function transact<T>(
         await catchUp(needs, outcome.revision, signal);
         return success({ revision: outcome.revision, answer });
       }
-      if (!(await seeRefusal(needs, commit.guards, signal))) return storeLost;
+      if (!(await seeRefusal(needs, commit.guards, signal))) return storeLost(needs);
     }
     return failure('CONFLICT', `others changed the same things ${attemptsMax} times in a row; try again`);
   } catch (error) {
-    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return storeLostBy(error);
+    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return storeLostBy(needs, error);
     throw error;
   }
 }
