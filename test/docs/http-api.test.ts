@@ -36,7 +36,7 @@ before(async () => {
       yield 'Nov 23 12:08:57 one app[7]: tick\nNov 23 12:08:58 one app[7]: tick\n';
     },
   };
-  fleetd = await startFakeFleetd({ clock: createManualClock(), needs: { version: '2.0.0', local: new Map([[fakeMachineId, local]]) } });
+  fleetd = await startFakeFleetd({ clock: createManualClock(), needs: { version: '2.0.0', storeKind: 'embedded', local: new Map([[fakeMachineId, local]]) } });
   const metadata = { region: 'eu' };
   await fleetd.write([
     putMachine(fakeMachine(fakeMachineId, { metadata })), putMachine(fakeMachine(two, { publicIp: '172.18.0.2', hostname: 'two', metadata })),
