@@ -222,6 +222,25 @@ describe('a cluster', () => {
     assert.ok(active('bbb', 'app.service'));
   });
 
+  test('a machine that has said that it leaves never takes that back, whatever is still on its way to the store', async () => {
+    const machine = cluster.machine('aaa');
+    const first = machine.start(({ verb }) => ({ delayMs: verb === 'revoke' ? 1_500 : verb === 'commit' ? 20 : 0 }));
+    for (const index of [1, 2, 3]) {
+      machine.units.behaviours.set(`app@${String(index)}.service` as UnitName, { stopMs: 30 * index });
+      await cluster.want(`app@${String(index)}.service`, 'launched', sleeper);
+    }
+    await cluster.until(() => [1, 2, 3].every((index) => active('aaa', `app@${String(index)}.service`)));
+    const said: boolean[] = [];
+    cluster.onChange(() => {
+      const record = cluster.snapshot().machines.get(machine.id);
+      if (record !== undefined && record.left !== said.at(-1)) said.push(record.left);
+    });
+    const leaving = first.stop('leave');
+    await cluster.until(() => !cluster.snapshot().machines.has(machine.id), 60_000);
+    await leaving;
+    assert.deepEqual(said, [false, true]);
+  });
+
   test('a unit that hangs in stopping does not keep its machine from leaving for ever', async () => {
     const machine = cluster.machine('aaa');
     machine.units.behaviours.set('app.service' as UnitName, { stopMs: Infinity });

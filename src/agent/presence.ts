@@ -95,6 +95,8 @@ interface Standing {
 export function createPresence(needs: PresenceNeeds): Presence {
   const { clock, log } = needs;
   const bell = createBell();
+  const leaving = new AbortController();
+  let staying: Promise<void> = Promise.resolve();
   const listeners = new Set<() => void>();
   const standing: Standing = {
     held: null, written: null, remembered: null, registered: null, registrations: 0,
@@ -116,10 +118,15 @@ export function createPresence(needs: PresenceNeeds): Presence {
     bell.wake();
   });
   return {
-    run: (signal) => stayPresent({ needs, standing, bell, tell }, signal),
+    async run(signal): Promise<void> {
+      staying = stayPresent({ needs, standing, bell, tell }, AbortSignal.any([signal, leaving.signal]));
+      await staying;
+      // While this machine leaves, nothing is done here; the loops beside this one go on until it has left.
+      if (!signal.aborted) await createBell().wait(signal).catch(() => undefined);
+    },
     holding(): Holding | null {
       const guard = guardOf();
-      return standing.held === null || guard === null ? null : { leaseId: standing.held.lease.id, guard };
+      return standing.held === null || guard === null || leaving.signal.aborted ? null : { leaseId: standing.held.lease.id, guard };
     },
     state: () => standing.state,
     confirmed(): Confirmed | null {
@@ -135,8 +142,11 @@ export function createPresence(needs: PresenceNeeds): Presence {
     },
     refresh: () => bell.wake(),
     async leave(stopped: boolean): Promise<void> {
+      // Whoever registered anew now would take back what is said here.
+      leaving.abort();
+      await staying;
       if (standing.held === null) return;
-      if (stopped) await sayLeft(needs, standing);
+      if (stopped) await sayLeft(needs, standing.held);
       const confirmed = await endLease(needs, standing.held.lease, leaveMs);
       standing.held = standing.written = null;
       if (!confirmed) log.warning('the store did not confirm that this machine leaves; its record goes when its lease expires');
@@ -144,12 +154,22 @@ export function createPresence(needs: PresenceNeeds): Presence {
   };
 }
 
-/** Says in the record that nothing runs here any more. Without it, others wait longer than they had to. */
-async function sayLeft(needs: PresenceNeeds, { held, written }: Standing): Promise<void> {
-  if (held === null || written === null) return;
+/**
+ * Says in the record that nothing runs here any more. Without it, others wait longer than they had to. What was on its way to the record
+ * when leaving began may arrive first, or is refused.
+ */
+async function sayLeft(needs: PresenceNeeds, held: HeldLease): Promise<void> {
+  const key = keys.machine(needs.facts().id);
   const text = encodeRecord({ ...recordOf(needs, held), left: true });
   try {
-    await withDeadline({ clock: needs.clock, limitMs: leaveMs }, (late) => putRecord(needs, { held, text, seen: written.revision }, late));
+    await withDeadline({ clock: needs.clock, limitMs: leaveMs }, async (late) => {
+      for (let isSaid = false; !isSaid;) {
+        const { entries } = await needs.store.list(key, late);
+        const entry = entries.find((found) => found.key === key);
+        if (entry?.leaseId !== held.lease.id) return;
+        isSaid = (await putRecord(needs, { held, text, seen: entry.modRevision }, late)) !== null;
+      }
+    });
   } catch (error) {
     if (!isStoreTrouble(error) && !(error instanceof LeaseExpired)) throw error;
   }
