@@ -87,6 +87,6 @@ test('following prints what is remembered and what happens, each once, over brok
 test('what nothing is remembered of is said so', async () => {
   const { stderr, code } = await terminal.run(['events', 'nothere.service']);
   assert.deepEqual([stderr, code], ['Nothing is remembered of a unit or machine "nothere.service".\n', 1]);
-  assert.equal((await terminal.run(['events', app, 'b.service'])).code, 1);
+  assert.equal((await terminal.run(['events', app, 'b.service'])).code, 2);
   assert.equal((await terminal.run(['events', '-n', '0'])).code, 2);
 });

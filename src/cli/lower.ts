@@ -9,7 +9,7 @@ import type { ApplyAnswer, ApplyRequest, UnitView } from '../protocol/v2.ts';
 import { goalOf } from './goal.ts';
 import { pickUnits, readUnitArguments } from './names.ts';
 import { waitAndReport } from './report.ts';
-import { complain, exitCodes, print } from './session.ts';
+import { complain, exitCodes, print, whoAsks } from './session.ts';
 import type { Session } from './session.ts';
 import { inRequests } from './submission.ts';
 
@@ -69,12 +69,12 @@ export async function applyInParts(
   units: readonly UnitView[],
   wish: Pick<ApplyRequest, 'desired' | 'restart'>,
 ): Promise<ApplyAnswer> {
-  const by = session.environment.env['USER'];
+  const by = whoAsks(session);
   const applied: ApplyAnswer[] = [];
   for (const part of inRequests(units.map(({ name }) => ({ name })))) {
     applied.push(
       await session.client.apply(
-        { ...wish, units: part, ...(by === undefined ? {} : { by }) },
+        { ...wish, units: part, by },
         session.environment.interrupted,
       ),
     );

@@ -6,7 +6,7 @@ import { failure, success } from '../core/failure.ts';
 import type { Result } from '../core/failure.ts';
 import type { MachineAction, MachineList, MachineOrder } from '../protocol/machines.ts';
 import { machineLabel } from './columns.ts';
-import { complain, exitCodes, print } from './session.ts';
+import { exitCodes, print, refuse, whoAsks } from './session.ts';
 import type { Session } from './session.ts';
 
 /** A machine as people name it. */
@@ -16,7 +16,7 @@ export interface NamedMachine {
   readonly hostname: string;
 }
 
-/** What was ordered of which machines; null when it could not be. */
+/** What was ordered of which machines. */
 export interface Ordered {
   readonly machines: readonly NamedMachine[];
   /** The revision at which the last order is in the store. */
@@ -31,36 +31,31 @@ const done: Readonly<Record<MachineAction, string>> = {
   forget: 'is forgotten',
 };
 
-/** Orders the same of all machines the words name, and says so for each. */
-export async function orderMachines(session: Session, order: MachineOrder): Promise<Ordered | null> {
+/** Orders the same of all machines the words name, and says so for each; fails when a word names none. */
+export async function orderMachines(session: Session, order: MachineOrder): Promise<Result<Ordered>> {
   const { client, environment, words } = session;
+  if (words.length === 0) return failure('USAGE_INVALID', 'One machine must be provided');
   const list = await client.machines(environment.interrupted);
   const machines: NamedMachine[] = [];
   for (const word of words) {
     const picked = pickMachine(list, word);
-    if (!picked.ok) {
-      complain(session, picked.failure.message);
-      return null;
-    }
+    if (!picked.ok) return picked;
     machines.push(picked.value);
   }
-  if (machines.length === 0) {
-    complain(session, 'One machine must be provided');
-    return null;
-  }
-  const by = environment.env['SUDO_USER'] ?? environment.env['USER'] ?? '';
+  const by = whoAsks(session);
   let revision = 0;
   for (const machine of machines) {
     const answer = await client.orderMachine(machine.id, { ...order, by }, environment.interrupted);
     revision = answer.revision;
     print(session, `Machine ${machineLabel(machine)} ${done[order.action]}${answer.changed ? '' : ' already'}`);
   }
-  return { machines, revision };
+  return success({ machines, revision });
 }
 
 /** A verb that only orders something. */
 export async function orderOnly(session: Session, order: MachineOrder): Promise<number> {
-  return (await orderMachines(session, order)) === null ? exitCodes.failed : exitCodes.done;
+  const ordered = await orderMachines(session, order);
+  return ordered.ok ? exitCodes.done : refuse(session, ordered.failure);
 }
 
 /** The reason that was given; the API refuses one that is too long. */

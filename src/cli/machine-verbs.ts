@@ -105,7 +105,7 @@ export const machineVerbs: readonly VerbSpec[] = [
   }),
   verb({
     name: 'rebalance',
-    summary: 'Move units from full machines to empty ones, a few at a time',
+    summary: 'Even out the units of machines, a few at a time',
     usage: '[--yes|--stop] [--fenced]',
     flags: rebalanceFlags,
     errorPrefix: 'Error rebalancing: ',

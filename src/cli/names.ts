@@ -54,6 +54,17 @@ function readUnitArgument(text: string): Result<UnitArgument> {
   return success({ kind: 'unit', folder: text.slice(0, text.lastIndexOf('/') + 1), name: name.value });
 }
 
+/** One unit the person named. */
+export type NamedUnit = Extract<UnitArgument, { readonly kind: 'unit' }>;
+
+/** Reads the arguments of a verb that takes one unit; `otherwise` is said when there is none, or more than one. */
+export function readOneUnit(words: readonly string[], otherwise: string): Result<NamedUnit> {
+  const read = readUnitArguments(words);
+  if (!read.ok) return read;
+  const [unit, ...others] = read.value;
+  return unit?.kind === 'unit' && others.length === 0 ? success(unit) : failure('USAGE_INVALID', otherwise);
+}
+
 /** What arguments mean in a cluster that has certain units. */
 export interface NamedUnits<Unit> {
   /** Units that exist, each once. */

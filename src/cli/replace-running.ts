@@ -5,7 +5,7 @@
 import type { ApplyUnit } from '../protocol/v2.ts';
 import { machineLabel } from './columns.ts';
 import { followRelease } from './release-progress.ts';
-import { complain, exitCodes, print } from './session.ts';
+import { complain, exitCodes, print, whoAsks } from './session.ts';
 import type { Session } from './session.ts';
 
 /** A unit that runs, and the text it is to have. */
@@ -34,9 +34,9 @@ export async function findRunning(
 /** Releases units one by one. Answers with an exit code. */
 export async function releaseEach(session: Session, replacements: readonly Replacement[]): Promise<number> {
   const { client, environment, flags } = session;
-  const by = environment.env['USER'];
+  const by = whoAsks(session);
   for (const [index, { name, text }] of replacements.entries()) {
-    const request = { name, text, strategy: { way: 'in-place' }, ...(by === undefined ? {} : { by }) } as const;
+    const request = { name, text, strategy: { way: 'in-place' }, by } as const;
     const { release, revision } = await client.release(request, environment.interrupted);
     if (flags.isOn('no-block')) {
       print(session, `Triggered unit ${name} start`);

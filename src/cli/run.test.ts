@@ -10,7 +10,7 @@ import { createFakeTerminal } from './fake-terminal.ts';
 import type { FakeTerminal } from './fake-terminal.ts';
 import { globalFlags } from './flags.ts';
 import { programHelp, verbHelp } from './help.ts';
-import { verbs } from './verbs.ts';
+import { findVerb, verbs } from './verbs.ts';
 
 const testdata = join(import.meta.dirname, 'testdata');
 const folder = mkdtempSync(join(tmpdir(), 'fleetctl-test-'));
@@ -111,6 +111,25 @@ test('every verb prints its own help, whichever way it is asked for', async () =
     ])
       assert.deepEqual(await terminal.run(argv), expected);
   }
+});
+
+test('a beginning that fleet 1.0 understood means the same verb, however many verbs have come since', () => {
+  const meant = (word: string): string => {
+    const verb = findVerb(word);
+    return verb.ok ? verb.value.name : verb.failure.code;
+  };
+  for (const [word, name] of [
+    ['d', 'destroy'], ['des', 'destroy'], ['c', 'cat'], ['f', 'fd-forward'], ['h', 'help'], ['r', 'restart'], ['res', 'restart'],
+    ['u', 'unload'], ['un', 'unload'], ['list-m', 'list-machines'],
+  ] as const) assert.equal(meant(word), name, word);
+  assert.deepEqual(['dr', 'rel', 'unc', 'ex'].map(meant), ['drain', 'release', 'uncordon', 'explain']);
+  assert.deepEqual(['s', 'l', 'v', 'e', 'reb', 'resto'].map(meant), [...Array<string>(4).fill('USAGE_INVALID'), 'rebalance', 'restore']);
+});
+
+test('help fits a terminal of 80 columns', () => {
+  const columnsOf = (line: string): number => [...line].reduce((at, sign) => (sign === '\t' ? at + 8 - (at % 8) : at + 1), 0);
+  const texts = [programHelp('2.0.0'), ...verbs.map(verbHelp)];
+  assert.deepEqual(texts.flatMap((text) => text.split('\n')).filter((line) => columnsOf(line) > 80), []);
 });
 
 test('the version is one line, whichever way it is asked for', async () => {

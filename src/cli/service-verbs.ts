@@ -7,7 +7,7 @@ import type { VerbSpec } from './verb-spec.ts';
 export const serviceVerbs: readonly VerbSpec[] = [
   verb({
     name: 'ports',
-    summary: 'Show which unit has which port, and manage pools of ports',
+    summary: 'Show which unit has which port, and pools of ports',
     usage: '[list | show POOL | set POOL LOW-HIGH | set [LOW-HIGH]=POOL | unset POOL]',
     flags: [...tableFlags('', portTableFields), ...poolFlags],
     errorPrefix: 'Error managing ports: ',
@@ -22,7 +22,7 @@ export const serviceVerbs: readonly VerbSpec[] = [
   }),
   verb({
     name: 'release',
-    summary: 'Bring a new generation to units, a few at a time, and follow, pause, resume or undo that',
+    summary: 'Bring a new generation to units, a few at a time',
     usage: '[status|history|pause|resume|undo] UNIT [--file=PATH] [--batch=N|P%] [--surge|--in-place] ...',
     flags: releaseFlags,
     errorPrefix: 'Error releasing: ',
@@ -34,7 +34,7 @@ export const serviceVerbs: readonly VerbSpec[] = [
       'where no flag says otherwise.',
       '',
       'fleetctl release apps@.service',
-      'fleetctl release apps@.service --file=apps-2@.service --batch=25% --pause',
+      'fleetctl release apps@.service --file=next@.service --batch=25%',
       'fleetctl release status --follow apps@.service',
       'fleetctl release undo apps@.service --generation=3',
     ],

@@ -1,6 +1,6 @@
 /** What one verb gets to work with, and what it is: a function from a session to an exit code. */
 import type { FleetClient } from '../client/client.ts';
-import type { Result } from '../core/failure.ts';
+import type { Failure, Result } from '../core/failure.ts';
 import type { Flags } from './arguments.ts';
 import type { Environment } from './environment.ts';
 
@@ -26,6 +26,17 @@ export type Verb = (session: Session) => Promise<number>;
 /** Prints a line for people on stderr. */
 export function complain(session: { readonly environment: Environment }, line: string): void {
   session.environment.stderr.write(`${line}\n`);
+}
+
+/** Says why a verb does nothing, and with which code fleetctl ends: 2 when the command line is what is wrong. */
+export function refuse(session: { readonly environment: Environment }, { code, message }: Failure): number {
+  complain(session, message);
+  return code === 'USAGE_INVALID' ? exitCodes.usage : exitCodes.failed;
+}
+
+/** Who asks, for what the cluster remembers: whoever called sudo, else the user; empty when neither is known. */
+export function whoAsks({ environment: { env } }: { readonly environment: Environment }): string {
+  return env['SUDO_USER'] ?? env['USER'] ?? '';
 }
 
 /** Prints a line of output. */

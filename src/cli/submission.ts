@@ -14,7 +14,7 @@ import { pickUnits, readUnitArguments } from './names.ts';
 import type { UnitArgument } from './names.ts';
 import { findRunning } from './replace-running.ts';
 import type { Replacement } from './replace-running.ts';
-import { complain, print } from './session.ts';
+import { complain, print, whoAsks } from './session.ts';
 import type { Session } from './session.ts';
 import { readUnitSource } from './unit-source.ts';
 import type { UnitSource } from './unit-source.ts';
@@ -112,14 +112,14 @@ async function send(
   const units: AppliedUnit[] = [];
   let revision = 0;
   const { desired, replace } = order;
-  const by = session.environment.env['USER'];
+  const by = whoAsks(session);
   for (const part of inRequests(candidates.map((candidate) => toApplyUnit(candidate, replace)))) {
     try {
       const request = {
         units: part,
         replace,
         ...(desired === undefined ? {} : { desired }),
-        ...(by === undefined ? {} : { by }),
+        by,
       };
       const answer = await session.client.apply(request, session.environment.interrupted);
       units.push(...answer.units);

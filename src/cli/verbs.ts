@@ -80,7 +80,7 @@ const unitVerbs: readonly VerbSpec[] = [
   verb({
     name: 'explain',
     aliases: ['why'],
-    summary: 'Say why a unit runs where it does, or why it does not run',
+    summary: 'Say why a unit runs where it does, or why not',
     usage: 'UNIT',
     flags: outputFlags,
     errorPrefix: 'Error explaining unit: ',
@@ -223,7 +223,7 @@ const unitVerbs: readonly VerbSpec[] = [
   }),
   verb({
     name: 'start',
-    summary: 'Start units, submitting and loading them first if necessary',
+    summary: 'Start units, submitting them first if necessary',
     usage: '[--no-block|--block-attempts=N] [--replace] UNIT...',
     flags: launchFlags,
     errorPrefix: 'Error starting units: ',
@@ -318,15 +318,22 @@ export const verbs: readonly VerbSpec[] = [...unitVerbs, ...machineVerbs, ...ser
   left.name < right.name ? -1 : 1,
 );
 
-/** The verb a word means: its name, an alias, or a beginning that only one name has. */
+/** The verbs of fleet 1.0. A beginning that was clear among them stays so, whatever verbs have come since. */
+const originalVerbs: ReadonlySet<string> = new Set([
+  'cat', 'destroy', 'fd-forward', 'help', 'journal', 'list-machines', 'list-unit-files', 'list-units', 'load', 'restart', 'ssh', 'start',
+  'status', 'stop', 'submit', 'unload', 'verify', 'version',
+]);
+
+/** The verb a word means: its name, an alias, or a beginning that only one name has, or one alone of fleet 1.0's. */
 export function findVerb(text: string): Result<VerbSpec> {
   const namesOf = (spec: VerbSpec): readonly string[] => [spec.name, ...spec.aliases];
   const exact = verbs.find((spec) => namesOf(spec).includes(text));
   if (exact !== undefined) return success(exact);
   const begun = text === '' ? [] : verbs.filter((spec) => namesOf(spec).some((name) => name.startsWith(text)));
-  const [only, ...others] = begun;
-  if (only !== undefined && others.length === 0) return success(only);
-  if (only !== undefined)
+  const original = begun.filter(({ name }) => originalVerbs.has(name));
+  const [only] = begun.length === 1 ? begun : original.length === 1 ? original : [];
+  if (only !== undefined) return success(only);
+  if (begun.length > 0)
     return failure(
       'USAGE_INVALID',
       `command "${text}" can mean ${begun.map((spec) => spec.name).join(', ')}; write more of it`,

@@ -13,7 +13,7 @@ export async function run(session: Session): Promise<number> {
   const [file, ...others] = words;
   if (file === undefined || others.length > 0) {
     complain(session, 'One file to write must be named');
-    return exitCodes.failed;
+    return exitCodes.usage;
   }
   const path = resolve(environment.cwd, file);
   const seen: Seen = { header: null, units: 0, entries: 0 };

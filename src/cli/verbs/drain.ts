@@ -9,7 +9,7 @@ import type { MachineView } from '../../protocol/machines.ts';
 import { machineLabel } from '../columns.ts';
 import { orderMachines, reasonOf } from '../machine-order.ts';
 import type { Ordered } from '../machine-order.ts';
-import { complain, exitCodes, print } from '../session.ts';
+import { complain, exitCodes, print, refuse } from '../session.ts';
 import type { Session } from '../session.ts';
 
 export async function run(session: Session): Promise<number> {
@@ -17,13 +17,13 @@ export async function run(session: Session): Promise<number> {
   const ordered = await orderMachines(session, {
     action: 'drain', reason: reasonOf(session), keepFenced: flags.isOn('keep-fenced'), global: flags.isOn('global'),
   });
-  if (ordered === null) return exitCodes.failed;
+  if (!ordered.ok) return refuse(session, ordered.failure);
   if (!flags.isOn('block')) return exitCodes.done;
-  const waiting = new Map<string, MachineView | null>(ordered.machines.map(({ id }) => [id, null]));
+  const waiting = new Map<string, MachineView | null>(ordered.value.machines.map(({ id }) => [id, null]));
   try {
     const limitMs = flags.number('timeout') * 1_000;
     await withDeadline({ clock: environment.clock, limitMs, signal: environment.interrupted }, (late) =>
-      untilDrained(session, { ordered, waiting }, late),
+      untilDrained(session, { ordered: ordered.value, waiting }, late),
     );
     return exitCodes.done;
   } catch (error) {

@@ -18,7 +18,7 @@ export async function run(session: Session): Promise<number> {
   const [subject, ...others] = words;
   if (others.length > 0) {
     complain(session, 'One unit or machine can be named, or none');
-    return exitCodes.failed;
+    return exitCodes.usage;
   }
   const lines = flags.number('lines');
   if (lines < 1 || lines > limits.historyLinesMax) {

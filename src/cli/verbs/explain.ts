@@ -1,24 +1,17 @@
 /** `fleetctl explain` (and `why`): why a unit is where it is, or nowhere. */
 import { machineLabel } from '../columns.ts';
-import { readUnitArguments } from '../names.ts';
-import { complain, exitCodes, print, printJson } from '../session.ts';
+import { readOneUnit } from '../names.ts';
+import { complain, exitCodes, print, printJson, refuse } from '../session.ts';
 import type { Session } from '../session.ts';
 import { formatTable } from '../table.ts';
 
 export async function run(session: Session): Promise<number> {
-  const read = readUnitArguments(session.words);
-  if (!read.ok) {
-    complain(session, read.failure.message);
-    return exitCodes.failed;
-  }
-  const [unit, ...others] = read.value;
-  if (unit?.kind !== 'unit' || others.length > 0) {
-    complain(session, 'One unit must be provided');
-    return exitCodes.failed;
-  }
-  const explanation = await session.client.explain(unit.name, session.environment.interrupted);
+  const unit = readOneUnit(session.words, 'One unit must be provided');
+  if (!unit.ok) return refuse(session, unit.failure);
+  const { name } = unit.value;
+  const explanation = await session.client.explain(name, session.environment.interrupted);
   if (explanation === null) {
-    complain(session, `Unit ${unit.name} does not exist.`);
+    complain(session, `Unit ${name} does not exist.`);
     return exitCodes.failed;
   }
   if (session.flags.text('output') === 'json') {

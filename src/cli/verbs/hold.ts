@@ -2,7 +2,7 @@
 import { timeSpanMicroseconds } from '../../core/time-span.ts';
 import type { HoldRequest } from '../../protocol/machines.ts';
 import { reasonOf } from '../machine-order.ts';
-import { complain, exitCodes, print } from '../session.ts';
+import { complain, exitCodes, print, whoAsks } from '../session.ts';
 import type { Session } from '../session.ts';
 
 export async function run(session: Session): Promise<number> {
@@ -16,7 +16,7 @@ export async function run(session: Session): Promise<number> {
     complain(session, `invalid value "${flags.text('for')}" for --for: write a time such as 30min or 2h`);
     return exitCodes.usage;
   }
-  const by = environment.env['SUDO_USER'] ?? environment.env['USER'] ?? '';
+  const by = whoAsks(session);
   const isRelease = flags.isOn('release');
   const request: HoldRequest = {
     action: isRelease ? 'release' : 'hold',

@@ -5,23 +5,19 @@
  */
 import { shortMachineId } from '../../core/machine.ts';
 import { limits } from '../../core/limits.ts';
-import { readUnitArguments } from '../names.ts';
+import { readOneUnit } from '../names.ts';
 import { complain, exitCodes } from '../session.ts';
 import type { Session } from '../session.ts';
 
 export async function run(session: Session): Promise<number> {
   const { client, environment, flags } = session;
   const signal = environment.interrupted;
-  const read = readUnitArguments(session.words);
-  if (!read.ok) {
-    complain(session, read.failure.message);
+  const argument = readOneUnit(session.words, 'One unit file must be provided');
+  if (!argument.ok) {
+    complain(session, argument.failure.message);
     return exitCodes.failed;
   }
-  const [argument, ...others] = read.value;
-  if (argument?.kind !== 'unit' || others.length > 0) {
-    complain(session, 'One unit file must be provided');
-    return exitCodes.failed;
-  }
+  const { name } = argument.value;
   if (flags.number('lines') > limits.journalLinesMax) {
     complain(
       session,
@@ -29,11 +25,11 @@ export async function run(session: Session): Promise<number> {
     );
     return exitCodes.usage;
   }
-  const unit = await client.unit(argument.name, signal);
+  const unit = await client.unit(name, signal);
   if (unit === null || unit.machines.length === 0) {
     complain(
       session,
-      unit === null ? `Unit ${argument.name} does not exist.` : `Unit ${argument.name} does not appear to be running.`,
+      unit === null ? `Unit ${name} does not exist.` : `Unit ${name} does not appear to be running.`,
     );
     return exitCodes.failed;
   }

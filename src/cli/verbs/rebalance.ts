@@ -4,7 +4,7 @@
  */
 import type { RebalanceMoveView, RebalanceSide, RebalanceView } from '../../protocol/machines.ts';
 import { machineLabel } from '../columns.ts';
-import { complain, exitCodes, print, printJson } from '../session.ts';
+import { complain, exitCodes, print, printJson, whoAsks } from '../session.ts';
 import type { Session } from '../session.ts';
 import { formatTable } from '../table.ts';
 
@@ -14,7 +14,7 @@ export async function run(session: Session): Promise<number> {
     complain(session, words.length > 0 ? 'rebalance takes no arguments: it is about all machines' : '--yes and --stop exclude one another');
     return exitCodes.usage;
   }
-  const by = environment.env['SUDO_USER'] ?? environment.env['USER'] ?? '';
+  const by = whoAsks(session);
   if (flags.isOn('stop')) {
     await client.orderRebalance({ action: 'stop', by }, environment.interrupted);
     print(session, 'The rebalance has ended; what was moved stays where it is');

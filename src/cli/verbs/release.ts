@@ -3,19 +3,17 @@
  * Promises: what is asked is stored before anything is shown; the exit code says whether the release did what was asked.
  */
 import { failure, success } from '../../core/failure.ts';
-import type { Result } from '../../core/failure.ts';
+import type { Failure, Result } from '../../core/failure.ts';
 import type { ReleaseAnswer, ReleaseOrder } from '../../protocol/releases.ts';
-import { readUnitArguments } from '../names.ts';
-import type { UnitArgument } from '../names.ts';
+import { readOneUnit } from '../names.ts';
+import type { NamedUnit } from '../names.ts';
 import { followRelease } from '../release-progress.ts';
 import type { Followed } from '../release-progress.ts';
 import { readStrategy } from '../release-strategy.ts';
 import { historyTable, releasesTable, releaseText } from '../release-tables.ts';
-import { complain, exitCodes, print, printJson } from '../session.ts';
+import { complain, exitCodes, print, printJson, refuse, whoAsks } from '../session.ts';
 import type { Session } from '../session.ts';
 import { readUnitSource } from '../unit-source.ts';
-
-type NamedUnit = UnitArgument & { readonly kind: 'unit' };
 
 const actions: Readonly<Record<string, (session: Session, words: readonly string[]) => Promise<number>>> = {
   status,
@@ -33,35 +31,25 @@ export function run(session: Session): Promise<number> {
 
 /** The one unit that words name. */
 function readUnit(words: readonly string[]): Result<NamedUnit> {
-  const read = readUnitArguments(words);
-  if (!read.ok) return read;
-  const [unit, ...others] = read.value;
-  if (unit?.kind !== 'unit' || others.length > 0) return failure('USAGE_INVALID', 'One template or unit must be given, such as apps@.service');
-  return success(unit);
+  return readOneUnit(words, 'One template or unit must be given, such as apps@.service');
 }
 
-function fail(session: Session, message: string): number {
-  complain(session, message);
-  return exitCodes.failed;
-}
+const neverReleased = (name: string): Failure => failure('RELEASE_NOT_FOUND', `There was no release of ${name}.`).failure;
 
 async function begin(session: Session): Promise<number> {
   const unit = readUnit(session.words);
-  if (!unit.ok) return fail(session, unit.failure.message);
+  if (!unit.ok) return refuse(session, unit.failure);
   const strategy = readStrategy(session.flags);
-  if (!strategy.ok) {
-    complain(session, strategy.failure.message);
-    return exitCodes.usage;
-  }
+  if (!strategy.ok) return refuse(session, strategy.failure);
   const text = await readFile(session, unit.value);
-  if (!text.ok) return fail(session, text.failure.message);
-  const by = session.environment.env['USER'];
+  if (!text.ok) return refuse(session, text.failure);
+  const by = whoAsks(session);
   const answer = await session.client.release(
     {
       name: unit.value.name,
       strategy: strategy.value,
       ...(text.value === null ? {} : { text: text.value }),
-      ...(by === undefined ? {} : { by }),
+      by,
     },
     session.environment.interrupted,
   );
@@ -110,10 +98,10 @@ async function status(session: Session, words: readonly string[]): Promise<numbe
     return exitCodes.done;
   }
   const unit = readUnit(words);
-  if (!unit.ok) return fail(session, unit.failure.message);
+  if (!unit.ok) return refuse(session, unit.failure);
   const { name } = unit.value;
   const release = await client.releaseDetails(name, environment.interrupted);
-  if (release === null) return fail(session, `There was no release of ${name}.`);
+  if (release === null) return refuse(session, neverReleased(name));
   if (flags.isOn('follow')) return follow(session, { name, target: null, goal: null, atLeast: 0 });
   if (isJson) printJson(session, release);
   else environment.stdout.write(releaseText(release));
@@ -122,10 +110,10 @@ async function status(session: Session, words: readonly string[]): Promise<numbe
 
 async function history(session: Session, words: readonly string[]): Promise<number> {
   const unit = readUnit(words);
-  if (!unit.ok) return fail(session, unit.failure.message);
+  if (!unit.ok) return refuse(session, unit.failure);
   const { name } = unit.value;
   const release = await session.client.releaseDetails(name, session.environment.interrupted);
-  if (release === null) return fail(session, `There was no release of ${name}.`);
+  if (release === null) return refuse(session, neverReleased(name));
   if (session.flags.text('output') === 'json') printJson(session, release.generations);
   else session.environment.stdout.write(historyTable(release));
   return exitCodes.done;
@@ -133,11 +121,11 @@ async function history(session: Session, words: readonly string[]): Promise<numb
 
 async function order(session: Session, words: readonly string[], action: ReleaseOrder['action']): Promise<number> {
   const unit = readUnit(words);
-  if (!unit.ok) return fail(session, unit.failure.message);
+  if (!unit.ok) return refuse(session, unit.failure);
   const { flags, environment, client } = session;
-  const by = environment.env['USER'];
+  const by = whoAsks(session);
   const to = action === 'undo' && flags.given('generation') ? { to: flags.number('generation') } : {};
-  const asked: ReleaseOrder = { action, ...to, ...(by === undefined ? {} : { by }) };
+  const asked: ReleaseOrder = { action, ...to, by };
   const answer = await client.orderRelease(unit.value.name, asked, environment.interrupted);
   if (action !== 'pause') return show(session, answer);
   print(session, `Release of ${unit.value.name} is paused: ${answer.release.changed} of ${answer.release.total} changed`);

@@ -15,7 +15,7 @@ import { untilFirstEnds } from '../../lib/tasks.ts';
 import { createBell, waitAtMost } from '../../lib/wakeups.ts';
 import type { Bell } from '../../lib/wakeups.ts';
 import type { ServiceView } from '../../protocol/v2.ts';
-import { complain, exitCodes } from '../session.ts';
+import { complain, exitCodes, refuse } from '../session.ts';
 import type { Session } from '../session.ts';
 
 /** Changes that come within this time of one another are rendered together. */
@@ -33,10 +33,7 @@ interface Job {
 
 export async function run(session: Session): Promise<number> {
   const job = await readJob(session);
-  if (!job.ok) {
-    complain(session, job.failure.message);
-    return job.failure.code === 'USAGE_INVALID' ? exitCodes.usage : exitCodes.failed;
-  }
+  if (!job.ok) return refuse(session, job.failure);
   const { interrupted } = session.environment;
   if (session.flags.isOn('watch')) {
     await watch(session, job.value).catch((error: unknown) => {

@@ -7,7 +7,7 @@ import { failedUnits } from '../failed-units.ts';
 import { resetGoal } from '../goal.ts';
 import { pickUnits, readUnitArguments } from '../names.ts';
 import { waitAndReport } from '../report.ts';
-import { complain, exitCodes, print } from '../session.ts';
+import { complain, exitCodes, print, whoAsks } from '../session.ts';
 import type { Session } from '../session.ts';
 import { inRequests } from '../submission.ts';
 import type { ResetUnit } from '../../protocol/v2.ts';
@@ -16,7 +16,7 @@ export async function run(session: Session): Promise<number> {
   const { client, environment, flags } = session;
   const names = await namesOf(session);
   if (names === null) return exitCodes.failed;
-  const by = environment.env['USER'] ?? '';
+  const by = whoAsks(session);
   const reset: ResetUnit[] = [];
   let revision = 0;
   for (const part of inRequests(names.map((name) => ({ name })))) {

@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import type { BackupEntry, BackupHeader } from '../../core/backup.ts';
 import { limits } from '../../core/limits.ts';
 import { isFileTrouble, NoBackup, readBackup } from '../backup-lines.ts';
-import { complain, exitCodes, print } from '../session.ts';
+import { complain, exitCodes, print, whoAsks } from '../session.ts';
 import type { Session } from '../session.ts';
 
 /** Bytes of one request: far below what the API takes. */
@@ -20,14 +20,14 @@ export async function run(session: Session): Promise<number> {
   const [file, ...others] = words;
   if (file === undefined || others.length > 0) {
     complain(session, 'One backup file must be named');
-    return exitCodes.failed;
+    return exitCodes.usage;
   }
   const path = resolve(environment.cwd, file);
   try {
     const { header, units } = await check(session, path);
     const signal = environment.interrupted;
     const { revision, tokenBase } = header;
-    const by = environment.env['USER'] ?? '';
+    const by = whoAsks(session);
     const begun = await client.beginRestore({ revision, tokenBase, force: flags.isOn('force'), by }, signal);
     await finish(session, { path, restore: begun.revision });
     print(session, `Restored ${units} units from ${file}, of revision ${revision} and ${new Date(header.createdAtMs).toISOString()}`);
