@@ -1,12 +1,15 @@
 /**
  * `npm start`: a local fleet of three machines in one process, with an example running.
- * Promises: Ctrl-C stops everything it started; a second `npm start` finds what was there; nothing outside the repository's .fleet folder
- * is written.
+ * Promises: Ctrl-C, and closing the terminal, stop everything it started; a second `npm start` finds what was there; nothing outside the
+ * repository's .fleet folder, or the folder that was named, is written.
+ *   node tools/local-fleet.ts [FOLDER]
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { connect } from 'node:net';
-import { dirname, join } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readConfig } from '../src/config.ts';
 import { success, type Result } from '../src/core/failure.ts';
@@ -17,12 +20,24 @@ import { runFleetd } from '../src/fleetd/process.ts';
 import type { FleetdPlan, MemberPlan } from '../src/fleetd/plan.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const home = join(root, '.fleet');
+const isGreeting = process.argv[2] === '--greet';
+const home = resolve(process.argv[isGreeting ? 3 : 2] ?? join(root, '.fleet'));
 const socket = join(home, 'fleet.sock');
-const apiAddress = '127.0.0.1:49153';
+/** Where the URL of the API stands, for those who come later. */
+const urlFile = join(home, 'api-url');
+/** Port of fleet 1.0's API. */
+const usualPort = 49_153;
 
-function fleetctl(...args: readonly string[]): number {
-  return spawnSync(join(root, 'fleetctl'), args, { stdio: ['ignore', 'inherit', 'inherit'] }).status ?? 1;
+function fleetctl(...args: readonly string[]): void {
+  spawnSync(join(root, 'fleetctl'), args, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, FLEETCTL_ENDPOINT: `unix://${socket}` } });
+}
+
+/** The usual port, or 0, which means any, when somebody else has it. */
+function apiPort(): Promise<number> {
+  return new Promise((found) => {
+    const probe = createServer().once('error', () => found(0));
+    probe.listen(usualPort, '127.0.0.1', () => probe.close(() => found(usualPort)));
+  });
 }
 
 function served(): Promise<boolean> {
@@ -51,13 +66,14 @@ async function plan(): Promise<Result<FleetdPlan>> {
     };
   };
   return success({
-    config: config.value, members: [member(1), member(2), member(3)], passed: [], listen: [socket, apiAddress],
+    config: config.value, members: [member(1), member(2), member(3)], passed: [], listen: [socket, `127.0.0.1:${await apiPort()}`],
     keeper: keeper.value, onStop: () => Promise.resolve('leave'),
   });
 }
 
 /** Tables of what runs, and how to go on. */
-function show(): void {
+async function show(): Promise<void> {
+  const url = await readFile(urlFile, 'utf8');
   process.stdout.write('\n');
   fleetctl('list-machines');
   process.stdout.write('\n');
@@ -66,33 +82,35 @@ function show(): void {
 ./fleetctl talks to this fleet without further flags:
   ./fleetctl status hello@1.service
   ./fleetctl journal -f hello@1.service
-  ./fleetctl start examples/hello@{4..6}.service
+  ./fleetctl start hello@{4..6}.service
   ./fleetctl explain hello@4.service
-The API answers on http://${apiAddress}/fleet/v1/units
+The API answers on ${url}/fleet/v1/units
 `);
 }
 
 /** Starts the example and shows the tables; runs as a process of its own, so that the fleet goes on answering meanwhile. */
-function greet(): void {
-  fleetctl('start', join(root, 'examples/hello@1.service'), join(root, 'examples/hello@2.service'), join(root, 'examples/hello@3.service'));
-  show();
+async function greet(): Promise<void> {
+  fleetctl('submit', join(root, 'examples/hello@.service'));
+  fleetctl('start', 'hello@{1..3}.service');
+  await show();
   process.stdout.write('Ctrl-C stops everything.\n');
 }
 
-if (process.argv.includes('--greet')) {
-  greet();
+if (isGreeting) {
+  await greet();
 } else if (await served()) {
   process.stdout.write('a local fleet is running here already\n');
-  show();
+  await show();
 } else {
   const stop = new AbortController();
   // A terminal and npm may each send the signal: once is enough, and the second one must not cut the stopping short.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
   const planned = await plan();
   const ended = !planned.ok ? planned : await runFleetd(planned.value, {
     signal: stop.signal,
-    onReady() {
-      const args = ['--disable-warning=ExperimentalWarning', fileURLToPath(import.meta.url), '--greet'];
+    onReady(urls) {
+      writeFileSync(urlFile, urls.find((url) => url.startsWith('http:')) ?? '');
+      const args = ['--disable-warning=ExperimentalWarning', fileURLToPath(import.meta.url), '--greet', home];
       spawn(process.execPath, args, { stdio: 'inherit' }).on('error', (error) => process.stderr.write(`${error.message}\n`));
     },
   });
