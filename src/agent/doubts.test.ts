@@ -94,6 +94,23 @@ describe('a cluster of three machines', () => {
     await cluster.until(() => runs(late));
   });
 
+  test('goes on with the right store also when every fleetd was killed while the wrong one was there', async () => {
+    const before = processes();
+    for (const wrong of [undefined, cluster.store.copy()]) {
+      await cluster.want(late, wrong === undefined ? 'inactive' : 'loaded', sleeper);
+      await cluster.clock.advance(20_000);
+      const right = cluster.store.copy();
+      cluster.store.putBack(wrong);
+      await cluster.until(() => doubters() === 3);
+      await cluster.clock.advance(1_000);
+      for (const fleetd of fleetds) fleetd.kill();
+      cluster.store.putBack(right);
+      fleetds = machines.map((machine) => machine.start());
+      await cluster.until(() => stored().leader !== null && doubters() === 0 && fleetds.every(({ trust }) => trust.doubt() === null));
+      assert.deepEqual(processes(), before);
+    }
+  });
+
   test('runs on with an older copy of its store, also units that this one does not have, until a person accepts it', async () => {
     const older = cluster.store.copy();
     await cluster.want(late, 'launched', sleeper);

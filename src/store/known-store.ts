@@ -4,15 +4,26 @@
  */
 import { noRegistration } from '../core/doubt.ts';
 import type { KnownStore, Registration } from '../core/doubt.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import { waitAtMost } from '../lib/wakeups.ts';
+import type { Bell } from '../lib/wakeups.ts';
 import { flag, readRecord, text, whole } from './fields.ts';
 
 const fileName = 'store.json';
+/** How old the revision on disk may be: what a wrong store may lack unnoticed when fleetd was not there to see it come. */
+const revisionAgeMsMax = 15_000;
 
 /** A few small named texts on disk. `write` replaces a text in one step; both may throw. */
 export interface TextMemory {
   read(name: string): Promise<string | null>;
   write(name: string, text: string): Promise<void>;
+}
+
+/** Rung when there is something to write, and when that should not wait. */
+export interface Bells {
+  readonly changed: Bell;
+  readonly soon: Bell;
 }
 
 const reader = readRecord<KnownStore>({
@@ -34,8 +45,40 @@ export async function readKnownStore({ memory, log }: { readonly memory: TextMem
   return null;
 }
 
+/** What is kept, and when. */
+interface Kept {
+  readonly known: () => KnownStore | null;
+  readonly bells: Bells;
+}
+
+/** Keeps the disk up to date until the signal is aborted, and once more then; a disk that takes nothing is said once. */
+export async function keepKnownStore(
+  { memory, clock, log }: { readonly memory: TextMemory; readonly clock: Clock; readonly log: Log }, { known, bells }: Kept, signal: AbortSignal,
+): Promise<void> {
+  let written = known();
+  let isTold = false;
+  const write = async (): Promise<void> => {
+    const now = known();
+    if (now === null || now === written) return;
+    const why = await writeKnownStore(memory, now);
+    if (why === null) written = now;
+    else if (!isTold) log.warning(`cannot remember on disk which store this machine belongs to: ${why}`);
+    isTold = why !== null;
+  };
+  try {
+    for (;;) {
+      await bells.changed.wait(signal);
+      await write();
+      await waitAtMost(bells.soon, { clock, limitMs: revisionAgeMsMax }, signal);
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  await write();
+}
+
 /** Answers why it could not be written; null when it was. */
-export async function writeKnownStore(memory: TextMemory, known: KnownStore): Promise<string | null> {
+async function writeKnownStore(memory: TextMemory, known: KnownStore): Promise<string | null> {
   try {
     await memory.write(fileName, JSON.stringify(known));
     return null;

@@ -11,11 +11,10 @@ import type { MachineId, SpokenDoubt } from '../core/machine.ts';
 import type { Clock } from '../lib/clock.ts';
 import { DeadlineExceeded, withDeadline } from '../lib/deadline.ts';
 import type { Log } from '../lib/log.ts';
-import { createBell, waitAtMost } from '../lib/wakeups.ts';
-import type { Bell } from '../lib/wakeups.ts';
+import { createBell } from '../lib/wakeups.ts';
 import { keys, schemaVersion } from './keys.ts';
-import { readKnownStore, writeKnownStore } from './known-store.ts';
-import type { TextMemory } from './known-store.ts';
+import { keepKnownStore, readKnownStore } from './known-store.ts';
+import type { Bells, TextMemory } from './known-store.ts';
 import type { Mirror } from './mirror.ts';
 import type { MirrorRest } from './resting-mirror.ts';
 import { decodeSchema, decodeStoreAcceptance } from './records.ts';
@@ -26,8 +25,6 @@ const answerMsMax = 10_000;
 /** How often, and how long after one another, a store that is behind is asked again before that counts. */
 const catchUpAsksMax = 4;
 const catchUpMs = 500;
-/** How old the revision on disk may be: what a wrong store may lack unnoticed when fleetd was not there to see it come. */
-const revisionAgeMsMax = 15_000;
 
 export interface TrustNeeds {
   readonly store: Store;
@@ -65,12 +62,6 @@ export interface StoreTrust {
 
 /** Of those who remember nothing, as fleetctl over etcd itself: they doubt nothing. */
 export const trustful: Pick<StoreTrust, 'doubt' | 'known'> = { doubt: () => null, known: () => null };
-
-/** Rung when there is something to write, and when that should not wait. */
-interface Bells {
-  readonly changed: Bell;
-  readonly soon: Bell;
-}
 
 const wakeSoon = ({ changed, soon }: Bells): void => {
   changed.wake();
@@ -124,11 +115,10 @@ export function createStoreTrust(needs: TrustNeeds): StoreTrust {
     if (state.suspicion !== null) return;
     const doubt = doubtOf(known, facts, schemaVersion) ?? (state.doubt === null ? state.strange : null);
     state.strange = null;
-    // Marked by a registration the right store does not have.
-    if (known !== null && known.doubted !== '' && facts.registration.text !== known.registration.text) state.known = { ...known, marked: true };
     const byWord = known !== null && isAccepted(known, facts.acceptance);
     if (doubt === null) remember(state, facts, bells);
     become(doubt, byWord ? saysAccepted(facts.acceptance) : 'it is the one this machine knows');
+    mark(state, facts.registration, bells);
   };
   const check = async (signal: AbortSignal): Promise<Doubt | null> => {
     const { known, reached } = state;
@@ -139,6 +129,7 @@ export function createStoreTrust(needs: TrustNeeds): StoreTrust {
     }
     const doubt = doubtOf(known === null ? null : { ...known, revision: Math.max(known.revision, reached) }, facts, schemaVersion);
     if (doubt !== null && state.doubt === null && state.known?.acceptedAtMs === known?.acceptedAtMs) become(doubt);
+    mark(state, facts.registration, bells);
     return doubt;
   };
   const ensure = async (signal: AbortSignal): Promise<void> => {
@@ -166,13 +157,21 @@ export function createStoreTrust(needs: TrustNeeds): StoreTrust {
     subscribe: (listener) => void listeners.add(listener),
     mirrored: (store) => mirroredStore(state, store),
     trusted: (store) => trustedStore(state, store, { needs, ensure, compare }),
-    run: (signal) => keepOnDisk(needs, { state, bells }, signal),
+    run: (signal) => keepKnownStore(needs, { known: () => state.known, bells }, signal),
   };
 }
 
 /** The doubt about a store that is behind what was heard of it; a check tells whether it only has yet to catch up. */
 function suspicionOf({ known, doubt }: State, facts: StoreFacts): Doubt | null {
   return known !== null && doubt === null && facts.revision < known.revision ? doubtOf(known, facts, schemaVersion) : null;
+}
+
+/** Notes that a doubted store has a registration the right one does not have: what tells them apart later, also after kill -9. */
+function mark(state: State, { text }: Registration, bells: Bells): void {
+  const { known } = state;
+  if (known === null || known.doubted === '' || known.marked || text === known.registration.text) return;
+  state.known = { ...known, marked: true };
+  wakeSoon(bells);
 }
 
 /** Whether a doubt stays until somebody says otherwise, also over a restart. */
@@ -369,29 +368,4 @@ function trustedStore(state: State, store: Store, { needs, ensure, compare }: Ga
       }
     },
   };
-}
-
-async function keepOnDisk(
-  { memory, clock, log }: TrustNeeds, { state, bells }: { readonly state: State; readonly bells: Bells }, signal: AbortSignal,
-): Promise<void> {
-  let written: KnownStore | null = state.known;
-  let isTold = false;
-  const write = async (): Promise<void> => {
-    const { known } = state;
-    if (known === null || known === written) return;
-    const why = await writeKnownStore(memory, known);
-    if (why === null) written = known;
-    else if (!isTold) log.warning(`cannot remember on disk which store this machine belongs to: ${why}`);
-    isTold = why !== null;
-  };
-  try {
-    for (;;) {
-      await bells.changed.wait(signal);
-      await write();
-      await waitAtMost(bells.soon, { clock, limitMs: revisionAgeMsMax }, signal);
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
-  await write();
 }
