@@ -11,6 +11,8 @@ import { createAgentReport } from '../src/agent/report.ts';
 import type { AgentReport } from '../src/agent/report.ts';
 import type { WriteNeeds } from '../src/api/write/decision.ts';
 import { runOperations } from '../src/api/write/operation.ts';
+import type { MachineId } from '../src/core/machine.ts';
+import type { FileHash } from '../src/core/unit.ts';
 import { runEngine } from '../src/engine/engine.ts';
 import { createEngineReport } from '../src/engine/report.ts';
 import type { EngineReport } from '../src/engine/report.ts';
@@ -69,6 +71,9 @@ function toldOf(store: Store, onFollowed: FleetdNeeds['onFollowed']): Store {
   };
 }
 
+/** Whether a machine's agent is told the files that its process knows: those of the others read them, as where the mirror rests. */
+const knowsFiles = (machine: MachineId): boolean => machine.charCodeAt(machine.length - 1) % 2 === 0;
+
 /** Starts all parts. */
 export function startFleetd(needs: FleetdNeeds): Fleetd {
   const { clock, random, log, stores, ttlMs } = needs;
@@ -100,6 +105,7 @@ export function startFleetd(needs: FleetdNeeds): Fleetd {
       memory: needs.memory,
       probe: needs.probe,
       portFacts: noPortFacts,
+      ...(knowsFiles(machineId) && { knownText: (hash: FileHash) => mirror.snapshot().files.get(hash)?.text }),
       report: agent,
       refresh,
       stopTimeoutMs: needs.stopTimeoutMs,

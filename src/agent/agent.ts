@@ -7,7 +7,7 @@
 import type { MachineFacts } from '../core/machine.ts';
 import { isForeign } from '../core/reconcile/plan-agent.ts';
 import { limits } from '../core/limits.ts';
-import type { Assignment } from '../core/unit.ts';
+import type { Assignment, FileHash } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import { createBackoff } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -72,6 +72,8 @@ export interface AgentNeeds {
   /** Asks units whether they are well. */
   readonly probe: Probe;
   readonly portFacts: PortFacts;
+  /** The text of a unit file as far as this process knows it from the store; without it every file is read. */
+  readonly knownText?: (hash: FileHash) => string | undefined;
   /** What the processes of units do; without it time alone says when one has settled. */
   readonly activity?: Activity;
   /** Asked once, when the agent is stopped. */
@@ -86,7 +88,7 @@ export interface AgentNeeds {
 /** Works until the signal is aborted, then leaves or not, and resolves. Rejects on a bug. */
 export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<void> {
   const { clock, random, log, report, store, runner } = needs;
-  const machine = needs.facts().id;
+  const { id: machine, bootId } = needs.facts();
   const bell = createBell();
   const presence = createPresence({ ...needs, trouble: () => report.trouble, onRenewed: () => fences.extend() });
   const troubles = createTroubles({ runner, clock, log, report, onChange: presence.refresh });
@@ -104,16 +106,16 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
   });
   const reporter = createReporter({ store, clock, presence, machine, report });
   needs.trust.subscribe(reporter.forget);
-  const book = createCareBook({ memory: needs.memory, bootId: () => needs.facts().bootId, log });
+  const book = createCareBook({ memory: needs.memory, bootId, log });
   await book.recall();
   const attendance = createAttendance({ book, probe: needs.probe, clock, random, bell });
   const portWatch = createPortWatch({ facts: needs.portFacts, clock, log, tell: reporter.updatePorts, changed: () => bell.wake() });
   const settling = createSettling({ clock, ...(needs.activity && { activity: needs.activity }), changed: () => bell.wake() });
   const finished = createFinished(needs.memory, log);
   await finished.recall();
-  const copy = createLocalCopy({ memory: needs.memory, clock, log, bootId: () => needs.facts().bootId });
+  const copy = createLocalCopy({ memory: needs.memory, clock, log, bootId });
   const files = createUnitFiles(needs);
-  const cold = createColdStart(await copy.recall(), { clock, log, bell, files, bootId: needs.facts().bootId, isKnown: assignments.known });
+  const cold = createColdStart(await copy.recall(), { clock, log, bell, files, bootId, isKnown: assignments.known });
   const passNeeds: PassNeeds = {
     runner, clock, random, log, reporter, report, bell, finished, problems: createProblemBook(random), files,
     attendance, portWatch, fences, copy, troubles, settling,

@@ -59,10 +59,10 @@ const fileName = 'attended.json';
 /** Of the file's form: another version's is not read. */
 const fileVersion = 1;
 
-export function createCareBook(needs: { readonly memory: AgentMemory; readonly bootId: () => string; readonly log: Log }): CareBook {
+export function createCareBook(needs: { readonly memory: AgentMemory; readonly bootId: string; readonly log: Log }): CareBook {
   const attended = new Map<UnitName, Attended>();
   let written = '';
-  const print = (): string => JSON.stringify({ version: fileVersion, bootId: needs.bootId(), units: Object.fromEntries(attended) });
+  const print = (): string => JSON.stringify({ version: fileVersion, bootId: needs.bootId, units: Object.fromEntries(attended) });
   const put = (name: UnitName, change: Partial<Attended>): void => {
     const before = attended.get(name);
     if (before !== undefined) attended.set(name, { ...before, ...change });
@@ -71,7 +71,7 @@ export function createCareBook(needs: { readonly memory: AgentMemory; readonly b
     async recall(): Promise<void> {
       try {
         written = await needs.memory.read(fileName) ?? '';
-        for (const [name, entry] of readUnits(written, needs.bootId())) attended.set(name, entry);
+        for (const [name, entry] of readUnits(written, needs.bootId)) attended.set(name, entry);
       } catch (error) {
         needs.log.warning(`cannot read what is known of the units of this machine, looking at them anew: ${messageOf(error)}`);
       }

@@ -357,6 +357,6 @@ describe('a cluster', () => {
       .reduce((sum, ofMachine) => sum + [...ofMachine.values()].filter((status) => status.active === 'active').length, 0);
     await cluster.until(() => running() === 300);
     assert.deepEqual([...cluster.snapshot().assignments.values()].map((ofMachine) => ofMachine.size), [100, 100, 100]);
-    assert.ok(fleetds.every(({ agent }) => agent.steps.fetch === 1), 'the file was fetched once by each machine');
+    assert.deepEqual(fleetds.map(({ agent }) => agent.steps.fetch), [1, 0, 1], 'the file was fetched once, where the process did not know it');
   });
 });

@@ -34,7 +34,7 @@ export interface LocalCopyNeeds {
   readonly memory: AgentMemory;
   readonly clock: Clock;
   readonly log: Log;
-  readonly bootId: () => string;
+  readonly bootId: string;
 }
 
 export interface LocalCopy {
@@ -58,7 +58,7 @@ export function createLocalCopy({ memory, clock, log, bootId }: LocalCopyNeeds):
     if (body === written) return;
     if (left > 0) log.warning(`the copy of this machine's assignments is full; ${String(left)} units are not in it`);
     try {
-      await memory.write(copyName, printCopy(body, { bootId: bootId(), savedAtMs: clock.nowMs() }));
+      await memory.write(copyName, printCopy(body, { bootId, savedAtMs: clock.nowMs() }));
       written = body;
       isTold = false;
     } catch (error) {

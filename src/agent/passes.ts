@@ -151,7 +151,7 @@ type Seen = Pick<AgentView, 'assignments' | 'fences'> & { readonly observations:
 function planNow(needs: PassNeeds, wishes: Wishes, seen: Seen): readonly Step[] {
   const { problems, files, clock, attendance } = needs;
   const { assignments } = seen;
-  files.keepOnly(assignments);
+  files.follow(assignments);
   const waiting = problems.withheld((subject) => wishOf(assignments, subject), clock.uptimeMs());
   const withheld = new Set([...waiting, ...wishes.untouched()]);
   const drains = attendance.drains(wishes.drainMsMax);

@@ -22,9 +22,11 @@ import type { AgentReport } from './report.ts';
 
 /** Changes that come within this time of a commit are written together. */
 const tickMs = 50;
-/** After a time of quiet the second commit waits less: what begins to stop has often stopped a moment later. */
-const firstTickMs = 5;
-const quietMs = 500;
+/** After a time of quiet a few commits wait less for one another: what begins to stop has often stopped a moment later. */
+const shortTickMs = 5;
+const shortTicksMax = 4;
+/** Of quiet it takes for one of them. */
+const quietMs = 125;
 const answerMsMax = 10_000;
 
 export interface ReporterNeeds {
@@ -69,27 +71,30 @@ export function createReporter(needs: ReporterNeeds): Reporter {
     presence.doubt(holding.guard);
     bell.wake();
   };
-  /** Writes what differs. */
-  const writeOnce = async (signal: AbortSignal): Promise<void> => {
+  /** Writes what differs; answers whether the store was asked for anything. */
+  const writeOnce = async (signal: AbortSignal): Promise<boolean> => {
     const holding = presence.holding();
-    if (holding === null || wanted === null) return;
+    if (holding === null || wanted === null) return false;
     try {
       if (written?.leaseId !== holding.leaseId) written = await readWritten(needs, holding, signal);
-      for (const commit of commitsOf(differences({ wanted: new Map([...wanted, ...ports]), texts: written.texts, held }), holding)) {
+      const commits = commitsOf(differences({ wanted: new Map([...wanted, ...ports]), texts: written.texts, held }), holding);
+      for (const commit of commits) {
         const deadline = { clock, limitMs: answerMsMax, signal };
         const outcome = await withDeadline(deadline, (late) => needs.store.commit(commit, late));
         if (!outcome.committed) {
           fail(holding);
-          return;
+          return true;
         }
         needs.report.statusCommits += 1;
         noteWritten(written.texts, commit.changes);
       }
+      return commits.length > 0;
     } catch (error) {
       signal.throwIfAborted();
       if (!isStoreTrouble(error) && !(error instanceof LeaseExpired)) throw error;
       // What the store holds is read again once presence has fenced off the commit; presence logs and retries.
       fail(holding);
+      return true;
     }
   };
   return {
@@ -109,15 +114,27 @@ export function createReporter(needs: ReporterNeeds): Reporter {
       bell.wake();
     },
     async run(signal: AbortSignal): Promise<void> {
-      let lastMs = -Infinity;
+      const nextTickMs = createPace(clock);
       for (;;) {
         await bell.wait(signal);
-        const isFirst = clock.uptimeMs() - lastMs >= quietMs;
-        await writeOnce(signal);
-        lastMs = clock.uptimeMs();
-        await clock.sleep(isFirst ? firstTickMs : tickMs, signal);
+        // Most passes find nothing new; what comes after one need not wait.
+        if (await writeOnce(signal)) await clock.sleep(nextTickMs(), signal);
       }
     },
+  };
+}
+
+/** Answers, after each commit, how long the next one is to wait. */
+function createPace(clock: Clock): () => number {
+  let shortTicks = shortTicksMax;
+  let lastMs = clock.uptimeMs();
+  return () => {
+    const nowMs = clock.uptimeMs();
+    shortTicks = Math.min(shortTicksMax, shortTicks + (nowMs - lastMs) / quietMs);
+    lastMs = nowMs;
+    if (shortTicks < 1) return tickMs;
+    shortTicks -= 1;
+    return shortTickMs;
   };
 }
 

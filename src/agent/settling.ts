@@ -14,7 +14,7 @@ const youngMs = 100;
 const quietMs = 10;
 /** Looking at processes takes time from them: few units are looked at often, more of them seldom, and of many the time decides alone. */
 const looks: readonly { readonly youngMax: number; readonly everyMs: number }[] = [
-  { youngMax: 8, everyMs: 5 }, { youngMax: 64, everyMs: 20 },
+  { youngMax: 2, everyMs: 2 }, { youngMax: 8, everyMs: 5 }, { youngMax: 64, everyMs: 20 },
 ];
 
 /**
@@ -65,9 +65,10 @@ export function createSettling({ clock, activity, changed }: SettlingNeeds): Set
   };
   const nextLookMs = (): number => {
     const everyMs = lookEveryMs();
-    if (everyMs !== null) return everyMs;
-    const firstSeenMs = Math.min(...[...young.values()].map(({ seenMs }) => seenMs));
-    return Math.max(1, firstSeenMs + youngMs - clock.uptimeMs());
+    const nowMs = clock.uptimeMs();
+    const overInMs = [...young.values()].map(({ seenMs, quiet }) =>
+      (quiet === null || everyMs === null ? seenMs + youngMs : quiet.sinceMs + quietMs) - nowMs);
+    return Math.max(1, Math.min(everyMs ?? youngMs, ...overInMs));
   };
   /** Looks at the young; answers whether one has settled. */
   const lookAgain = (): boolean => {

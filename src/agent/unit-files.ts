@@ -1,5 +1,5 @@
 /**
- * Texts of the unit files that this machine's units are made of, read from the store when they are needed.
+ * Texts of the unit files that this machine's units are made of, read from the store when they are needed and nobody here knows them.
  * Promises: a file is read once for all units that share it; only files of assigned units are kept.
  */
 import type { Assignment, FileHash } from '../core/unit.ts';
@@ -21,11 +21,18 @@ export interface UnitFiles {
   fetch(hashes: readonly FileHash[], signal: AbortSignal): Promise<readonly StepProblem[]>;
   /** Takes files from elsewhere; those known already stay. */
   give(texts: ReadonlyMap<FileHash, string>): void;
-  /** Forgets all files that no assignment names. */
-  keepOnly(assignments: ReadonlyMap<UnitName, Assignment>): void;
+  /** Forgets all files that no assignment names, and takes over those named that are known in this process already. */
+  follow(assignments: ReadonlyMap<UnitName, Assignment>): void;
 }
 
-export function createUnitFiles(needs: { readonly store: Store; readonly clock: Clock }): UnitFiles {
+export interface UnitFilesNeeds {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** The text of a file as far as this process knows it from the store: reading it again would take a request. */
+  readonly knownText?: (hash: FileHash) => string | undefined;
+}
+
+export function createUnitFiles(needs: UnitFilesNeeds): UnitFiles {
   const texts = new Map<FileHash, string>();
   const fetchOne = async (hash: FileHash, signal: AbortSignal): Promise<StepProblem | null> => {
     const key = keys.unitFile(hash);
@@ -57,9 +64,13 @@ export function createUnitFiles(needs: { readonly store: Store; readonly clock: 
     give(given): void {
       for (const [hash, text] of given) if (!texts.has(hash)) texts.set(hash, text);
     },
-    keepOnly(assignments): void {
+    follow(assignments): void {
       const used = new Set([...assignments.values()].map(({ hash }) => hash));
       for (const hash of texts.keys()) if (!used.has(hash)) texts.delete(hash);
+      for (const hash of used) {
+        const text = texts.has(hash) ? undefined : needs.knownText?.(hash);
+        if (text !== undefined) texts.set(hash, text);
+      }
     },
   };
 }

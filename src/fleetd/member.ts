@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { runAgent } from '../agent/agent.ts';
 import { createAgentReport, type AgentReport } from '../agent/report.ts';
 import type { MachineFacts } from '../core/machine.ts';
+import type { FileHash } from '../core/unit.ts';
 import { readCapacity } from '../host/facts.ts';
 import { activityOf } from '../host/process-activity.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -31,6 +32,8 @@ export interface MemberNeeds {
   readonly store: Store;
   readonly trust: StoreTrust;
   readonly storeKind: 'etcd' | 'embedded';
+  /** What this process knows of a unit file from the store. */
+  readonly knownText: (hash: FileHash) => string | undefined;
   /** Where this process's peer port listens; null without one. */
   readonly peer: { readonly port: number; readonly fingerprint: string } | null;
   readonly clock: Clock;
@@ -55,7 +58,7 @@ interface OpenRunner {
 }
 
 export async function openMember(member: MemberPlan, needs: MemberNeeds): Promise<Member> {
-  const { clock, random, log, store, trust, plan } = needs;
+  const { clock, random, log, store, trust, plan, knownText } = needs;
   const open = await openRunner(member, needs);
   const memory = await openMemory(join(member.dataDirectory, 'agent'));
   const report = createAgentReport();
@@ -81,7 +84,7 @@ export async function openMember(member: MemberPlan, needs: MemberNeeds): Promis
       try {
         const { onStop, config } = plan;
         await runAgent({
-          store, trust, probe, portFacts: portFactsOf(open.inspector), activity: activityOf,
+          store, trust, probe, portFacts: portFactsOf(open.inspector), activity: activityOf, knownText,
           runner: open.runner, facts, refresh, clock, random, log, memory, report, onStop, ttlMs: config.agentTtlMs, stopTimeoutMs,
         }, signal);
       } finally {

@@ -12,6 +12,7 @@ import { createPeerServer } from '../api/peer/peer-server.ts';
 import { runOperations } from '../api/write/operation.ts';
 import { success, type Result } from '../core/failure.ts';
 import type { MachineId } from '../core/machine.ts';
+import type { FileHash } from '../core/unit.ts';
 import { runEngine } from '../engine/engine.ts';
 import { createEngineReport, type EngineReport } from '../engine/report.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -98,7 +99,7 @@ async function serve({ plan, life, tools, store: { store, etcd, trouble, kind: s
   const port = await openPeerPort(peerServer, plan.config.peerListen);
   if (!port.ok) return port;
   try {
-    const members = await openMembers({ plan, tools, store, trust, storeKind, port: port.value, fingerprint: identity.fingerprint });
+    const members = await openMembers({ plan, tools, store, trust, mirror, storeKind, port: port.value, fingerprint: identity.fingerprint });
     for (const member of members) inspectors.set(member.plan.id, member.inspector);
     return await serveApi({ plan, life, tools, store, etcd, storeTrouble: trouble, storeKind, mirror, trust, rest, identity, members, inspectors, background });
   } finally {
@@ -221,17 +222,19 @@ interface MembersNeeds {
   readonly tools: Tools;
   readonly store: OpenStore['store'];
   readonly trust: StoreTrust;
+  readonly mirror: Mirror;
   readonly storeKind: OpenStore['kind'];
   readonly port: PeerPort | null;
   readonly fingerprint: string;
 }
 
-async function openMembers({ plan, tools, store, trust, storeKind, port, fingerprint }: MembersNeeds): Promise<readonly Member[]> {
+async function openMembers({ plan, tools, store, trust, mirror, storeKind, port, fingerprint }: MembersNeeds): Promise<readonly Member[]> {
   const peer = port === null ? null : { port: port.port, fingerprint };
+  const knownText = (hash: FileHash): string | undefined => mirror.snapshot().files.get(hash)?.text;
   const members: Member[] = [];
   for (const member of plan.members) {
     const log = tools.logFor(plan.members.length === 1 ? 'agent' : `agent ${member.hostname}`);
-    members.push(await openMember(member, { ...tools, plan, store, trust, storeKind, peer, log }));
+    members.push(await openMember(member, { ...tools, plan, store, trust, knownText, storeKind, peer, log }));
   }
   return members;
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { uptime } from 'node:os';
 import { test } from 'node:test';
 import { systemClock } from './system-clock.ts';
 
@@ -23,4 +24,13 @@ test('uptime is the uptime of the machine, in milliseconds, and never goes back'
     assert.ok(Number.isInteger(uptimeMs) && uptimeMs >= lastMs);
     lastMs = uptimeMs;
   }
+  assert.ok(lastMs > uptime() * 1_000 - 20 && lastMs <= uptime() * 1_000 + 20);
+});
+
+test('uptime tells times apart that are a few milliseconds long', () => {
+  const seen = new Set<number>();
+  const endMs = performance.now() + 30;
+  while (performance.now() < endMs) seen.add(systemClock.uptimeMs());
+  // os.uptime() alone makes three or four steps in that time.
+  assert.ok(seen.size > 5, `only ${String(seen.size)} different times`);
 });

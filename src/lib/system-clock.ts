@@ -1,6 +1,6 @@
 /**
  * The machine's own time.
- * Promises: uptimeMs() never jumps back and runs through suspend, in steps of 10 ms, whatever is done to the wall clock;
+ * Promises: uptimeMs() never jumps back and runs through suspend, in steps of 1 ms, whatever is done to the wall clock;
  * a sleep never ends early, and holds nothing after it was aborted.
  */
 import { uptime } from 'node:os';
@@ -11,13 +11,26 @@ import type { Clock } from './clock.ts';
 const longestTimerMs = 2_147_483_647;
 
 /**
- * The clock of this machine. uptimeMs() is os.uptime(), which on Linux reads /proc/uptime (a few microseconds):
- * performance.now() and process.hrtime() stand still while the machine is suspended, so a lease counted on them would
+ * How far the uptime of the machine is ahead of process.hrtime(), as far as is known: os.uptime() goes in steps of 10 ms, so it grows
+ * for a while, and never beyond the truth.
+ */
+let aheadMs = 0;
+
+function uptimeMs(): number {
+  const steppedMs = uptime() * 1_000;
+  const awakeMs = Number(process.hrtime.bigint()) / 1e6;
+  aheadMs = Math.max(aheadMs, steppedMs - awakeMs);
+  return Math.floor(awakeMs + aheadMs);
+}
+
+/**
+ * The clock of this machine. uptimeMs() is os.uptime(), which on Linux reads /proc/uptime (a few microseconds), and between its steps
+ * process.hrtime(). That stands still while the machine is suspended, as performance.now() does, so a lease counted on it alone would
  * look alive after it was given to another machine. Timers do stand still: after a resume, look at uptimeMs() again.
  */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
-  uptimeMs: () => Math.round(uptime() * 1_000),
+  uptimeMs,
   async sleep(delayMs: number, signal: AbortSignal): Promise<void> {
     try {
       let leftMs = Math.max(0, delayMs);

@@ -115,7 +115,8 @@ async function writeUnit(options: SystemdFenceOptions, lostAfterMs: number, sign
     await (await stageFile(path, text)).commit();
   }
   // A fleet of another version has left another text, and systemd remembers it for the units bound to it.
-  if (await manager.needsReload(fenceUnit(lostAfterMs), signal)) await manager.reload(signal);
+  const unit = fenceUnit(lostAfterMs);
+  if (await manager.isLoaded(unit, signal) && await manager.isOutdated(unit, signal)) await manager.reload(signal);
 }
 
 function unitText({ keeper, fifoDirectory, user }: SystemdFenceOptions, lostAfterMs: number): string {

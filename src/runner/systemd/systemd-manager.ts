@@ -32,8 +32,10 @@ export interface SystemdManager {
   listUnitsByNames(names: readonly UnitName[], signal: AbortSignal): Promise<readonly ListedUnit[]>;
   /** Properties of one unit, in the order of `properties`. */
   unitProperties(name: UnitName, properties: readonly UnitProperty[], signal: AbortSignal): Promise<readonly PropertyValue[]>;
-  /** Whether systemd has loaded the unit from files that have changed since; false when it has not loaded it at all. */
-  needsReload(name: UnitName, signal: AbortSignal): Promise<boolean>;
+  /** Whether systemd has loaded the unit. */
+  isLoaded(name: UnitName, signal: AbortSignal): Promise<boolean>;
+  /** Whether the files of a unit have changed since systemd loaded it; systemd loads one that it has not loaded. */
+  isOutdated(name: UnitName, signal: AbortSignal): Promise<boolean>;
   /** Directories systemd reads unit files from, first one first. */
   unitPath(signal: AbortSignal): Promise<readonly string[]>;
   /** Links unit files into systemd's run-time directory, over links that are there. */
@@ -109,16 +111,17 @@ export function createSystemdManager(link: BusLink): SystemdManager {
       const path = unitObjectPath(name);
       return Promise.all(properties.map(async (wanted) => (await get(path, wanted, signal)) as PropertyValue));
     },
-    async needsReload(name, signal) {
+    async isLoaded(name, signal) {
       try {
-        // Asking for a property would make systemd load the unit.
         await call('GetUnit', 's', [name])(signal);
+        return true;
       } catch (error) {
         if (error instanceof BusError && error.errorName === noSuchUnit) return false;
         throw error;
       }
-      return (await get(unitObjectPath(name), { interface: unitInterface, property: 'NeedDaemonReload' }, signal)) === true;
     },
+    isOutdated: async (name, signal) =>
+      (await get(unitObjectPath(name), { interface: unitInterface, property: 'NeedDaemonReload' }, signal)) === true,
     unitPath: async (signal) =>
       (await get(managerPath, { interface: managerInterface, property: 'UnitPath' }, signal)) as readonly string[],
     linkUnitFiles: (paths, signal) => forget(call('LinkUnitFiles', 'asbb', [paths, true, true])(signal)),

@@ -55,6 +55,8 @@ interface Loading {
   readonly memory: UnitMemory;
   /** Path to text: drop-ins first, the unit file last. */
   readonly files: ReadonlyMap<string, string>;
+  /** Whether systemd has loaded a unit of this name already. */
+  isLoaded: boolean;
   staged: readonly StagedFile[];
   stagedMemory: StagedFile | null;
 }
@@ -66,13 +68,19 @@ export function createUnitLoader(needs: UnitLoaderNeeds): UnitLoader {
       const problems = createUnitProblems();
       const loadings = await inParallel(units, (unit) => plan(unit, running.has(unit.name), needs));
       try {
-        await refuseTaken(loadings, { needs, problems }, signal);
+        // One after the other on the connection, without waiting in between.
+        await Promise.all([
+          refuseTaken(loadings, { needs, problems }, signal),
+          problems.forAll(loadings, async (loading) => {
+            loading.isLoaded = await manager.isLoaded(loading.name, signal);
+          }),
+        ]);
         await problems.forEach(loadings, (loading) => stage(loading, memories));
         await problems.forEach(loadings, (loading) => putInPlace(loading, directories));
         await link(loadings, { needs, problems }, signal);
         await problems.forEach(loadings, async (loading) => {
-          const isStale = await manager.needsReload(loading.name, signal);
-          if (isStale) await memories.save(loading.name, { ...loading.memory, needsReload: true });
+          const isOutdated = loading.isLoaded && await manager.isOutdated(loading.name, signal);
+          if (isOutdated) await memories.save(loading.name, { ...loading.memory, needsReload: true });
           else await loading.stagedMemory?.commit();
         });
       } finally {
@@ -108,7 +116,7 @@ async function plan(unit: RenderedUnit, runs: boolean, { memories, records, dire
   const files = new Map([...inDropIns, [join(directories.units, unit.name), unit.text]]);
   const restart = before?.renderedHash === unit.renderedHash ? before.restart : await restartAfter(before, runs, files);
   return {
-    name: unit.name, facts, before, files, staged: [], stagedMemory: null,
+    name: unit.name, facts, before, files, isLoaded: false, staged: [], stagedMemory: null,
     memory: {
       hash: unit.hash, renderedHash: unit.renderedHash, restart, reset: before?.reset ?? 0, needsReload: facts.installs,
       installed: facts.installs, oneshot: facts.oneshot, dropIns: Object.keys(dropIns),
@@ -148,7 +156,8 @@ const dropInPath = (name: UnitName, file: string, { links }: LoaderDirectories):
 
 /** Refuses names and aliases that are somebody else's on this machine. */
 async function refuseTaken(loadings: readonly Loading[], { needs, problems }: LoadContext, signal: AbortSignal): Promise<void> {
-  const owners = await readNameOwners(await needs.manager.unitPath(signal), needs.directories.units);
+  const owners = await readNameOwners(
+    await needs.manager.unitPath(signal), needs.directories.units, loadings.flatMap(({ name, facts }) => [name, ...facts.aliases]));
   for (const { name, facts } of loadings) {
     for (const taken of [name, ...facts.aliases]) {
       const path = owners.pathOf(taken);
