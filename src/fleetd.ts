@@ -8,7 +8,7 @@ import { openNotifier, type Notifier } from './host/notify.ts';
 import { createLog, type Log } from './lib/log.ts';
 import { createBell, type Bell } from './lib/wakeups.ts';
 import { version } from './lib/version.ts';
-import { liveSettings, loadConfig, planFor, readCommandLine } from './fleetd/configuration.ts';
+import { helpText, liveSettings, loadConfig, planFor, readCommandLine } from './fleetd/configuration.ts';
 import type { LiveSettings } from './fleetd/plan.ts';
 import { runFleetd } from './fleetd/process.ts';
 
@@ -17,8 +17,8 @@ async function run(argv: readonly string[]): Promise<number> {
   process.on('SIGUSR1', () => undefined);
   const asked = readCommandLine(argv);
   if (!asked.ok) return complain(asked.failure.message, 2);
-  if (asked.value.kind === 'version') {
-    process.stdout.write(`fleetd version ${version}\n`);
+  if (asked.value.kind !== 'run') {
+    process.stdout.write(asked.value.kind === 'help' ? helpText : `fleetd version ${version}\n`);
     return 0;
   }
   const config = await loadConfig(asked.value.configFile, process.env);

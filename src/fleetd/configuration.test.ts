@@ -6,13 +6,14 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadConfig, planFor, readCommandLine } from './configuration.ts';
 
-test('fleetd takes -config FILE and -version as fleet 1.0 does, and nothing else', () => {
+test('fleetd takes -config FILE and -version as fleet 1.0 does, is asked for help as anything is, and takes nothing else', () => {
   const read = (...argv: readonly string[]): unknown => {
     const line = readCommandLine(argv);
     return line.ok ? line.value : line.failure.message;
   };
   const version = { kind: 'version' };
   for (const word of ['-version', '--version', 'version']) assert.deepEqual(read(word), version);
+  for (const word of ['--help', '-help', '-h', 'help']) assert.deepEqual(read(word), { kind: 'help' });
   for (const argv of [['-config', '/x'], ['--config', '/x'], ['-config=/x'], ['--config=/x']])
     assert.deepEqual(read(...argv), { kind: 'run', configFile: '/x' });
   assert.deepEqual(read(), { kind: 'run', configFile: null });

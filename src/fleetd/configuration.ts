@@ -17,16 +17,32 @@ import { defaultDirectories, defaultSocket, type FleetdPlan, type LiveSettings, 
 const defaultConfigFile = '/etc/fleet/fleet.conf';
 
 /** What the command line of fleetd asks for. */
-export type CommandLine = { readonly kind: 'version' } | { readonly kind: 'run'; readonly configFile: string | null };
+export type CommandLine = { readonly kind: 'version' | 'help' } | { readonly kind: 'run'; readonly configFile: string | null };
 
-/** fleetd takes `-config FILE` and `-version`, with one or two dashes, as fleet 1.0 does. Fails with USAGE_INVALID. */
+/** What `fleetd --help` prints. */
+export const helpText: string = `fleetd [--config FILE]
+
+The daemon of fleet, the cluster-wide init system: it runs on every machine.
+
+      --config FILE   Read the configuration from FILE instead of
+                      ${defaultConfigFile}, which may be absent
+  -h, --help          Print this and exit
+      --version       Print the version and exit
+
+Every option of the configuration is also read from the environment, as FLEET_
+and its name in capitals. fleetctl is what gives orders to fleetd.
+`;
+
+/** fleetd takes `-config FILE`, `-version` and `-help`, with one or two dashes, as fleet 1.0 does. Fails with USAGE_INVALID. */
 export function readCommandLine(argv: readonly string[]): Result<CommandLine> {
   const args = argv.map((word) => word.replace(/^-(?=[a-z]{2})/, '--'));
   try {
     const { values, positionals } = parseArgs({
-      args, allowPositionals: true, options: { config: { type: 'string' }, version: { type: 'boolean' } },
+      args, allowPositionals: true,
+      options: { config: { type: 'string' }, version: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
     });
-    if (values.version === true || (positionals.length === 1 && positionals[0] === 'version')) return success({ kind: 'version' });
+    for (const kind of ['help', 'version'] as const)
+      if (values[kind] === true || (positionals.length === 1 && positionals[0] === kind)) return success({ kind });
     if (positionals.length > 0) {
       return failure('USAGE_INVALID', `fleetd takes no arguments ("${positionals[0]}"). Did you mean to invoke fleetctl instead?`);
     }
