@@ -27,7 +27,7 @@ import { createStoreTrust } from '../src/store/trust.ts';
 import type { StoreTrust } from '../src/store/trust.ts';
 
 /** The parts of a fleetd that speak to the store. */
-export const fleetdParts = ['mirror', 'engine', 'agent', 'api'] as const;
+const fleetdParts = ['mirror', 'engine', 'agent', 'api'] as const;
 export type FleetdPart = (typeof fleetdParts)[number];
 
 export interface FleetdNeeds extends Pick<

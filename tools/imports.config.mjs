@@ -29,14 +29,13 @@ export const areas = {
   config:              { at: '^src/config(\\.test)?\\.ts$',       areas: ['core', 'lib'],              node: ['util'] },
   fleetd:              { at: '^src/fleetd(\\.ts$|/)',       areas: ['config', 'core', 'lib', 'host', 'store', 'store-etcd', 'store-embedded', 'runner', 'runner-systemd', 'runner-supervisor', 'prober', 'dns', 'engine', 'agent', 'api'], node: ANY },
   fleetctl:            { at: '^src/fleetctl(\\.ts$|/)',     areas: ['core', 'lib', 'client', 'cli', 'ssh', 'store', 'store-etcd', 'api'], node: ANY },
-  web:                 { at: '^web/',                   areas: ['protocol'],                 node: NONE },
   sim:                 { at: '^sim/',                   areas: ['core', 'lib', 'store', 'runner', 'engine', 'agent', 'api'], node: QUIET_NODE },
   test:                { at: '^test/',                  areas: ['*'],         npm: ANY, node: ANY },
   bench:               { at: '^bench/',                 areas: ['*'],         npm: ANY, node: ANY },
   tools:               { at: '^tools/',                 areas: ['*'],         npm: ANY, node: ANY },
 };
 
-const LOCAL = '^(src|web|sim|test|bench|tools)/';
+const LOCAL = '^(src|sim|test|bench|tools)/';
 const TEST_FILE = '\\.(test|contract)\\.ts$';
 const NPM_TYPES = ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-bundled', 'npm-no-pkg', 'npm-unknown', 'unknown'];
 
@@ -61,7 +60,7 @@ export default {
     ...Object.entries(areas).flatMap(([name, area]) => rulesOf(name, area)),
     { name: 'no-cycles', severity: 'error', comment: 'A cycle means two files are one file.', from: {}, to: { circular: true } },
     { name: 'no-orphans', severity: 'error', comment: 'Dead file: nothing imports it and it is no entry point.',
-      from: { orphan: true, pathNot: ['^src/fleet(d|ctl)\\.ts$', TEST_FILE, '^(test|bench|tools|web|sim)/', '\\.d\\.ts$'] }, to: {} },
+      from: { orphan: true, pathNot: ['^src/fleet(d|ctl)\\.ts$', TEST_FILE, '^(test|bench|tools|sim)/', '\\.d\\.ts$'] }, to: {} },
     { name: 'no-test-code-in-product', severity: 'error', comment: 'Only tests import tests.',
       from: { pathNot: [TEST_FILE, '^(test|bench|sim|tools)/'] }, to: { path: [TEST_FILE, '^(test|sim|bench|tools)/'] } },
     { name: 'every-file-has-an-area', severity: 'error', comment: 'New folder? Add it to the table above and to ARCHITECTURE.md.',

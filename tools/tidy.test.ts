@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
   .split('\n').filter((path) => path !== '' && existsSync(join(root, path)));
-const code = tracked.filter((path) => /^(src|sim|web|tools|test|bench)\/.*\.tsx?$/.test(path) && !path.includes('/generated/') && !path.endsWith('.d.ts'));
+const code = tracked.filter((path) => /^(src|sim|tools|test|bench)\/.*\.tsx?$/.test(path) && !path.includes('/generated/') && !path.endsWith('.d.ts'));
 const isTest = (path: string): boolean => /\.(test|contract)\.ts$/.test(path);
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
@@ -23,7 +23,7 @@ test('every file of code opens by saying what it is for', () => {
 });
 
 test('product files have at most 400 lines, and no line outside of tests is longer than 160 characters', () => {
-  const product = code.filter((path) => /^(src|sim|web)\//.test(path) && !isTest(path));
+  const product = code.filter((path) => /^(src|sim)\//.test(path) && !isTest(path));
   none(product.filter((path) => read(path).split('\n').length > 401), 'longer than 400 lines');
   none(code.filter((path) => !isTest(path) && read(path).split('\n').some((line) => line.length > 160)), 'a line longer than 160 characters');
 });
@@ -37,6 +37,18 @@ test('nothing is left for later without a trace, and no test is skipped or focus
   const marks = new RegExp(`\\b(${['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X', 'HA' + 'CK'].join('|')})\\b`);
   none(code.filter((path) => marks.test(read(path))), 'a mark of unfinished work');
   none(code.filter((path) => isTest(path) && /\b(test|describe|it)\.(only|skip|todo)\(/.test(read(path))), 'skipped or focused test');
+});
+
+test('every path that a document names is there', () => {
+  const documents = tracked.filter((path) => path.endsWith('.md'));
+  const named = documents.flatMap((path) => [...read(path).matchAll(/`((?:src|sim|test|tools|bench|native|packaging|docs|examples)\/[^`\s]*)`/g)]
+    .map(([, at = '']) => ({ path, at })));
+  assert.ok(named.length > 50, 'documents name paths');
+  const isThere = (at: string): boolean => {
+    const pattern = new RegExp(`^${at.replace(/[.+?^$()|[\]{}\\]/g, '\\$&').replaceAll('*', '[^/]*')}${at.endsWith('/') ? '' : '(/|$)'}`);
+    return tracked.some((file) => pattern.test(file));
+  };
+  none(named.filter(({ at }) => !isThere(at)).map(({ path, at }) => `${path}: ${at}`), 'no such file or folder');
 });
 
 test('every interface with several implementations has its contract beside it', () => {

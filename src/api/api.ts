@@ -1,5 +1,5 @@
 /**
- * The HTTP API of a fleetd: v1 of fleet 1.0, v2 of fleetctl and the dashboard, and what operators ask.
+ * The HTTP API of a fleetd: v1 of fleet 1.0, v2 of fleetctl, and what operators ask.
  * Promises: bodies, headers, lists and streams are bounded; no request makes it throw; every answer names its server;
  * every stream ends when the API's signal is aborted.
  */

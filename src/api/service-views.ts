@@ -10,7 +10,7 @@ export function describeServices(services: readonly Service[]): readonly Service
 }
 
 /** HOST:PORT, an IPv6 address in brackets (RFC 3986 section 3.2.2). */
-export function hostAndPort(address: string, port: number): string {
+function hostAndPort(address: string, port: number): string {
   return `${address.includes(':') ? `[${address}]` : address}:${String(port)}`;
 }
 

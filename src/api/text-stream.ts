@@ -9,7 +9,7 @@ import { withDeadline } from '../lib/deadline.ts';
 import type { Clock } from '../lib/clock.ts';
 
 /** How long a connection may take nothing before it is given up. */
-export const stalledMs = 60_000;
+const stalledMs = 60_000;
 
 /**
  * Writes `text` and waits until the connection takes more. Throws DeadlineExceeded when it takes nothing for {@link

@@ -35,7 +35,7 @@ export function machinesOfAll(snapshot: ClusterSnapshot): ReadonlyMap<UnitName, 
 }
 
 /** The machines, sorted by id, that each unit has something on. */
-export function* machinesByUnit(
+function* machinesByUnit(
   perMachine: ReadonlyMap<MachineId, ReadonlyMap<UnitName, unknown>>,
 ): Portioned<ReadonlyMap<UnitName, readonly MachineId[]>> {
   const found = new Map<UnitName, MachineId[]>();

@@ -49,7 +49,7 @@ export async function lowerUnits(session: Session, lowering: Lowering): Promise<
 }
 
 /** The units of the cluster that the words name; null, after fleet 1.0's line, when there are none. */
-export async function findExisting(session: Session): Promise<Result<readonly UnitView[] | null>> {
+async function findExisting(session: Session): Promise<Result<readonly UnitView[] | null>> {
   if (session.words.length === 0) {
     complain(session, 'No units given');
     return success(null);

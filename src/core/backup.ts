@@ -8,7 +8,7 @@ import { failure, success } from './failure.ts';
 import type { Result } from './failure.ts';
 
 /** The format this version writes, and the newest it reads. */
-export const backupFormat = 1;
+const backupFormat = 1;
 
 /** Characters of one line: an entry of the largest value that a store takes, every character of it escaped. */
 export const backupLineCharactersMax = 9_000_000;

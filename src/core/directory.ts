@@ -47,7 +47,7 @@ export interface Entry extends Instance {
 }
 
 /** The name a unit is found under: `Service=`, or the prefix of its name. */
-export function serviceNameOf(name: UnitName, section: Pick<FleetSection, 'service'> | null): string {
+function serviceNameOf(name: UnitName, section: Pick<FleetSection, 'service'> | null): string {
   return section?.service ?? unitNameParts(name).prefix;
 }
 

@@ -56,7 +56,7 @@ export interface Doubt {
 }
 
 /** Of layouts of the store one version up is understood: that is what lets one version of fleet follow another, and go back. */
-export const schemaVersionsAhead = 1;
+const schemaVersionsAhead = 1;
 
 /** What a machine has against the store; null when nothing. `version` is the layout that this fleet writes. */
 export function doubtOf(known: KnownStore | null, facts: StoreFacts, version: number): Doubt | null {

@@ -13,12 +13,12 @@ import type { FileHash } from './unit.ts';
  * - `succeeded`: a oneshot has run to its end with success; `refused`: its machine could not do what was asked
  * - `waits`: it had to move so often that the next move waits
  */
-export const unitHappenings = [
+const unitHappenings = [
   'placed', 'moved', 'updated', 'removed', 'started', 'failed', 'restarted', 'succeeded', 'refused', 'waits',
 ] as const;
 
 /** Words for what happens to a machine. `left`: on purpose; `lost`: it was not heard of for its whole lease time. */
-export const machineHappenings = [
+const machineHappenings = [
   'joined', 'left', 'lost', 'returned', 'rebooted', 'changed', 'cordoned', 'uncordoned', 'draining', 'undrained', 'forgotten',
 ] as const;
 

@@ -7,9 +7,6 @@ import data from './data/unit-keys.json' with { type: 'json' };
 const sections: ReadonlyMap<string, ReadonlySet<string>> =
   new Map(Object.entries(data.sections).map(([section, keys]) => [section, new Set(keys)]));
 
-/** Version of the systemd the table was made from. */
-export const unitKeysVersion: string = data.systemd;
-
 /** Section names systemd reads in unit files of any type. */
 export const systemdSections: readonly string[] = [...sections.keys()];
 

@@ -20,7 +20,7 @@ const renewalsPerTtl = 3;
 /** How often the others' leases are looked at while it is in question whether a loss is the first of many. */
 const askAgainMs = 500;
 /** The longest wait for a site that starts: what servers need between the first and the last to boot. */
-export const coldStartMsMax = 120_000;
+const coldStartMsMax = 120_000;
 
 /** A moment by two clocks. */
 export interface Now {

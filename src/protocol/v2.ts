@@ -1,5 +1,5 @@
 /**
- * The HTTP API v2 as data: what fleetctl and the dashboard say to a fleetd. Shared by api, client, cli and web.
+ * The HTTP API v2 as data: what fleetctl and other programs say to a fleetd. Shared by api, client and cli.
  * Promises: plain JSON types without behaviour; every field name is the glossary's word.
  *
  * POST /apply            ApplyRequest   -> ApplyAnswer    create, replace, change state, restart: all of it or nothing

@@ -58,7 +58,7 @@ function keysOf(text: string, host: SshHost): readonly KnownKey[] {
 }
 
 /** "ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa": the text a key begins with. */
-export function keyType(blob: Buffer): string {
+function keyType(blob: Buffer): string {
   const length = blob.length >= 4 ? blob.readUInt32BE(0) : 0;
   return blob.subarray(4, 4 + length).toString('latin1');
 }

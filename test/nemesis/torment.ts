@@ -19,7 +19,7 @@ export type FaultKind = (torment: Torment) => Promise<Effect>;
 /** Shorter than a third of agent_ttl (5 s): nothing may be noticed. */
 export const shortMs = 1_500;
 /** What lasts longer may take a lease with it: agent_ttl less the time between two renewals. A busy host makes short faults long. */
-export const noticedMs = 3_000;
+const noticedMs = 3_000;
 /** Longer than agent_ttl and than LostAfter= of the units that stop: machines are lost, fences fall. */
 export const longMs = 12_000;
 

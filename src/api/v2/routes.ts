@@ -1,5 +1,5 @@
 /**
- * The HTTP API v2: what fleetctl and the dashboard use (protocol/v2.ts).
+ * The HTTP API v2: what fleetctl uses (protocol/v2.ts).
  * Promises: bodies are checked by schema before a handler sees them; every error names its reason.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';

@@ -26,7 +26,7 @@ export interface Scene {
 export type SceneHandler = (scene: Scene, request: FastifyRequest, reply: FastifyReply) => unknown;
 
 /** The header of answers from a mirror that has lost the store: since when, in the form of RFC 9557. */
-export const staleHeader = 'fleet-stale-since';
+const staleHeader = 'fleet-stale-since';
 
 /** Answers a read from the mirror; refuses it while nothing is known. */
 export function sendView(scene: Scene, reply: FastifyReply, view: (viewed: Viewed) => Result<object>): FastifyReply {

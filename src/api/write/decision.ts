@@ -90,7 +90,7 @@ export function whyTooOld({ mirror }: Pick<WriteNeeds, 'mirror'>): ReturnType<ty
 }
 
 /** Nothing is changed in a store that a machine doubts: what is acknowledged there may be gone with it. null when none does. */
-export function whyDoubtful({ mirror, trust }: Pick<WriteNeeds, 'mirror' | 'trust'>): ReturnType<typeof failure> | null {
+function whyDoubtful({ mirror, trust }: Pick<WriteNeeds, 'mirror' | 'trust'>): ReturnType<typeof failure> | null {
   const why = trust.doubt()?.why ?? whyDoubted(mirror.snapshot());
   return why === null ? null : failure('STORE_DOUBTED', `${oneLine(why)}; bring the right store back, or say that it is right: fleetctl accept-store`);
 }

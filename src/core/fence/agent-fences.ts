@@ -16,9 +16,6 @@ export interface FenceView {
   readonly mayRaise: boolean;
 }
 
-/** A machine without fences. */
-export const noFences: FenceView = { standing: new Set(), mayRaise: false };
-
 /** Whether a unit must not be started, because its fence does not stand. */
 export function isFencedOff({ fence, lostAfterMs }: Assignment, { standing }: FenceView): boolean {
   return fence > 0 && !standing.has(lostAfterMs);

@@ -10,7 +10,7 @@ import { unitNameParts } from '../unit-name.ts';
 import type { UnitName } from '../unit-name.ts';
 
 /** Sorts before the drop-ins of others, so that the unit's own EnvironmentFile= and people's drop-ins win. */
-export const portsDropInName = '20-fleet-ports.conf';
+const portsDropInName = '20-fleet-ports.conf';
 
 /** The section that has Environment=, by type of unit (systemd.exec(5)). */
 const environmentSections: Readonly<Record<string, string>> = { service: 'Service', socket: 'Socket', mount: 'Mount', swap: 'Swap' };

@@ -41,7 +41,7 @@ export function releaseOf(snapshot: ClusterSnapshot, name: UnitName): ReleaseRec
 }
 
 /** The number of an instance; null when its name has none, or writes it otherwise than fleet would ("01"). */
-export function instanceNumber(name: UnitName): number | null {
+function instanceNumber(name: UnitName): number | null {
   const { instance } = unitNameParts(name);
   return instance !== null && /^[1-9]\d{0,8}$/.test(instance) ? Number(instance) : null;
 }

@@ -20,7 +20,7 @@ import type { ReleaseFailure, ReleaseMove, ReleaseRecord } from './release.ts';
  * How long a failure is looked at before it counts: the machine may still speak of the run before, or of a port that fleet is about
  * to change.
  */
-export const failureGraceMs = 3_000;
+const failureGraceMs = 3_000;
 
 /** A release and the moment it is looked at. */
 export interface Scene {

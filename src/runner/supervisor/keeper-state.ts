@@ -40,7 +40,7 @@ export interface KeeperState {
 }
 
 /** The text of a state file; null when it is not whole. */
-export function parseKeeperState(text: string): KeeperState | null {
+function parseKeeperState(text: string): KeeperState | null {
   const lines = text.split('\n');
   if (lines[0] !== 'fleet-keeper-state 1' || lines.at(-2) !== 'end') return null;
   const values = new Map<string, string>();
@@ -81,7 +81,7 @@ export interface ProcessFacts {
 }
 
 /** Facts of a living process; null when there is none. */
-export async function lookAtProcess(pid: number): Promise<ProcessFacts | null> {
+async function lookAtProcess(pid: number): Promise<ProcessFacts | null> {
   const stat = await readFile(`/proc/${String(pid)}/stat`, 'utf8').catch(() => null);
   if (stat === null) return null;
   // The name stands in brackets and may hold brackets and blanks itself: the last one ends it.

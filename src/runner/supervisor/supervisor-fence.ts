@@ -13,7 +13,7 @@ export interface SupervisorFenceOptions {
 }
 
 /** Where the moment of a fence stands: milliseconds on the clock of /proc/uptime, in decimal. */
-export function fencePath(stateDirectory: string, lostAfterMs: number): string {
+function fencePath(stateDirectory: string, lostAfterMs: number): string {
   return join(stateDirectory, 'fences', String(lostAfterMs));
 }
 

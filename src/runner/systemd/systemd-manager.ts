@@ -58,7 +58,7 @@ export interface UnitProperty {
 }
 
 const destination = 'org.freedesktop.systemd1';
-export const managerPath = '/org/freedesktop/systemd1';
+const managerPath = '/org/freedesktop/systemd1';
 export const managerInterface = 'org.freedesktop.systemd1.Manager';
 export const unitInterface = 'org.freedesktop.systemd1.Unit';
 /** The error systemd answers with for a unit it has not loaded. */

@@ -5,7 +5,7 @@
  */
 import { getAsset, isSea } from 'node:sea';
 
-export const workerAsset = 'embedded-worker.js';
+const workerAsset = 'embedded-worker.js';
 
 /** First argument of `new Worker`, and whether that is the program itself. */
 export function workerSource(): { readonly program: string | URL; readonly eval: boolean } {
