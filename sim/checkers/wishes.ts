@@ -13,7 +13,7 @@ import { seeing, subject } from './seeing.ts';
 
 export const stopsFirst: Checker = {
   name: 'stops-first',
-  promise: 'a machine stops what is no longer its own before it starts anything',
+  promise: 'a machine begins to stop what is no longer its own before it starts anything',
   begin(court) {
     const { view, remembered: _, observed, ...witness } = seeing(court);
     const lastSeen = new Map<SimProcess, ReadonlyMap<UnitName, Observation>>();

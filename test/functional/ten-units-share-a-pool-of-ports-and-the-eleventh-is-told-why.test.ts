@@ -17,7 +17,8 @@ test('ten instances on one machine have ports 20001 to 20010, the eleventh is to
   const ports = await portsOf(made);
   assert.equal(ports.size, 10);
   assert.deepEqual([...ports.values()].sort(), Array.from({ length: 10 }, (_, index) => 20_001 + index));
-  for (const port of ports.values()) assert.ok(await answers(machine, port), `a server answers on ${String(port)}`);
+  // A simple service has started before it listens.
+  for (const port of ports.values()) await until(async () => answers(machine, port), `a server answers on ${String(port)}`);
   const listed = await made.fleetctl('list-units', '--no-legend', '--fields=unit,ports', '--output=table');
   assert.ok(listed.stdout.includes(`apps.war=${String(ports.get('apps@1.service'))}`), listed.stdout);
 
