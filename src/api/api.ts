@@ -100,6 +100,9 @@ export function createApi(needs: ApiNeeds, signal: AbortSignal): Api {
 /** Whether a request is about the cluster, and not about this fleetd itself. */
 const asksAboutCluster = ({ url }: FastifyRequest): boolean => url.startsWith('/fleet/v') || url.startsWith('/v1-alpha');
 
+/** An event stream. Who follows one asks again after a refusal, and another fleetd first: one that hears nothing meanwhile is late. */
+const asksForEvents = ({ url }: FastifyRequest): boolean => url.startsWith('/fleet/v2/events');
+
 /**
  * A fleetd that has just been started answers before it has heard of the cluster: who asks then gets the answer, not a
  * refusal that a moment later would be wrong. A store that is away holds up nobody for longer than that.
@@ -108,7 +111,7 @@ function waitForFirstListing(app: FastifyInstance, { mirror, clock }: ApiNeeds):
   const untilMs = clock.uptimeMs() + firstListingMsMax;
   app.addHook('onRequest', async (request) => {
     const limitMs = untilMs - clock.uptimeMs();
-    if (limitMs <= 0 || mirror.snapshot().revision > 0 || !asksAboutCluster(request)) return;
+    if (limitMs <= 0 || mirror.snapshot().revision > 0 || !asksAboutCluster(request) || asksForEvents(request)) return;
     await inTime(withDeadline({ clock, limitMs }, (late) => mirror.reached(1 as Revision, late)));
   });
 }

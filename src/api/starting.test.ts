@@ -48,3 +48,7 @@ test('a store that is away holds up requests for some seconds after the start an
   assert.equal((await early).statusCode, 503);
   assert.equal((await api.app.inject({ method: 'GET', url: '/fleet/v2/machines' })).statusCode, 503);
 });
+
+test('who wants to follow events is refused at once, and asks another fleetd', async () => {
+  assert.equal((await api.app.inject({ method: 'GET', url: '/fleet/v2/events' })).statusCode, 503);
+});
