@@ -75,3 +75,8 @@ export async function mainPids(places: ReadonlyMap<string, Machine>): Promise<re
 export async function machineIds({ fleetctl }: Cluster): Promise<readonly string[]> {
   return (await fleetctl('list-machines', '--no-legend', '--full', '--fields=machine')).stdout.trim().split('\n');
 }
+
+/** Waits until a unit is in the copy a machine keeps of its assignments. */
+export async function kept(machine: Machine, unit: string): Promise<void> {
+  await until(async () => (await machine.exec(['grep', '-rqF', unit, '/var/lib/fleet'])).code === 0, `${machine.name} keeps ${unit} on its disk`);
+}
