@@ -6,6 +6,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { availableParallelism, constants, setPriority } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { labCache } from '../test/functional/lab/lab.ts';
@@ -27,6 +28,8 @@ const debianPackages: Readonly<Record<string, string>> = {
 interface Part {
   readonly name: string;
   readonly quick: boolean;
+  /** The parts it builds on, which stand before it in the table. It runs beside all others. */
+  readonly after?: readonly string[];
   readonly needs?: () => string | null;
   /** Runs it, writing to `output`; false when it failed. */
   readonly run: (output: Output) => Promise<boolean>;
@@ -36,15 +39,18 @@ type Output = (text: string | Buffer) => void;
 interface Command {
   readonly args: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+  /** It computes all the time, and gives way to parts that wait for machines and leases. */
+  readonly heavy?: boolean;
 }
 
 const counts = { passed: 0, failed: 0 };
 
 /** Runs the pinned Node; false when it did not end with 0. */
-async function node({ args, env = {} }: Command, output: Output): Promise<boolean> {
+async function node({ args, env = {}, heavy = false }: Command, output: Output): Promise<boolean> {
   const child = spawn(bin('node'), ['--disable-warning=ExperimentalWarning', ...args], {
     cwd: root, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env },
   });
+  if (heavy && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
   child.stdout.on('data', output);
   child.stderr.on('data', output);
   const [code] = await once(child, 'close') as [number | null];
@@ -59,7 +65,7 @@ async function nodeTests(tests: Command, output: Output): Promise<boolean> {
   const passed = await node({
     args: ['--test', '--import=./test/property-seed.ts', '--test-reporter=dot', '--test-reporter-destination=stdout', '--test-reporter=tap',
       `--test-reporter-destination=${tapFile}`, ...tests.args],
-    ...(tests.env && { env: tests.env }),
+    ...(tests.env && { env: tests.env }), ...(tests.heavy && { heavy: true }),
   }, output);
   const tap = await readFile(tapFile, 'utf8');
   await rm(directory, { recursive: true });
@@ -78,34 +84,47 @@ const missing = (...programs: readonly string[]) => (): string | null => {
 };
 const notRoot = (): string | null => (process.getuid?.() === 0 ? null : 'needs root');
 
-/** Parts of one stage run at once: they do not need the same things. */
-const stages: readonly (readonly Part[])[] = [
-  [
-    { name: 'types', quick: true, run: (output) => node({ args: [bin('tsc'), '-p', '.'] }, output) },
-    { name: 'lint', quick: true, run: (output) => node({ args: [bin('eslint'), 'src', 'sim', 'test', 'tools', 'bench'] }, output) },
-  ],
-  [
-    { name: 'import table', quick: true,
-      run: (output) => node({ args: [bin('depcruise'), '--config', 'tools/imports.config.mjs', '--output-type', 'err', 'src', 'sim'] }, output) },
-    { name: 'tidy', quick: true, run: (output) => nodeTests({ args: ['tools/*.test.ts'] }, output) },
-  ],
-  [{ name: 'unit and contract tests', quick: true, needs: missing('cc', 'make'),
+const machinesNeed = ['etcd', 'curl', 'systemd-nspawn', 'debootstrap', 'ip', 'nsenter'];
+const heavy = true;
+const executables = 'executables';
+const rootfs = 'root file system of the machines';
+
+/**
+ * In the order in which they are shown. They run at once, as far as they do not build on one another: what computes fills the time in
+ * which others wait.
+ */
+const parts: readonly Part[] = [
+  { name: 'types', quick: true, run: (output) => node({ heavy, args: [bin('tsc'), '-p', '.'] }, output) },
+  { name: 'lint', quick: true, run: (output) => node({ heavy, args: [bin('eslint'), 'src', 'sim', 'test', 'tools', 'bench'] }, output) },
+  { name: 'import table', quick: true,
+    run: (output) => node({ heavy, args: [bin('depcruise'), '--config', 'tools/imports.config.mjs', '--output-type', 'err', 'src', 'sim'] }, output) },
+  { name: 'tidy', quick: true, run: (output) => nodeTests({ heavy, args: ['tools/*.test.ts'] }, output) },
+  { name: executables, quick: false, needs: missing('cc', 'make'), run: (output) => node({ args: ['tools/build.ts'] }, output) },
+  { name: rootfs, quick: false, needs: () => notRoot() ?? missing('debootstrap')(), run: buildRootFileSystem },
+  { name: 'unit and contract tests', quick: true, after: [executables, rootfs], needs: missing('cc', 'make'),
     run: async (output) => nodeTests({
-      args: ['src/**/*.test.ts', 'sim/**/*.test.ts', 'test/docs/*.test.ts', 'test/nemesis/verdict.test.ts'], env: await rootfsEnvironment(),
-    }, output) }],
-  [{ name: 'integration with a real etcd', quick: false, needs: missing('etcd', 'etcdctl', 'openssl'),
-    run: (output) => nodeTests({ args: ['--test-concurrency=1', 'test/integration/*.test.ts'] }, output) }],
-  [{ name: 'executables', quick: false, needs: missing('cc', 'make'), run: (output) => node({ args: ['tools/build.ts'] }, output) }],
-  [
-    { name: 'functional tests on real systemd machines', quick: false,
-      needs: () => notRoot() ?? missing('etcd', 'curl', 'systemd-nspawn', 'debootstrap', 'ip', 'nsenter')(),
-      run: (output) => nodeTests({ args: ['--test-isolation=none', 'test/functional/*.test.ts'] }, output) },
-    // Mostly waits, in a lab of its own.
-    { name: 'two minutes of faults on real systemd machines', quick: false,
-      needs: () => notRoot() ?? missing('etcd', 'etcdctl', 'curl', 'systemd-nspawn', 'debootstrap', 'ip', 'tc', 'nft', 'nsenter', 'faketime')(),
-      run: (output) => nodeTests({ args: ['test/nemesis/nemesis.test.ts'] }, output) },
-  ],
+      args: [`--test-concurrency=${String(availableParallelism())}`, 'src/**/*.test.ts', 'sim/**/*.test.ts', 'test/docs/*.test.ts',
+        'test/nemesis/verdict.test.ts'],
+      env: await rootfsEnvironment(), heavy,
+    }, output) },
+  { name: 'integration with a real etcd', quick: false, needs: missing('etcd', 'etcdctl', 'openssl'),
+    run: (output) => nodeTests({ args: ['--test-concurrency=1', 'test/integration/*.test.ts'] }, output) },
+  { name: 'functional tests on real systemd machines', quick: false, after: [executables, rootfs],
+    needs: () => notRoot() ?? missing(...machinesNeed)(),
+    run: (output) => nodeTests({ args: ['--test-isolation=none', 'test/functional/*.test.ts'] }, output) },
+  // Each of these in labs of their own.
+  { name: 'functional tests that need no cluster', quick: false, after: [executables, rootfs], needs: () => notRoot() ?? missing(...machinesNeed)(),
+    run: (output) => nodeTests({ args: ['--test-concurrency=1', 'test/functional/alone/*.test.ts'] }, output) },
+  { name: 'two minutes of faults on real systemd machines', quick: false, after: [executables, rootfs],
+    needs: () => notRoot() ?? missing(...machinesNeed, 'etcdctl', 'tc', 'nft', 'faketime')(),
+    run: (output) => nodeTests({ args: ['test/nemesis/nemesis.test.ts'] }, output) },
 ];
+
+/** Built once, before several parts ask for it at the same time. */
+async function buildRootFileSystem(output: Output): Promise<boolean> {
+  output(`${await rootFileSystem(labCache(process.env))}\n`);
+  return true;
+}
 
 /** The machines' root file system serves the unit file parser as a large sample of real unit files. */
 async function rootfsEnvironment(): Promise<NodeJS.ProcessEnv> {
@@ -131,26 +150,58 @@ async function runPart(part: Part, output: Output): Promise<boolean> {
     return !ci;
   }
   const startedMs = performance.now();
-  const passed = await part.run(output);
+  const passed = await part.run(output).catch((error: unknown) => {
+    output(`${error instanceof Error ? error.message : String(error)}\n`);
+    return false;
+  });
   output(`\n${passed ? 'ok' : 'FAILED'} ${part.name} (${((performance.now() - startedMs) / 1_000).toFixed(1)} s)\n`);
   return passed;
 }
 
-/** Runs the parts of a stage at once; the first shows its output as it comes, the others theirs when they have ended. Answers which failed. */
-async function runStage(stage: readonly Part[]): Promise<readonly string[]> {
-  const ended = await Promise.all(stage.map(async (part, index) => {
-    const late: (string | Buffer)[] = [];
-    const passed = await runPart(part, index === 0 ? (text) => void process.stdout.write(text) : (text) => void late.push(text));
-    return { name: part.name, passed, late };
+/** Writers for `count` parts: the first that has not ended shows its output as it comes, the others theirs when it is their turn. */
+function outputsInOrder(count: number): readonly { readonly write: Output; end(): void }[] {
+  const kept = Array.from({ length: count }, (): (string | Buffer)[] => []);
+  const ended = new Set<number>();
+  let turn = 0;
+  const show = (): void => {
+    for (const text of kept[turn]?.splice(0) ?? []) process.stdout.write(text);
+  };
+  return kept.map((texts, index) => ({
+    write(text): void {
+      texts.push(text);
+      if (index === turn) show();
+    },
+    end(): void {
+      ended.add(index);
+      for (; ended.has(turn); turn += 1) show();
+      show();
+    },
   }));
-  for (const { late } of ended) for (const text of late) process.stdout.write(text);
-  return ended.filter(({ passed }) => !passed).map(({ name }) => name);
+}
+
+/** Runs all parts; answers which failed, in the order of the table. What builds on a part that failed is not run, and fails with it. */
+async function runParts(chosen: readonly Part[]): Promise<readonly string[]> {
+  const outputs = outputsInOrder(chosen.length);
+  const running = new Map<string, Promise<boolean>>();
+  const start = async (part: Part, output: Output): Promise<boolean> => {
+    for (const name of part.after ?? []) {
+      if (await (running.get(name) ?? true)) continue;
+      output(`LEFT OUT ${part.name}: ${name} failed\n`);
+      return false;
+    }
+    return runPart(part, output);
+  };
+  for (const [index, part] of chosen.entries()) {
+    const { write = (): void => undefined, end } = outputs[index] ?? {};
+    running.set(part.name, start(part, write).finally(end));
+  }
+  const passed = await Promise.all(running.values());
+  return chosen.filter((_, index) => passed[index] !== true).map(({ name }) => name);
 }
 
 async function main(): Promise<number> {
   installPackages();
-  const failed: string[] = [];
-  for (const stage of stages) failed.push(...await runStage(stage.filter((part) => part.quick || !quick)));
+  const failed = await runParts(parts.filter((part) => part.quick || !quick));
   if (failed.length > 0) process.stdout.write(`failed: ${failed.join(', ')}\n`);
   process.stdout.write(`${counts.passed} passed, ${counts.failed} failed\n`);
   return failed.length === 0 ? 0 : 1;
