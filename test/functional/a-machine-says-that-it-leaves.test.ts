@@ -6,21 +6,17 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { cluster, type Cluster } from './cluster.ts';
 import { until } from './lab/command.ts';
+import { takeLease, takeUsualLease } from './lease.ts';
 import { done, lastEvent, machineIds, mainPid, placesOf, startOneOnEachMachine, unitOn } from './units.ts';
 
-const folder = '/etc/systemd/system/fleet.service.d';
 const events = async ({ fleetctl }: Cluster, subject: string): Promise<string> => (await fleetctl('events', subject)).stdout;
 
 describe('a machine whose lease lasts for five minutes', () => {
   before(async () => {
-    const machine = (await cluster()).machine('m82');
-    await machine.sh(`mkdir -p ${folder}; printf '[Service]\\nEnvironment=FLEET_AGENT_TTL=300s\\n' >${folder}/ttl.conf; systemctl daemon-reload; `
-      // Leaving first: a restart would take up the lease that is there.
-      + 'systemctl stop fleet; systemctl start fleet');
+    await takeLease((await cluster()).machine('m82'), 300);
   });
   after(async () => {
-    const machine = (await cluster()).machine('m82');
-    await machine.sh(`rm -r ${folder}; systemctl daemon-reload; systemctl stop fleet; systemctl start fleet`);
+    await takeUsualLease((await cluster()).machine('m82'));
   });
 
   test('and that boots again after a power cut is the machine it was: its unit comes back there, and nobody has seen it go', async () => {
