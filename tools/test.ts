@@ -28,7 +28,7 @@ const debianPackages: Readonly<Record<string, string>> = {
 interface Part {
   readonly name: string;
   readonly quick: boolean;
-  /** The parts it builds on, which stand before it in the table. It runs beside all others. */
+  /** The parts before it in the table that have to end first, well or not; it runs beside all others. */
   readonly after?: readonly string[];
   readonly needs?: () => string | null;
   /** Runs it, writing to `output`; false when it failed. */
@@ -89,9 +89,12 @@ const heavy = true;
 const executables = 'executables';
 const rootfs = 'root file system of the machines';
 
+/** What computes, and what mostly waits beside it. */
+const early = [executables, rootfs, 'unit and contract tests', 'integration with a real etcd', 'functional tests that need no cluster'];
+
 /**
- * In the order in which they are shown. They run at once, as far as they do not build on one another: what computes fills the time in
- * which others wait.
+ * In the order in which they are shown. The machines of a cluster have the processors to themselves: what computes has ended before they boot,
+ * and filled the time in which others wait.
  */
 const parts: readonly Part[] = [
   { name: 'types', quick: true, run: (output) => node({ heavy, args: [bin('tsc'), '-p', '.'] }, output) },
@@ -101,7 +104,7 @@ const parts: readonly Part[] = [
   { name: 'tidy', quick: true, run: (output) => nodeTests({ heavy, args: ['tools/*.test.ts'] }, output) },
   { name: executables, quick: false, needs: missing('cc', 'make'), run: (output) => node({ args: ['tools/build.ts'] }, output) },
   { name: rootfs, quick: false, needs: () => notRoot() ?? missing('debootstrap')(), run: buildRootFileSystem },
-  { name: 'unit and contract tests', quick: true, after: [executables, rootfs], needs: missing('cc', 'make'),
+  { name: 'unit and contract tests', quick: true, after: ['types', 'lint', 'tidy', executables, rootfs], needs: missing('cc', 'make'),
     run: async (output) => nodeTests({
       args: [`--test-concurrency=${String(availableParallelism())}`, 'src/**/*.test.ts', 'sim/**/*.test.ts', 'test/docs/*.test.ts',
         'test/nemesis/verdict.test.ts'],
@@ -109,13 +112,12 @@ const parts: readonly Part[] = [
     }, output) },
   { name: 'integration with a real etcd', quick: false, needs: missing('etcd', 'etcdctl', 'openssl'),
     run: (output) => nodeTests({ args: ['--test-concurrency=1', 'test/integration/*.test.ts'] }, output) },
-  { name: 'functional tests on real systemd machines', quick: false, after: [executables, rootfs],
-    needs: () => notRoot() ?? missing(...machinesNeed)(),
-    run: (output) => nodeTests({ args: ['--test-isolation=none', 'test/functional/*.test.ts'] }, output) },
-  // Each of these in labs of their own.
   { name: 'functional tests that need no cluster', quick: false, after: [executables, rootfs], needs: () => notRoot() ?? missing(...machinesNeed)(),
     run: (output) => nodeTests({ args: ['--test-concurrency=1', 'test/functional/alone/*.test.ts'] }, output) },
-  { name: 'two minutes of faults on real systemd machines', quick: false, after: [executables, rootfs],
+  { name: 'functional tests on real systemd machines', quick: false, after: early, needs: () => notRoot() ?? missing(...machinesNeed)(),
+    run: (output) => nodeTests({ args: ['--test-isolation=none', 'test/functional/*.test.ts'] }, output) },
+  // Mostly waits, in a lab of its own.
+  { name: 'two minutes of faults on real systemd machines', quick: false, after: early,
     needs: () => notRoot() ?? missing(...machinesNeed, 'etcdctl', 'tc', 'nft', 'faketime')(),
     run: (output) => nodeTests({ args: ['test/nemesis/nemesis.test.ts'] }, output) },
 ];
@@ -179,21 +181,14 @@ function outputsInOrder(count: number): readonly { readonly write: Output; end()
   }));
 }
 
-/** Runs all parts; answers which failed, in the order of the table. What builds on a part that failed is not run, and fails with it. */
+/** Runs all parts; answers which failed, in the order of the table. */
 async function runParts(chosen: readonly Part[]): Promise<readonly string[]> {
   const outputs = outputsInOrder(chosen.length);
   const running = new Map<string, Promise<boolean>>();
-  const start = async (part: Part, output: Output): Promise<boolean> => {
-    for (const name of part.after ?? []) {
-      if (await (running.get(name) ?? true)) continue;
-      output(`LEFT OUT ${part.name}: ${name} failed\n`);
-      return false;
-    }
-    return runPart(part, output);
-  };
   for (const [index, part] of chosen.entries()) {
+    const before = (part.after ?? []).map((name) => running.get(name));
     const { write = (): void => undefined, end } = outputs[index] ?? {};
-    running.set(part.name, start(part, write).finally(end));
+    running.set(part.name, Promise.all(before).then(() => runPart(part, write)).finally(end));
   }
   const passed = await Promise.all(running.values());
   return chosen.filter((_, index) => passed[index] !== true).map(({ name }) => name);

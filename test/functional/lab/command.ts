@@ -15,6 +15,8 @@ export interface CommandOptions {
   readonly cwd?: string;
 }
 
+const pauseMsMin = 50;
+const pauseMsMax = 1_000;
 const outputBytesMax = 64 * 1024 * 1024;
 
 /** Runs a command to its end; kills it after `timeoutMs` (default 60 s) and then reports code 137. */
@@ -49,13 +51,17 @@ export async function must(command: readonly string[], options: CommandOptions =
   return result.stdout;
 }
 
-/** Asks again and again (with a short pause) until `look` gives something; throws what `describe` says after `timeoutMs`. */
+/**
+ * Asks again and again, with pauses at least as long as the asking took, so that it leaves processors to what it waits for: until `look`
+ * gives something; throws what `describe` says after `timeoutMs`.
+ */
 export async function until<T>(
   look: () => Promise<T | undefined | null | false>, describe: string | (() => Promise<string>), timeoutMs = 20_000,
 ): Promise<T> {
   const endMs = performance.now() + timeoutMs;
   let lastError: unknown = null;
   for (;;) {
+    const askedMs = performance.now();
     try {
       const found = await look();
       if (found !== undefined && found !== null && found !== false) return found;
@@ -64,7 +70,8 @@ export async function until<T>(
       lastError = error;
     }
     if (performance.now() > endMs) break;
-    await new Promise((resolve) => { setTimeout(resolve, 50); });
+    const pauseMs = Math.min(pauseMsMax, Math.max(pauseMsMin, performance.now() - askedMs));
+    await new Promise((resolve) => { setTimeout(resolve, pauseMs); });
   }
   const text = typeof describe === 'string' ? describe : await describe();
   throw new Error(`not within ${timeoutMs} ms: ${text}${lastError instanceof Error ? ` (${lastError.message})` : ''}`);

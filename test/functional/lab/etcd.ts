@@ -5,7 +5,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rename, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run, until } from './command.ts';
 import type { Lab } from './lab.ts';
@@ -32,7 +31,8 @@ export interface Etcd {
 
 /** Starts an etcd with an empty database; it is healthy when this returns. */
 export async function startEtcd(lab: Lab): Promise<Etcd> {
-  const directory = await mkdtemp(join(tmpdir(), 'fleet-etcd-'));
+  // In memory like the disks of the machines: another program that writes a lot would have etcd wait for the host's disk.
+  const directory = await mkdtemp(join(lab.place.directory, 'etcd-'));
   const endpoint = `http://${lab.gateway}:2379`;
   const [program = '', ...args] = [...lab.inHub, 'etcd', '--data-dir', directory, '--listen-client-urls', endpoint,
     '--advertise-client-urls', endpoint, '--listen-peer-urls', 'http://127.0.0.1:2380', '--log-level', 'error'];
