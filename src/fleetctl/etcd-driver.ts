@@ -42,7 +42,8 @@ export async function openEtcdDriver(options: EtcdDriverOptions, signal: AbortSi
   } catch {
     const why = mirror.freshness().why;
     await close();
-    throw new Error(`etcd at ${endpoints.join(', ')} does not answer within ${timeoutMs} ms${why === '' ? '' : `: ${why}`}`);
+    const what = why === '' ? `etcd at ${endpoints.join(', ')} does not answer within ${timeoutMs / 1_000} s` : why;
+    throw new Error(`${what}; look whether it runs there, or name another endpoint with --endpoint`);
   }
   const api = createApi({
     mirror, rest: null, store, clock: systemClock, log: needs.log, version, keyPrefix, machineId: 'fleetctl' as MachineId, storeKind: 'etcd',
