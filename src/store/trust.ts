@@ -128,7 +128,9 @@ export function createStoreTrust(needs: TrustNeeds): StoreTrust {
       return state.doubt;
     }
     const doubt = doubtOf(known === null ? null : { ...known, revision: Math.max(known.revision, reached) }, facts, schemaVersion);
-    if (doubt !== null && state.doubt === null && state.known?.acceptedAtMs === known?.acceptedAtMs) become(doubt);
+    // What was asked before a doubt ended, or a person's word came, is no answer to what is known since.
+    const isOfNow = state.known?.acceptedAtMs === known?.acceptedAtMs && state.known?.doubted === known?.doubted;
+    if (doubt !== null && state.doubt === null && isOfNow) become(doubt);
     mark(state, facts.registration, bells);
     return doubt;
   };
@@ -145,6 +147,8 @@ export function createStoreTrust(needs: TrustNeeds): StoreTrust {
     async recall(): Promise<void> {
       state.known = await readKnownStore(needs);
       state.reached = state.known?.revision ?? 0;
+      // Whoever registers before it has looked leaves a mark in the right store, by which it is taken for a wrong one.
+      if (state.known !== null && state.known.doubted !== '') become({ kind: 'older', why: state.known.doubted });
     },
     follow(mirror, rest = null): void {
       isResting = () => rest?.isResting() === true;
