@@ -109,28 +109,24 @@ export function createStoreTrust(needs: TrustNeeds): StoreTrust {
     wakeSoon(bells);
     for (const listener of listeners) listener();
   };
-  const hear = (facts: StoreFacts, isSure = false): void => {
+  const hear = (facts: StoreFacts, isSure = false): Doubt | null => {
     const { known } = state;
     state.suspicion = isSure ? null : suspicionOf(state, facts);
-    if (state.suspicion !== null) return;
+    if (state.suspicion !== null) return state.doubt;
     const doubt = doubtOf(known, facts, schemaVersion) ?? (state.doubt === null ? state.strange : null);
     state.strange = null;
     const byWord = known !== null && isAccepted(known, facts.acceptance);
     if (doubt === null) remember(state, facts, bells);
     become(doubt, byWord ? saysAccepted(facts.acceptance) : 'it is the one this machine knows');
     mark(state, facts.registration, bells);
+    return state.doubt;
   };
   const check = async (signal: AbortSignal): Promise<Doubt | null> => {
     const { known, reached } = state;
     const facts = await caughtUp({ needs, state }, (late) => askStore(needs, late), signal);
-    if (isResting()) {
-      hear(facts, true);
-      return state.doubt;
-    }
+    if (isResting()) return hear(facts, true);
     const doubt = doubtOf(known === null ? null : { ...known, revision: Math.max(known.revision, reached) }, facts, schemaVersion);
-    // What was asked before a doubt ended, or a person's word came, is no answer to what is known since.
-    const isOfNow = state.known?.acceptedAtMs === known?.acceptedAtMs && state.known?.doubted === known?.doubted;
-    if (doubt !== null && state.doubt === null && isOfNow) become(doubt);
+    if (doubt !== null && state.doubt === null && isOfNow(state, known)) become(doubt);
     mark(state, facts.registration, bells);
     return doubt;
   };
@@ -145,10 +141,10 @@ export function createStoreTrust(needs: TrustNeeds): StoreTrust {
   };
   return {
     async recall(): Promise<void> {
-      state.known = await readKnownStore(needs);
-      state.reached = state.known?.revision ?? 0;
+      const known = await readKnownStore(needs);
+      Object.assign(state, { known, reached: known?.revision ?? 0 });
       // Whoever registers before it has looked leaves a mark in the right store, by which it is taken for a wrong one.
-      if (state.known !== null && state.known.doubted !== '') become({ kind: 'older', why: state.known.doubted });
+      if (known !== null && known.doubted !== '') become({ kind: 'older', why: known.doubted });
     },
     follow(mirror, rest = null): void {
       isResting = () => rest?.isResting() === true;
@@ -164,6 +160,10 @@ export function createStoreTrust(needs: TrustNeeds): StoreTrust {
     run: (signal) => keepKnownStore(needs, { known: () => state.known, bells }, signal),
   };
 }
+
+/** What was asked before a doubt ended, or a person's word came, is no answer to what is known since. */
+const isOfNow = (state: State, known: KnownStore | null): boolean =>
+  state.known?.acceptedAtMs === known?.acceptedAtMs && state.known?.doubted === known?.doubted;
 
 /** The doubt about a store that is behind what was heard of it; a check tells whether it only has yet to catch up. */
 function suspicionOf({ known, doubt }: State, facts: StoreFacts): Doubt | null {
