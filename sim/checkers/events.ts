@@ -5,6 +5,7 @@ import { createEventHistory } from '../../src/api/events/event-history.ts';
 import type { EventHistory, Frame } from '../../src/api/events/event-history.ts';
 import { headOf } from '../../src/api/events/filter.ts';
 import { createSectionReader } from '../../src/core/schedule/sections.ts';
+import { createManualClock } from '../../src/lib/manual-clock.ts';
 import type { Mirror } from '../../src/store/mirror.ts';
 import type { SimProcess } from '../process.ts';
 import type { Checker } from '../witness.ts';
@@ -63,7 +64,8 @@ export const eventsTellAll: Checker = {
 };
 
 function begin(mirror: Mirror): Follower {
-  const history = createEventHistory(mirror, sections);
+  const history = createEventHistory(mirror, { sections, clock: createManualClock() });
+  history.subscribe(() => undefined);
   return { mirror, history, revision: history.revision(), views: presentOf(mirror), batches: 0 };
 }
 

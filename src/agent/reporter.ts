@@ -162,13 +162,13 @@ function differences({ wanted, texts, held }: Difference): readonly CommitChange
   return [...deletes, ...puts];
 }
 
-/** Fills commits with changes up to the store's limits; the guard counts as an operation. */
+/** Fills commits with changes up to the store's limits. */
 function commitsOf(changes: readonly CommitChange[], { leaseId, guard }: Holding): readonly Commit[] {
   const commits: { changes: CommitChange[]; bytes: number }[] = [];
   for (const change of changes) {
     const bytes = change.key.length + (change.kind === 'put' ? Buffer.byteLength(change.value) : 0);
     const last = commits.at(-1);
-    const fits = last !== undefined && last.changes.length + 2 <= limits.storeOpsPerCommitMax
+    const fits = last !== undefined && last.changes.length < limits.storeOpsPerCommitMax
       && last.bytes + bytes <= limits.storeBytesPerCommitMax;
     const into = fits ? last : { changes: [], bytes: 0 };
     if (!fits) commits.push(into);

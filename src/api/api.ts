@@ -58,7 +58,7 @@ export interface Route {
  */
 export function createApi(needs: ApiNeeds, signal: AbortSignal): Api {
   const sections = createSectionReader();
-  const history = createEventHistory(needs.mirror, sections);
+  const history = createEventHistory(needs.mirror, { sections, clock: needs.clock });
   const streams = createStreamCounter(limits.eventStreamsMax);
   const answers = new Map<number, number>();
   const app = createApp(needs);

@@ -98,7 +98,8 @@ describe('events of services', () => {
 
   test('come when an instance comes or goes, whole, and not for changes that nobody needs', async () => {
     await fill();
-    const history = createEventHistory(fleetd.mirror, createSectionReader());
+    const history = createEventHistory(fleetd.mirror, { sections: createSectionReader(), clock: createManualClock() });
+    history.subscribe(() => undefined);
     const after = async (changes: Parameters<FakeFleetd['write']>[0], services: readonly string[] | null = null): Promise<readonly string[]> => {
       const before = history.revision();
       await fleetd.write(changes);

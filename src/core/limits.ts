@@ -17,7 +17,7 @@ export const limits = {
   unitsPerRequestMax: 1_000,
   /** Bytes of one request body. */
   requestBytesMax: 8_388_608,
-  /** etcd refuses a transaction of more than 128 operations (`--max-txn-ops`); guards count too. */
+  /** etcd refuses a transaction with more than 128 guards, or with more than 128 changes (`--max-txn-ops`). */
   storeOpsPerCommitMax: 128,
   /** etcd refuses a request of more than 1.5 MiB; leave room for framing. */
   storeBytesPerCommitMax: 1_400_000,

@@ -4,8 +4,10 @@
  * enough; what a machine said before it went is kept with it.
  */
 import type { Absence } from '../core/fence/placement.ts';
+import { emptySnapshot } from '../core/cluster.ts';
 import type { ClusterSnapshot } from '../core/cluster.ts';
-import type { Machine, MachineId } from '../core/machine.ts';
+import type { MachineId } from '../core/machine.ts';
+import { changedKeys } from '../core/shared-map.ts';
 
 export interface Absences {
   /** Looks at a snapshot; `uptimeMs` is now. */
@@ -15,16 +17,18 @@ export interface Absences {
 }
 
 export function createAbsences(): Absences {
-  let present: ReadonlyMap<MachineId, Machine> = new Map();
+  let seen: Pick<ClusterSnapshot, 'machines' | 'assignments'> = emptySnapshot;
   const absences = new Map<MachineId, Absence>();
   return {
     look({ machines, assignments }, uptimeMs) {
-      for (const [id, { ttlMs, left }] of present) if (!machines.has(id)) absences.set(id, { sinceMs: uptimeMs, ttlMs, left });
-      for (const id of assignments.keys()) {
-        if (!machines.has(id) && !absences.has(id)) absences.set(id, { sinceMs: uptimeMs, ttlMs: 0, left: false });
+      // A look costs what has changed: ten thousand machines that join are looked at one after the other.
+      for (const id of new Set([...changedKeys(seen.machines, machines), ...changedKeys(seen.assignments, assignments)])) {
+        const before = seen.machines.get(id);
+        if (machines.has(id) || !assignments.has(id)) absences.delete(id);
+        else if (before !== undefined) absences.set(id, { sinceMs: uptimeMs, ttlMs: before.ttlMs, left: before.left });
+        else if (!absences.has(id)) absences.set(id, { sinceMs: uptimeMs, ttlMs: 0, left: false });
       }
-      for (const id of absences.keys()) if (machines.has(id) || !assignments.has(id)) absences.delete(id);
-      present = machines;
+      seen = { machines, assignments };
     },
     known: () => absences,
   };

@@ -45,19 +45,30 @@ export function commitsOf(decisions: readonly Decision[], needs: CommitNeeds): r
   return packCommits(parts, needs.leader);
 }
 
+/** A commit in the making. */
+interface Filling {
+  readonly guards: Map<string, Guard>;
+  readonly changes: CommitChange[];
+  readonly shared: Map<string, CommitChange>;
+  bytes: number;
+}
+
+/** What the store would count with one part more: guards or changes, whichever are more. */
+function operationsWith({ guards, changes, shared }: Filling, part: Part): number {
+  const fresh = part.guards.filter(({ key }) => !guards.has(key)).length;
+  const sharing = (part.shared ?? []).filter(({ key }) => !shared.has(key)).length;
+  return Math.max(guards.size + fresh, changes.length + shared.size + part.changes.length + sharing);
+}
+
 /** Fills commits with parts, in order, up to the store's limits. Guards that several parts share count once. */
 export function packCommits(parts: readonly Part[], leader: Guard): readonly Commit[] {
-  const commits: { guards: Map<string, Guard>; changes: CommitChange[]; shared: Map<string, CommitChange>; bytes: number }[] = [];
+  const commits: Filling[] = [];
   for (const part of parts) {
     const bytes = bytesOf(part);
     const last = commits.at(-1);
-    const fresh = part.guards.filter(({ key }) => last?.guards.has(key) !== true).length;
-    const sharing = (part.shared ?? []).filter(({ key }) => last?.shared.has(key) !== true).length;
-    const operations = last === undefined ? 0
-      : last.guards.size + last.changes.length + last.shared.size + fresh + sharing + part.changes.length;
-    const fits = last !== undefined && operations <= limits.storeOpsPerCommitMax
+    const fits = last !== undefined && operationsWith(last, part) <= limits.storeOpsPerCommitMax
       && last.bytes + bytes <= limits.storeBytesPerCommitMax;
-    const into = fits ? last : { guards: new Map([[leader.key, leader]]), changes: [], shared: new Map<string, CommitChange>(), bytes: 0 };
+    const into: Filling = fits ? last : { guards: new Map([[leader.key, leader]]), changes: [], shared: new Map<string, CommitChange>(), bytes: 0 };
     if (!fits) commits.push(into);
     for (const guard of part.guards) into.guards.set(guard.key, guard);
     for (const change of part.shared ?? []) into.shared.set(change.key, change);

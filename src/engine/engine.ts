@@ -22,7 +22,7 @@ import { recordUntilOver } from './recorder.ts';
 import { createReleaseEar } from './releases.ts';
 import { resign, winTerm } from './term.ts';
 import type { Term } from './term.ts';
-import { matters, tellsOfMachines } from './wakes.ts';
+import { createDecisionEar, tellsOfMachines } from './wakes.ts';
 
 const firstRetryMs = 100;
 const longestRetryMs = 5_000;
@@ -39,6 +39,7 @@ export async function runEngine(needs: EngineNeeds, signal: AbortSignal): Promis
   const massLoss = createMassLoss({ windowMs: needs.ttlMs, holdMs: needs.massLossHoldMs ?? massLossHoldMs });
   const absences = createAbsences();
   const isAwaited = createReleaseEar(needs.mirror.snapshot);
+  const matters = createDecisionEar(needs.mirror.snapshot);
   const unsubscribe = needs.mirror.subscribe((batch) => {
     // Also while another engine leads: whoever leads after trouble of the store has to know who was there before.
     const { mirror, clock } = needs;
@@ -46,7 +47,8 @@ export async function runEngine(needs: EngineNeeds, signal: AbortSignal): Promis
       massLoss.look(mirror.snapshot(), { uptimeMs: clock.uptimeMs(), nowMs: clock.nowMs() });
       absences.look(mirror.snapshot(), clock.uptimeMs());
     }
-    if (isAwaited(batch) || batch.changes.some((change) => matters(change, mirror.snapshot()))) bell.wake();
+    const isReleaseNews = isAwaited(batch);
+    if (matters(batch) || isReleaseNews) bell.wake();
   });
   try {
     await takeTurns(needs, { bell, massLoss, absences }, signal);

@@ -5,11 +5,13 @@
  * by what the leases of the others say, or else by waiting. Nothing is written here: judge() says
  * which hold the store should have. Times are those of the caller's clock that never jumps; the time of day only names a hold.
  */
+import { emptySnapshot } from '../core/cluster.ts';
 import type { ClusterSnapshot } from '../core/cluster.ts';
 import type { Hold } from '../core/hold.ts';
 import type { MachineId } from '../core/machine.ts';
 import { compareText } from '../core/order.ts';
 import { isForgotten } from '../core/roster.ts';
+import { changedKeys } from '../core/shared-map.ts';
 
 /** Fewer machines than this have no majority that could vanish and leave a cluster. */
 const machinesMin = 3;
@@ -66,8 +68,8 @@ export interface MassLossTimes {
 /** What an engine knows of machines that are not there. */
 interface Memory {
   readonly times: MassLossTimes;
-  /** Machines that are there, with the time to live of their leases. */
-  present: ReadonlyMap<MachineId, number> | null;
+  /** Machines that are there. */
+  present: ClusterSnapshot['machines'] | null;
   readonly leaving: Set<MachineId>;
   /** Machines that went without a word, with the moment it was seen. */
   readonly vanishedAtMs: Map<MachineId, number>;
@@ -114,16 +116,18 @@ function look(memory: Memory, snapshot: ClusterSnapshot, now: Now): void {
   const { vanishedAtMs, leaving, times } = memory;
   const { machines, hold } = snapshot;
   followHold(memory, snapshot, now);
-  for (const [id, ttlMs] of memory.present ?? []) {
-    if (machines.has(id) || leaving.has(id)) continue;
-    vanishedAtMs.set(id, now.uptimeMs);
-    memory.ttlsMs.set(id, ttlMs);
+  const before = memory.present ?? emptySnapshot.machines;
+  // A look costs what has changed: ten thousand machines that join are looked at one after the other.
+  for (const id of changedKeys(before, machines)) {
+    const machine = machines.get(id);
+    if (machine?.left === true) leaving.add(id);
+    else if (machine !== undefined) leaving.delete(id);
+    else if (!leaving.has(id)) {
+      vanishedAtMs.set(id, now.uptimeMs);
+      memory.ttlsMs.set(id, before.get(id)?.ttlMs ?? 0);
+    }
   }
-  memory.present = new Map([...machines].map(([id, { ttlMs }]) => [id, ttlMs]));
-  for (const [id, { left }] of machines) {
-    if (left) leaving.add(id);
-    else leaving.delete(id);
-  }
+  memory.present = machines;
   // Until the hold is written time goes on, and the first of many must not count as a loss of its own meanwhile.
   const isHeldSoon = memory.massSinceMs !== null && now.uptimeMs - memory.massSinceMs <= Math.max(times.windowMs, times.holdMs);
   for (const [id, sinceMs] of vanishedAtMs) {

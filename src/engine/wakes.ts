@@ -5,6 +5,7 @@
 import type { ClusterSnapshot } from '../core/cluster.ts';
 import { parseKey } from '../store/keys.ts';
 import type { KeyMeaning } from '../store/keys.ts';
+import type { FollowBatch } from '../store/mirror.ts';
 import type { StoreChange } from '../store/store.ts';
 
 type Kind = KeyMeaning['kind'] | null;
@@ -23,24 +24,29 @@ export function tellsOfMachines(change: StoreChange): boolean {
   return machineKinds.has(kindOf(change));
 }
 
+/** What says that units are on the move. */
+const movingKinds: ReadonlySet<Kind> = new Set(['machine', 'machine-override', 'rebalance']);
+
 /**
- * Whether a change may change a decision. A status does when it goes, because its unit has ended and frees its ports, when it says
- * that a fenced unit has stopped for good, and while a machine is drained or the cluster rebalanced, because units that have come up
- * make room for the next ones to leave.
+ * Tells which batches of changes hold one that may change a decision. A status does when it goes, because its unit has ended and frees its
+ * ports, when it says that a fenced unit has stopped for good, and while a machine is drained or the cluster rebalanced, because units that
+ * have come up make room for the next ones to leave. Statuses come by the thousand, so a snapshot is taken only when that may be different.
  */
-export function matters(change: StoreChange, { machines, rebalance }: ClusterSnapshot): boolean {
-  const kind = kindOf(change);
-  if (kind !== 'status') return !ignoredKinds.has(kind);
-  return change.kind === 'delete' || saysReleased(change.entry.value) || rebalance !== null || isAnyDrained(machines);
+export function createDecisionEar(snapshot: () => ClusterSnapshot): (batch: FollowBatch) => boolean {
+  let isMoving: boolean | null = null;
+  const matters = (change: StoreChange, kind: Kind): boolean => {
+    if (kind !== 'status') return !ignoredKinds.has(kind);
+    return change.kind === 'delete' || saysReleased(change.entry.value) || (isMoving ??= areUnitsMoving(snapshot()));
+  };
+  return ({ changes }) => {
+    const kinds = changes.map(kindOf);
+    if (kinds.some((kind) => movingKinds.has(kind))) isMoving = null;
+    return changes.some((change, index) => matters(change, kinds[index] ?? null));
+  };
 }
 
-/** Looked up once for each state of the machines: statuses come by the thousand. */
-const drained = new WeakMap<ClusterSnapshot['machines'], boolean>();
-
-function isAnyDrained(machines: ClusterSnapshot['machines']): boolean {
-  let found = drained.get(machines);
-  if (found === undefined) drained.set(machines, found = [...machines.values()].some(({ drain }) => drain !== null));
-  return found;
+function areUnitsMoving({ machines, rebalance }: ClusterSnapshot): boolean {
+  return rebalance !== null || [...machines.values()].some(({ drain }) => drain !== null);
 }
 
 /** Cheaper than reading every status that comes. */

@@ -1,14 +1,19 @@
 /**
  * The newest changes of the cluster as frames, kept for all streams together.
- * Promises: each change is described and printed once, however many streams there are; memory is bounded by
- * limits.eventBacklogMax frames (one batch larger than that is kept whole); a store that was put back to an older state
- * starts a new history.
+ * Promises: each change is described and printed once, however many streams there are, and none while nobody has listened for a minute;
+ * memory is bounded by limits.eventBacklogMax frames (one batch larger than that is kept whole); a store that was put back to an older
+ * state starts a new history.
  */
+import type { ClusterSnapshot } from '../../core/cluster.ts';
 import { limits } from '../../core/limits.ts';
 import type { SectionReader } from '../../core/schedule/sections.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { FollowBatch, Mirror } from '../../store/mirror.ts';
 import { describeChanges } from './describe-changes.ts';
 import { frameOf, headOf, type EventHead } from './filter.ts';
+
+/** How long it goes on without a listener: whose stream broke off comes back, and wants what it has missed. */
+const unheardMs = 60_000;
 
 /** One printed event. */
 export interface Frame extends EventHead {
@@ -26,17 +31,19 @@ export interface EventHistory {
   revision(): number;
   /** Everything after `revision`; null when that is no longer, or not yet, known. */
   after(revision: number): Recent | null;
-  /** Calls `listener` after every batch; returns how to stop that. */
+  /** Calls `listener` after every batch, the changes of which are known from then on; returns how to stop that. */
   subscribe(listener: () => void): () => void;
   close(): void;
 }
 
-export function createEventHistory(mirror: Mirror, sections: SectionReader): EventHistory {
+export function createEventHistory(mirror: Mirror, { sections, clock }: { readonly sections: SectionReader; readonly clock: Clock }): EventHistory {
   const listeners = new Set<() => void>();
   let entries: Recent[] = [];
   let frameCount = 0;
-  let before = mirror.snapshot();
-  let newest = before.revision;
+  /** The cluster as it was described last; null while nobody listens. */
+  let before: ClusterSnapshot | null = null;
+  let heardAtMs = clock.uptimeMs();
+  let newest = mirror.snapshot().revision;
   /** Changes up to here are forgotten. */
   let floor = newest;
 
@@ -48,7 +55,12 @@ export function createEventHistory(mirror: Mirror, sections: SectionReader): Eve
   const hear = ({ revision, changes }: FollowBatch): void => {
     const isNewHistory = newest === 0 || revision < newest;
     newest = revision;
-    if (isNewHistory) {
+    const isUnheard = before !== null && listeners.size === 0 && clock.uptimeMs() - heardAtMs >= unheardMs;
+    if (before === null || isUnheard) {
+      // A snapshot for each batch would cost more than all the rest of following the store.
+      before = null;
+      forget();
+    } else if (isNewHistory) {
       before = mirror.snapshot();
       forget();
     } else if (changes.length > 0) {
@@ -78,8 +90,14 @@ export function createEventHistory(mirror: Mirror, sections: SectionReader): Eve
     },
     subscribe(listener: () => void): () => void {
       listeners.add(listener);
+      if (before === null) {
+        before = mirror.snapshot();
+        newest = before.revision;
+        forget();
+      }
       return () => {
         listeners.delete(listener);
+        heardAtMs = clock.uptimeMs();
       };
     },
     close: unsubscribe,

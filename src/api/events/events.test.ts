@@ -210,6 +210,7 @@ describe('event streams', () => {
   });
 
   test('resume after a revision without losing or repeating anything', async () => {
+    await (await open('')).until(isCurrent);
     const first = await apply(['a.service']);
     const second = await apply(['b.service', 'c.service']);
     const resumed = await open(`?from=${first}`);
@@ -289,7 +290,8 @@ describe('event streams', () => {
 
 describe('the history of events', () => {
   test('is bounded, and says when a revision is no longer in it', async () => {
-    const history = createEventHistory(fleetd.mirror, createSectionReader());
+    const history = createEventHistory(fleetd.mirror, { sections: createSectionReader(), clock: createManualClock() });
+    history.subscribe(() => undefined);
     const first = history.revision();
     await fleetd.write([putMachine(fakeMachine(fakeMachineId))]);
     assert.deepEqual(
@@ -308,6 +310,24 @@ describe('the history of events', () => {
     assert.equal(history.after(first), null);
     const kept = history.after(history.revision() - 1);
     assert.equal(kept?.frames.length, batch);
+    history.close();
+  });
+
+  test('is kept while somebody listens and for a minute after, and begins with the next who does', async () => {
+    const clock = createManualClock();
+    const history = createEventHistory(fleetd.mirror, { sections: createSectionReader(), clock });
+    const unheard = history.revision();
+    await fleetd.write([putMachine(fakeMachine(fakeMachineId, { hostname: 'one' }))]);
+    assert.equal(history.after(unheard), null);
+    const unsubscribe = history.subscribe(() => undefined);
+    const heard = history.revision();
+    unsubscribe();
+    await clock.advance(59_000);
+    await fleetd.write([putMachine(fakeMachine(fakeMachineId, { hostname: 'two' }))]);
+    assert.deepEqual(history.after(heard)?.frames.map(({ kind }) => kind), ['machine']);
+    await clock.advance(1_000);
+    await fleetd.write([putMachine(fakeMachine(fakeMachineId, { hostname: 'three' }))]);
+    assert.equal(history.after(heard), null);
     history.close();
   });
 

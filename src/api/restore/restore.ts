@@ -117,7 +117,7 @@ function pack(guards: Commit['guards'], changes: readonly CommitChange[]): reado
   for (const change of changes) {
     const bytes = change.key.length + (change.kind === 'put' ? Buffer.byteLength(change.value) : 0);
     const last = commits.at(-1);
-    const fits = last !== undefined && last.changes.length + guards.length + 1 <= limits.storeOpsPerCommitMax
+    const fits = last !== undefined && last.changes.length < limits.storeOpsPerCommitMax
       && last.bytes + bytes <= limits.storeBytesPerCommitMax;
     const into = fits ? last : { changes: [], bytes: 0 };
     if (!fits) commits.push(into);

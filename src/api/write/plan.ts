@@ -52,8 +52,8 @@ export interface Plan {
 /** Keys, revisions and framing of one guard or change are counted as this many bytes beside its value. */
 const frameBytes = 600;
 
-/** A stored operation adds its own record (guard and change) and the deletion of the part that was carried out. */
-const operationOps = 3;
+/** A stored operation adds changes of its own: its record, and the deletion of the part that was carried out. */
+const operationChanges = 2;
 const partBytesMax = limits.storeBytesPerCommitMax - 16 * frameBytes;
 
 /** JSON escapes a control character as six. */
@@ -96,9 +96,9 @@ export function changesOf(plan: Plan): readonly CommitChange[] {
   ];
 }
 
-/** Whether every store takes the commit: etcd counts operations and bytes. */
+/** Whether every store takes the commit: etcd counts guards, changes and bytes. */
 export function fitsOneCommit(commit: Commit): boolean {
-  if (commit.guards.length + commit.changes.length > limits.storeOpsPerCommitMax) return false;
+  if (Math.max(commit.guards.length, commit.changes.length) > limits.storeOpsPerCommitMax) return false;
   return bytesOf(commit) <= limits.storeBytesPerCommitMax;
 }
 
@@ -127,8 +127,8 @@ export function partsOf(plan: Plan): readonly Plan[] {
     const text = hash === undefined ? undefined : plan.files.get(hash);
     const bytesMore = (): number =>
       bytesOfUnit(unit) + (text === undefined || files.has(hash as FileHash) ? 0 : bytesOfFile(text));
-    const ops = operationOps + 2 * (units.length + 1) + files.size + 1;
-    if (ops > limits.storeOpsPerCommitMax || bytes + bytesMore() > partBytesMax) close();
+    const changes = operationChanges + units.length + 1 + files.size + 1;
+    if (changes > limits.storeOpsPerCommitMax || bytes + bytesMore() > partBytesMax) close();
     bytes += bytesMore();
     units.push(unit);
     if (hash !== undefined && text !== undefined) files.set(hash, text);

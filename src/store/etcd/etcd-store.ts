@@ -168,8 +168,8 @@ function operationOf(change: CommitChange, root: string): Operation {
 
 function assertWithinLimits({ guards, changes }: Commit): void {
   const { storeOpsPerCommitMax, storeBytesPerCommitMax } = limits;
-  const operations = guards.length + changes.length;
-  assert(operations <= storeOpsPerCommitMax, `a commit has at most ${storeOpsPerCommitMax} operations`);
+  assert(guards.length <= storeOpsPerCommitMax, `a commit has at most ${storeOpsPerCommitMax} guards`);
+  assert(changes.length <= storeOpsPerCommitMax, `a commit has at most ${storeOpsPerCommitMax} changes`);
   const keys = new Set(changes.map((change) => change.key));
   assert(keys.size === changes.length, 'a key stands in one change of a commit only');
   let bytes = 0;
