@@ -118,10 +118,23 @@ function attendedNow(before: Attended | undefined, seen: Observation, { texts, a
   if (assignment === undefined || text === undefined) return null;
   // Ports that were assigned after it was started are not yet its own.
   if (renderUnit(seen.name, assignment, text).renderedHash !== seen.renderedHash) return null;
-  const file = parseUnitFile(text);
-  const care = file.ok ? careOf(seen.name, file.value, assignment.ports) : null;
-  if (care === null || !needsCare(care)) return null;
+  const care = careFor(seen.name, assignment, text);
+  if (care === null) return null;
   return { renderedHash: seen.renderedHash, care, run: seen.sinceMs, drainsSinceMs: null, stopped: false, health: null };
+}
+
+/** What assignments asked for last: what needs nothing is looked at again in every pass. */
+const knownCare = new WeakMap<Assignment, { readonly name: UnitName; readonly from: string; readonly care: UnitCare | null }>();
+
+/** What is to be looked after; null for nothing. */
+function careFor(name: UnitName, assignment: Assignment, text: string): UnitCare | null {
+  const known = knownCare.get(assignment);
+  if (known?.name === name && known.from === text) return known.care;
+  const file = parseUnitFile(text);
+  const read = file.ok ? careOf(name, file.value, assignment.ports) : null;
+  const care = read === null || !needsCare(read) ? null : read;
+  knownCare.set(assignment, { name, from: text, care });
+  return care;
 }
 
 /** Reads the file back. Its content is this program's own: a version and a boot are all that is looked at. */

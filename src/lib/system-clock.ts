@@ -4,7 +4,6 @@
  * a sleep never ends early, and holds nothing after it was aborted.
  */
 import { uptime } from 'node:os';
-import { setTimeout as sleepFor } from 'node:timers/promises';
 import type { Clock } from './clock.ts';
 
 /** Node fires timers of more than 2^31 - 1 ms at once; longer sleeps are served in pieces. */
@@ -32,13 +31,24 @@ export const systemClock: Clock = {
   nowMs: () => Date.now(),
   uptimeMs,
   async sleep(delayMs: number, signal: AbortSignal): Promise<void> {
-    try {
-      let leftMs = Math.max(0, delayMs);
-      for (; leftMs > longestTimerMs; leftMs -= longestTimerMs) await sleepFor(longestTimerMs, undefined, { signal });
-      await sleepFor(leftMs, undefined, { signal });
-    } catch (error) {
-      signal.throwIfAborted(); // Node rejects with an AbortError that only wraps the reason.
-      throw error;
-    }
+    let leftMs = Math.max(0, delayMs);
+    for (; leftMs > longestTimerMs; leftMs -= longestTimerMs) await sleepFor(longestTimerMs, signal);
+    await sleepFor(leftMs, signal);
   },
 };
+
+/** Not the one of node:timers/promises: that makes an error with a stack of every wait that is given up, and most are. */
+function sleepFor(delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', stop);
+      resolve();
+    }, delayMs);
+    const stop = (): void => {
+      clearTimeout(timer);
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener('abort', stop, { once: true });
+  });
+}

@@ -22,11 +22,22 @@ export interface RenderedUnit {
   readonly renderedHash: string;
 }
 
+/** What assignments, which never change, were rendered to last: agents ask again in every pass. */
+const known = new WeakMap<Assignment, { readonly name: UnitName; readonly from: string; readonly rendered: RenderedUnit }>();
+
 /** Renders a unit from its assignment and the text of the assigned file. A unit that needs nothing from fleet has no drop-in. */
 export function renderUnit(name: UnitName, assignment: Assignment, text: string): RenderedUnit {
+  const last = known.get(assignment);
+  if (last?.name === name && last.from === text) return last.rendered;
+  const rendered = render(name, assignment, text);
+  known.set(assignment, { name, from: text, rendered });
+  return rendered;
+}
+
+function render(name: UnitName, assignment: Assignment, text: string): RenderedUnit {
   const { hash, ports } = assignment;
   const dropIns = { ...fenceDropIn(assignment, text), ...portsDropIn(name, ports) };
-  const put = withPortsPut(text, ports);
+  const put = Object.keys(ports).length === 0 ? text : withPortsPut(text, ports);
   return { name, text: put, hash, dropIns, renderedHash: hashRendering(put, dropIns) };
 }
 

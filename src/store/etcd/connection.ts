@@ -3,6 +3,7 @@
  * Promises: a member that fails is left for the next one; a request is sent once (again only after a refused token,
  * which did nothing); whoever calls waits for at most one attempt at each member and one request.
  */
+import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { assert } from '../../core/failure.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -122,7 +123,8 @@ function createRotation(
 ): (signal: AbortSignal) => Promise<Session> {
   const endpoints = options.endpoints.map(endpointOf);
   assert(endpoints.length > 0, 'an etcd store has an endpoint');
-  const sessionNeeds = { options, credentials: secureCredentials(options.tls) };
+  let secure: ChannelCredentials | null = null;
+  const sessionNeeds = { options, credentials: () => secure ??= secureCredentials(options.tls) };
   let next = Math.floor(needs.random.next() * endpoints.length);
   return async (signal) => {
     const reasons: string[] = [];

@@ -76,7 +76,8 @@ export interface Session {
 /** What all sessions of one store have in common. */
 export interface SessionNeeds {
   readonly options: EtcdOptions;
-  readonly credentials: ChannelCredentials;
+  /** Of `https://` endpoints; made when they are needed, because they hold every authority this machine trusts. */
+  readonly credentials: () => ChannelCredentials;
 }
 
 /** TLS for `https://` endpoints from PEM texts. Throws when they cannot be read; checkEtcdOptions says so first. */
@@ -92,7 +93,7 @@ function nameOverride(name: string): Readonly<Record<string, string>> {
 
 /** Connects to a member. Throws StoreUnavailable when it cannot be reached, has no leader or refuses the password. */
 export async function openSession(endpoint: Endpoint, needs: SessionNeeds, signal: AbortSignal): Promise<Session> {
-  const security = endpoint.secure ? needs.credentials : credentials.createInsecure();
+  const security = endpoint.secure ? needs.credentials() : credentials.createInsecure();
   const { serverName } = needs.options;
   const client = new Client(endpoint.target, security, {
     ...channelOptions,
