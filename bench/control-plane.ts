@@ -1,14 +1,15 @@
 /**
  * The whole control plane at a size: one shipped fleetd (API, engine, mirror), one real etcd with its default limits, and thousands of
  * shipped agents with a connection each.
- *   node bench/control-plane.ts [--figures] [MACHINES UNITS [PROCESSES]]     (default 10000 200000 4; needs dist/fleetd: npm run build)
- * Prints rows for bench/RESULTS.md, one line of JSON each; with --figures one line with all figures, for bench/scaling.ts.
+ *   node bench/control-plane.ts [--figures] [--profiles FOLDER] [MACHINES UNITS [PROCESSES]]
+ *       (default 10000 200000 4; needs dist/fleetd: npm run build)
+ * Prints rows for bench/RESULTS.md, one line of JSON each; with --figures one line with all figures, for bench/scaling.ts. With --profiles
+ * every process is sampled, and leaves what V8 saw in FOLDER.
  * Promises: every wait is bounded; what it started ends with it.
  */
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,15 +22,18 @@ import { openEtcdStore } from '../src/store/etcd/etcd-store.ts';
 import { startEtcd } from '../test/integration/etcd-server.ts';
 import { root, type Row } from './measure.ts';
 import type { AgentsNews } from './simulated-agents.ts';
+import { agentsUsage, etcdUsage, processUsage, sum, type Usage } from './usage.ts';
 
 /** Machines that are away for this long count as lost; each renews three times in it. */
 const ttlMs = 120_000;
 const unitsPerRequest = 1_000;
 const lookMs = 250;
+const looksPerLine = 40;
 const joinMsMax = 1_200_000;
 const placeMsMax = 1_800_000;
 /** How long the cluster is looked at when nothing happens. */
 const restMs = 30_000;
+const endMsMax = 60_000;
 const log = createLog('bench', 'error', (line) => process.stderr.write(`${line}\n`));
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
@@ -39,6 +43,8 @@ const templates = ['web', 'api', 'job', 'log'].map((name, index) => ({
   text: `[Unit]\nDescription=${name} %i\n[Service]\nExecStart=/usr/bin/${name} %i\n[X-Fleet]\n`
     + (index === 3 ? '' : `MachineMetadata=zone!=z${index}\n`),
 }));
+
+const nameOf = (number: number): string => `${templates[number % templates.length]?.name ?? ''}@${number}.service`;
 
 interface Processes {
   readonly started: ChildProcess[];
@@ -57,22 +63,18 @@ function watch(processes: Processes, child: ChildProcess, what: string): void {
 }
 let ending = false;
 
+const words = process.argv.slice(2);
+const profilesAt = words.indexOf('--profiles');
+/** Where profiles are left; null without. */
+const profiles = profilesAt < 0 ? null : words.splice(profilesAt, 2)[1] ?? null;
+const profiling = (folder: string): readonly string[] => ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=1000'];
+
 async function until(holds: () => boolean | Promise<boolean>, what: string, limitMs: number): Promise<void> {
   const late = performance.now() + limitMs;
   while (!await holds()) {
     if (performance.now() > late) throw new Error(`not within ${limitMs / 1_000} s: ${what}`);
     await sleep(lookMs);
   }
-}
-
-const sum = (news: readonly AgentsNews[], of: keyof AgentsNews): number => news.reduce((total, each) => total + each[of], 0);
-
-/** Resident memory and CPU of a process, from /proc. */
-async function usageOf({ pid }: ChildProcess): Promise<{ readonly rssMib: number; readonly peakMib: number; readonly cpuS: number }> {
-  const status = await readFile(`/proc/${String(pid)}/status`, 'utf8');
-  const stat = (await readFile(`/proc/${String(pid)}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? [];
-  const kib = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
-  return { rssMib: kib('VmRSS') / 1_024, peakMib: kib('VmHWM') / 1_024, cpuS: (Number(stat[11]) + Number(stat[12])) / 100 };
 }
 
 async function startFleetd(folder: string, endpoint: string, processes: Processes): Promise<{ client: FleetClient; child: ChildProcess }> {
@@ -83,7 +85,8 @@ async function startFleetd(folder: string, endpoint: string, processes: Processe
     `etcd_servers=["${endpoint}"]`, 'etcd_key_prefix=/fleet', 'etcd_request_timeout=30s', 'public_ip=127.0.0.1', 'agent_ttl=120s',
     'runner=supervisor', `data_dir=${folder}/data`, `units_directory=${folder}/units`, `listen=${socket}`, 'peer_listen=', '',
   ].join('\n'));
-  const child = spawn(executable, ['--config', join(folder, 'fleet.conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const env = profiles === null ? process.env : { ...process.env, NODE_OPTIONS: profiling(profiles).join(' ') };
+  const child = spawn(executable, ['--config', join(folder, 'fleet.conf')], { stdio: ['ignore', 'ignore', 'pipe'], env });
   child.stderr.on('data', (text: Buffer) => { if (/WARN|ERROR/.test(text.toString())) process.stderr.write(text); });
   watch(processes, child, 'fleetd');
   const client = createClient({
@@ -100,7 +103,7 @@ function startAgents(endpoint: string, { machines, processes: count }: { machine
   for (let index = 0; index < count; index += 1) {
     const first = index * share;
     const words = [endpoint, '/fleet', String(first), String(Math.min(share, machines - first)), String(ttlMs)];
-    const execArgv = ['--disable-warning=ExperimentalWarning', '--max-old-space-size=8192'];
+    const execArgv = ['--disable-warning=ExperimentalWarning', '--max-old-space-size=8192', ...(profiles === null ? [] : profiling(profiles))];
     const child = fork(join(root, 'bench/simulated-agents.ts'), words, { execArgv });
     watch(processes, child, `agents ${index}`);
     child.on('message', (news) => { processes.news[index] = news as AgentsNews; });
@@ -111,22 +114,14 @@ async function submit(client: FleetClient, units: number): Promise<void> {
   for (let first = 0; first < units; first += unitsPerRequest) {
     const names = Array.from({ length: Math.min(unitsPerRequest, units - first) }, (_, index) => {
       const number = first + index;
-      const { name, text } = templates[number % templates.length] ?? { name: '', text: '' };
-      return { name: `${name}@${number}.service`, templateText: text };
+      return { name: nameOf(number), templateText: templates[number % templates.length]?.text ?? '' };
     });
     await client.apply({ units: names, desired: 'launched', by: 'bench' }, AbortSignal.timeout(120_000));
     if (first % 20_000 === 0) say(`${first + names.length} units submitted`);
   }
 }
 
-/** Requests that etcd has answered since it began, without those that ask for these figures. */
-async function requestsOf(endpoint: string): Promise<number> {
-  const metrics = await (await fetch(`${endpoint}/metrics`)).text();
-  const counts = [...metrics.matchAll(/^grpc_server_msg_received_total\{.*\} (\S+)$/gm)];
-  return counts.reduce((total, [, count]) => total + Number(count), 0);
-}
-
-/** What a run showed. Bytes of etcd are what came with the units. */
+/** What a run showed. Bytes of etcd are what came with the units; times and commits count from when the first unit was submitted. */
 export interface ControlPlaneFigures {
   readonly machines: number;
   readonly units: number;
@@ -141,9 +136,20 @@ export interface ControlPlaneFigures {
   readonly leaderMib: number;
   readonly leaderMibMax: number;
   readonly leaderCpuS: number;
+  /** Of one agent without units, and with its share of them. */
+  readonly agentMibBefore: number;
   readonly agentMib: number;
+  /** Of all agents together. */
+  readonly agentsCpuS: number;
+  readonly etcdCpuS: number;
+  readonly etcdDiskS: number;
+  readonly etcdMib: number;
   readonly restingRequestsPerS: number;
   readonly restingLeaderCpu: number;
+  /** From the first request to destroy units until none runs and none is reported, and what that took. */
+  readonly destroyedS: number;
+  readonly destroyCommits: number;
+  readonly destroyLeaderCpuS: number;
 }
 
 interface Size {
@@ -159,35 +165,90 @@ interface Scene {
   readonly status: () => ReturnType<ReturnType<typeof openEtcdStore>['status']>;
 }
 
-/** Submits units and waits until all of them run and are reported. */
-async function fill({ client, fleetd, processes, status, endpoint }: Scene, { machines, units }: Size): Promise<Omit<ControlPlaneFigures, 'joinS'>> {
-  const before = { ...await status(), fleetd: await usageOf(fleetd), agentsMib: sum(processes.news, 'rssBytes') / 2 ** 20 };
-  const began = performance.now();
-  const seconds = (): number => (performance.now() - began) / 1_000;
-  const submitting = submit(client, units).then(seconds);
+/** How everything stands at one moment. */
+async function lookAt({ fleetd, processes: { news }, endpoint, status }: Scene) {
+  const [store, leader, etcd] = await Promise.all([status(), processUsage(fleetd), etcdUsage(endpoint)]);
+  return { store, leader, etcd, agents: agentsUsage(news), active: sum(news, 'active'), atMs: performance.now() };
+}
+
+type Look = Awaited<ReturnType<typeof lookAt>>;
+
+/** Waits until so many units run; tells now and then how it goes. */
+async function untilRun(scene: Scene, before: Look, units: number): Promise<void> {
   let looks = 0;
-  const running = until(() => {
-    if ((looks += 1) % 40 === 0) say(`${sum(processes.news, 'active')} units run, ${seconds().toFixed(0)} s`);
-    return sum(processes.news, 'active') >= units;
-  }, 'all units run', placeMsMax);
-  const [submittedS] = await Promise.all([submitting, running]);
+  await until(async () => {
+    if ((looks += 1) % looksPerLine === 0) {
+      const { atMs, active, store, leader, etcd, agents } = await lookAt(scene);
+      const part = (name: string, { cpuS, rssMib }: Usage): string => `${name} ${cpuS.toFixed(0)} s ${rssMib.toFixed(0)} MiB`;
+      say([
+        `${((atMs - before.atMs) / 1_000).toFixed(0)} s: ${active} run`, `${store.revision - before.store.revision} commits`,
+        part('leader', leader), part('etcd', etcd), `disk ${etcd.diskS.toFixed(0)} s`, part('agents', agents),
+      ].join(', '));
+    }
+    return sum(scene.processes.news, 'active') === units;
+  }, `${units} units run`, placeMsMax);
+}
+
+/** Submits units, waits until all of them run and are reported, and looks at the cluster at rest. */
+async function fill(scene: Scene, { machines, units }: Size): Promise<Omit<ControlPlaneFigures, 'joinS' | keyof Destroyed>> {
+  const { client } = scene;
+  const before = await lookAt(scene);
+  const seconds = (): number => (performance.now() - before.atMs) / 1_000;
+  const [submittedS] = await Promise.all([submit(client, units).then(seconds), untilRun(scene, before, units)]);
   const runningS = seconds();
   const reported = async (): Promise<number> =>
     (await client.statuses(AbortSignal.timeout(120_000))).statuses.filter(({ active }) => active === 'active').length;
   await until(async () => await reported() === units, 'all units are reported', placeMsMax);
   const reportedS = seconds();
-  const after = { ...await status(), fleetd: await usageOf(fleetd) };
-  const requests = await requestsOf(endpoint);
+  const after = await lookAt(scene);
   await sleep(restMs);
-  const rested = await usageOf(fleetd);
+  const rested = await lookAt(scene);
   return {
-    machines, units, submittedS, runningS, reportedS, commits: after.revision - before.revision,
-    databaseBytesInUse: after.databaseBytesInUse - before.databaseBytesInUse, databaseBytes: after.databaseBytes,
-    leaderMibBefore: before.fleetd.rssMib, leaderMib: after.fleetd.rssMib, leaderMibMax: after.fleetd.peakMib,
-    leaderCpuS: after.fleetd.cpuS - before.fleetd.cpuS, agentMib: before.agentsMib / machines,
-    restingRequestsPerS: (await requestsOf(endpoint) - requests) / (restMs / 1_000),
-    restingLeaderCpu: (rested.cpuS - after.fleetd.cpuS) / (restMs / 1_000),
+    machines, units, submittedS, runningS, reportedS, commits: after.store.revision - before.store.revision,
+    databaseBytesInUse: after.store.databaseBytesInUse - before.store.databaseBytesInUse, databaseBytes: after.store.databaseBytes,
+    leaderMibBefore: before.leader.rssMib, leaderMib: after.leader.rssMib, leaderMibMax: after.leader.peakMib,
+    leaderCpuS: after.leader.cpuS - before.leader.cpuS, agentMibBefore: before.agents.rssMib / machines, agentMib: after.agents.rssMib / machines,
+    agentsCpuS: after.agents.cpuS - before.agents.cpuS, etcdCpuS: after.etcd.cpuS - before.etcd.cpuS,
+    etcdDiskS: after.etcd.diskS - before.etcd.diskS, etcdMib: after.etcd.rssMib,
+    restingRequestsPerS: (rested.etcd.requests - after.etcd.requests) / (restMs / 1_000),
+    restingLeaderCpu: (rested.leader.cpuS - after.leader.cpuS) / (restMs / 1_000),
   };
+}
+
+type Destroyed = Pick<ControlPlaneFigures, 'destroyedS' | 'destroyCommits' | 'destroyLeaderCpuS'>;
+
+/** Destroys all units and waits until nothing of them runs or is reported. */
+async function clear(scene: Scene, { units }: Size): Promise<Destroyed> {
+  const { client } = scene;
+  const before = await lookAt(scene);
+  const destroyAll = async (): Promise<void> => {
+    for (let first = 0; first < units; first += unitsPerRequest) {
+      const names = Array.from({ length: Math.min(unitsPerRequest, units - first) }, (_, index) => nameOf(first + index));
+      await client.destroy({ names }, AbortSignal.timeout(120_000));
+    }
+  };
+  await Promise.all([destroyAll(), untilRun(scene, before, 0)]);
+  await until(async () => (await client.statuses(AbortSignal.timeout(120_000))).statuses.length === 0, 'no unit is reported', placeMsMax);
+  const after = await lookAt(scene);
+  return {
+    destroyedS: (after.atMs - before.atMs) / 1_000, destroyCommits: after.store.revision - before.store.revision,
+    destroyLeaderCpuS: after.leader.cpuS - before.leader.cpuS,
+  };
+}
+
+/** Ends all; with profiles, which are written at an orderly end, it waits for that. */
+async function endAll(children: readonly ChildProcess[]): Promise<void> {
+  const living = (): readonly ChildProcess[] => children.filter((child) => child.exitCode === null && child.signalCode === null);
+  if (profiles !== null) {
+    for (const child of living()) {
+      if (child.connected) child.disconnect();
+      else child.kill('SIGTERM');
+    }
+    await until(() => living().length === 0, 'all processes have ended', endMsMax).catch((error: unknown) => say(String(error)));
+  }
+  const left = living();
+  for (const child of left) child.kill('SIGKILL');
+  await Promise.all(left.map((child) => once(child, 'exit')));
 }
 
 async function run({ machines, units, processes: count }: Size & { readonly processes: number }): Promise<ControlPlaneFigures> {
@@ -204,12 +265,13 @@ async function run({ machines, units, processes: count }: Size & { readonly proc
     await until(() => sum(processes.news, 'present') === machines, 'all machines are present', joinMsMax);
     const joinS = (performance.now() - joinedFrom) / 1_000;
     say(`${machines} machines are present after ${joinS.toFixed(0)} s`);
-    return { joinS, ...await fill({ client, fleetd, processes, endpoint: etcd.endpoint, status }, { machines, units }) };
+    const scene: Scene = { client, fleetd, processes, endpoint: etcd.endpoint, status };
+    const filled = await fill(scene, { machines, units });
+    say(`reported after ${filled.reportedS.toFixed(0)} s; now they are destroyed`);
+    return { joinS, ...filled, ...await clear(scene, { machines, units }) };
   } finally {
     ending = true;
-    for (const child of processes.started) child.kill('SIGKILL');
-    const lives = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null;
-    await Promise.all(processes.started.filter(lives).map((child) => once(child, 'exit')));
+    await endAll(processes.started);
     await store.close();
     await etcd.close();
     rmSync(folder, { recursive: true, force: true });
@@ -231,13 +293,15 @@ function rowsOf(figures: ControlPlaneFigures): readonly Row[] {
     row('etcd\'s database for each unit', `${(figures.databaseBytesInUse / units).toFixed(0)} bytes`, `with history; ${mib(figures.databaseBytes)} in all`),
     row('fleetd that leads', `${figures.leaderMib.toFixed(0)} MiB RSS, at most ${figures.leaderMibMax.toFixed(0)}`,
       `${figures.leaderMibBefore.toFixed(0)} MiB before; ${figures.leaderCpuS.toFixed(0)} s of CPU`),
+    row('etcd', `${figures.etcdMib.toFixed(0)} MiB RSS`, `${figures.etcdCpuS.toFixed(0)} s of CPU, ${figures.etcdDiskS.toFixed(0)} s of waiting for its disk`),
     row('at rest', `${figures.restingRequestsPerS.toFixed(0)} requests to etcd per second`,
       `the leader: ${(figures.restingLeaderCpu * 100).toFixed(1)} % of a core`),
-    row('machines present', `after ${figures.joinS.toFixed(0)} s`, `${figures.agentMib.toFixed(2)} MiB for each simulated agent`),
+    row('machines present', `after ${figures.joinS.toFixed(0)} s`, `${figures.agentMibBefore.toFixed(2)} MiB for each simulated agent, ${figures.agentMib.toFixed(2)} with units`),
+    row('all of them destroyed, none reported', `after ${figures.destroyedS.toFixed(0)} s`,
+      `${figures.destroyCommits} commits, ${figures.destroyLeaderCpuS.toFixed(0)} s of CPU of the leader`),
   ];
 }
 
-const words = process.argv.slice(2);
 const [machines = 10_000, units = 200_000, count = 4] = words.filter((word) => word !== '--figures').map(Number);
 const figures = await run({ machines, units, processes: count });
 const lines = words.includes('--figures') ? [figures] : rowsOf(figures);
