@@ -34,6 +34,7 @@ const placeMsMax = 1_800_000;
 /** How long the cluster is looked at when nothing happens. */
 const restMs = 30_000;
 const endMsMax = 60_000;
+const statusMsMax = 60_000;
 const log = createLog('bench', 'error', (line) => process.stderr.write(`${line}\n`));
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
@@ -103,7 +104,8 @@ function startAgents(endpoint: string, { machines, processes: count }: { machine
   for (let index = 0; index < count; index += 1) {
     const first = index * share;
     const words = [endpoint, '/fleet', String(first), String(Math.min(share, machines - first)), String(ttlMs)];
-    const execArgv = ['--disable-warning=ExperimentalWarning', '--max-old-space-size=8192', ...(profiles === null ? [] : profiling(profiles))];
+    const sampled = profiles === null ? [] : profiling(profiles);
+    const execArgv = ['--disable-warning=ExperimentalWarning', '--max-old-space-size=8192', ...sampled];
     const child = fork(join(root, 'bench/simulated-agents.ts'), words, { execArgv });
     watch(processes, child, `agents ${index}`);
     child.on('message', (news) => { processes.news[index] = news as AgentsNews; });
@@ -257,7 +259,16 @@ async function run({ machines, units, processes: count }: Size & { readonly proc
   const etcd = await startEtcd();
   const options = { endpoints: [etcd.endpoint], prefix: '/fleet', requestTimeoutMs: 30_000 };
   const store = openEtcdStore(options, { clock: systemClock, random: seededRandom(2), log });
-  const status = () => store.status(AbortSignal.timeout(30_000));
+  // An etcd that has just been started, or has much to do, may take longer than a connection waits for its first answer.
+  const status: Scene['status'] = async () => {
+    for (const late = performance.now() + statusMsMax; ;) {
+      try {
+        return await store.status(AbortSignal.timeout(30_000));
+      } catch (error) {
+        if (performance.now() > late) throw error;
+      }
+    }
+  };
   try {
     const { client, child: fleetd } = await startFleetd(folder, etcd.endpoint, processes);
     const joinedFrom = performance.now();
@@ -296,7 +307,8 @@ function rowsOf(figures: ControlPlaneFigures): readonly Row[] {
     row('etcd', `${figures.etcdMib.toFixed(0)} MiB RSS`, `${figures.etcdCpuS.toFixed(0)} s of CPU, ${figures.etcdDiskS.toFixed(0)} s of waiting for its disk`),
     row('at rest', `${figures.restingRequestsPerS.toFixed(0)} requests to etcd per second`,
       `the leader: ${(figures.restingLeaderCpu * 100).toFixed(1)} % of a core`),
-    row('machines present', `after ${figures.joinS.toFixed(0)} s`, `${figures.agentMibBefore.toFixed(2)} MiB for each simulated agent, ${figures.agentMib.toFixed(2)} with units`),
+    row('machines present', `after ${figures.joinS.toFixed(0)} s`,
+      `${figures.agentMibBefore.toFixed(2)} MiB for each simulated agent, ${figures.agentMib.toFixed(2)} with units`),
     row('all of them destroyed, none reported', `after ${figures.destroyedS.toFixed(0)} s`,
       `${figures.destroyCommits} commits, ${figures.destroyLeaderCpuS.toFixed(0)} s of CPU of the leader`),
   ];
