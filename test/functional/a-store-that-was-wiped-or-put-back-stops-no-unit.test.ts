@@ -22,10 +22,13 @@ const allSay = (made: Cluster, words: RegExp): Promise<unknown> => until(
   async () => `all machines say ${String(words)}: ${(await Promise.all(made.machines.map(readyz))).join('')}`, 60_000);
 
 /** A machine registers with its doubt a moment after it has begun. */
-const allAreListed = (made: Cluster, words: RegExp): Promise<unknown> => until(async () => {
-  const rows = (await made.fleetctl('list-machines', '--all', '--no-legend')).stdout.trim().split('\n');
-  return rows.length === made.machines.length && rows.every((row) => words.test(row));
-}, `list-machines says ${String(words)} of all machines`, 30_000);
+const allAreListed = (made: Cluster, words: RegExp): Promise<unknown> => {
+  const list = async (): Promise<string> => (await made.fleetctl('list-machines', '--all', '--no-legend')).stdout;
+  return until(async () => {
+    const rows = (await list()).trim().split('\n');
+    return rows.length === made.machines.length && rows.every((row) => words.test(row));
+  }, async () => `list-machines says ${String(words)} of all machines: ${await list()}`, 30_000);
+};
 
 test('etcd put back from an older snapshot stops nothing, and goes on once it is accepted', async () => {
   const shared = await cluster();
