@@ -6,7 +6,7 @@
 import type { ClusterSnapshot } from '../core/cluster.ts';
 import { whyDoubted } from '../core/doubt.ts';
 import { holdFenced } from '../core/fence/hold-fenced.ts';
-import type { SchedulePlan } from '../core/schedule/decision.ts';
+import type { ReleaseBasis } from '../core/release/plan.ts';
 import { historiesAfter } from '../core/schedule/decision-history.ts';
 import { createScheduler } from '../core/schedule/scheduler.ts';
 import type { Scheduler } from '../core/schedule/scheduler.ts';
@@ -209,7 +209,7 @@ async function decideOn(needs: EngineNeeds, { remembered, snapshot, basis }: Dec
 
 /** Takes the next step of every release. What it changes rings the bell, so that the next pass follows at once. */
 async function stepReleases(
-  needs: EngineNeeds, { term, sections, releases, unplaced }: Remembered & Pick<SchedulePlan, 'unplaced'>, signal: AbortSignal,
+  needs: EngineNeeds, { term, sections, releases, unplaced }: Remembered & Pick<ReleaseBasis, 'unplaced'>, signal: AbortSignal,
 ): Promise<PassEnd> {
   const { mirror, clock, report, log } = needs;
   const steps = releases.plan({ snapshot: mirror.snapshot(), unplaced, sections, nowMs: clock.nowMs() }, clock.uptimeMs());

@@ -4,7 +4,7 @@
  */
 import type { ClusterSnapshot } from '../cluster.ts';
 import type { MachineId } from '../machine.ts';
-import type { Unplaced } from '../schedule/decision.ts';
+import type { UnplacedUnits } from '../schedule/decision.ts';
 import type { Assignment, UnitRecord, UnitStatus } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import { settled } from '../unit-state.ts';
@@ -12,7 +12,7 @@ import { settled } from '../unit-state.ts';
 /** What a release asks about. */
 export interface RunQuestion {
   readonly snapshot: ClusterSnapshot;
-  readonly unplaced: ReadonlyMap<UnitName, Unplaced>;
+  readonly unplaced: Pick<UnplacedUnits, 'get'>;
   readonly unit: UnitName;
   /** The machine whose turn it is, of a global unit. */
   readonly machine: MachineId | null;

@@ -5,7 +5,7 @@
  */
 import type { ClusterSnapshot } from '../cluster.ts';
 import { shortMachineId } from '../machine.ts';
-import type { Unplaced } from '../schedule/decision.ts';
+import type { UnplacedUnits } from '../schedule/decision.ts';
 import type { SectionReader } from '../schedule/sections.ts';
 import type { FileHash, UnitRecord } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
@@ -27,7 +27,7 @@ export interface Scene {
   readonly name: UnitName;
   readonly record: ReleaseRecord;
   readonly snapshot: ClusterSnapshot;
-  readonly unplaced: ReadonlyMap<UnitName, Unplaced>;
+  readonly unplaced: Pick<UnplacedUnits, 'get'>;
   readonly sections: SectionReader;
   readonly nowMs: number;
   readonly members: readonly Member[];

@@ -7,7 +7,7 @@
 import type { ClusterSnapshot } from '../cluster.ts';
 import { limits } from '../limits.ts';
 import { compareText } from '../order.ts';
-import type { Unplaced } from '../schedule/decision.ts';
+import type { UnplacedUnits } from '../schedule/decision.ts';
 import type { SectionReader } from '../schedule/sections.ts';
 import { isTemplate } from '../unit-name.ts';
 import type { UnitName } from '../unit-name.ts';
@@ -22,7 +22,7 @@ import type { Generation, ReleaseFailure, ReleaseRecord, ReleaseStep } from './r
 export interface ReleaseBasis {
   readonly snapshot: ClusterSnapshot;
   /** What the scheduler could place nowhere, and why. */
-  readonly unplaced: ReadonlyMap<UnitName, Unplaced>;
+  readonly unplaced: Pick<UnplacedUnits, 'get'>;
   readonly sections: SectionReader;
   readonly nowMs: number;
 }

@@ -4,7 +4,6 @@
  * in which machines do not change.
  */
 import type { MachineId } from '../machine.ts';
-import type { Unplaced } from './decision.ts';
 import { arrivalFilters, firstRefusal, machineFilters, neighbourFilters, roomFilters } from './filters.ts';
 import type { FilterContext } from './filters.ts';
 import type { Ledger, Place, PlannedUnit } from './ledger.ts';
@@ -18,17 +17,12 @@ import { byTally } from './tallies.ts';
 export interface UnitClass {
   /** Machines that the rules about machines allow. */
   readonly allowed: MachineBits;
-  readonly isNowhere: boolean;
   /** Those of them that were not found full since a unit last left them. */
   readonly open: MachineBits;
   /** How much of the ledger's list of machines that units left is looked at. */
   seenLeft: number;
   /** Machines by how many preferences hold there, most first; empty for units that have none. */
   readonly preferred: readonly MachineBits[];
-  /** Why no machine takes them, once somebody has asked; only for classes that no machine is allowed for. */
-  refusals: Unplaced | null;
-  /** The same while all machines are full, as of a turn of the ledger. */
-  fullAt: { readonly turn: number; readonly refusals: Unplaced } | null;
   /** The highest priority that nobody could be pushed out for, as of a turn of the ledger. */
   futileAt: { readonly turn: number; readonly priority: number } | null;
 }
@@ -48,8 +42,7 @@ export function classOf(classes: UnitClasses, unit: PlannedUnit, context: Filter
     if (firstRefusal(machineFilters, unit, at) === null && firstRefusal(arrivalFilters, unit, at) === null) setBit(allowed, place.index);
   }
   const made: UnitClass = {
-    allowed, isNowhere: isEmpty(allowed), open: allowed.slice(), seenLeft: left.length, preferred: preferredOf(unit, list), refusals: null,
-    fullAt: null, futileAt: null,
+    allowed, open: allowed.slice(), seenLeft: left.length, preferred: preferredOf(unit, list), futileAt: null,
   };
   classes.set(key, made);
   return made;

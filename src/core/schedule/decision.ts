@@ -51,11 +51,19 @@ export interface Unplaced {
   readonly machines: ReadonlyMap<MachineId, string>;
 }
 
+/** The units that should run and have no machine. A reason looks at every machine, so it is found only for those that somebody asks about. */
+export interface UnplacedUnits {
+  readonly size: number;
+  names(): Iterable<UnitName>;
+  /** Why a unit has none, as of the end of the pass; undefined for one that has. To be asked before the next pass begins. */
+  get(name: UnitName): Unplaced | undefined;
+}
+
 /** All that one pass of the scheduler says. */
 export interface SchedulePlan {
   /** In the order they are to be committed: units leave before others come. */
   readonly decisions: readonly Decision[];
-  readonly unplaced: ReadonlyMap<UnitName, Unplaced>;
+  readonly unplaced: UnplacedUnits;
   /** When a unit that waits may be placed anew, ms since the epoch; null when none waits. */
   readonly againAtMs: number | null;
 }

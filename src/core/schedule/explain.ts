@@ -17,13 +17,14 @@ import { drainOutlook } from './drain.ts';
 import { beginPass } from './pass.ts';
 import type { Held } from './board.ts';
 import type { Circumstances, Pass } from './pass.ts';
-import { countRefusals, groupRefusal } from './placing.ts';
+import { groupRefusal } from './placing.ts';
 import { sayVictims, victimsOn } from './preempt.ts';
 import { isBetterRank, rankOf, sayLoad, sayRank } from './rank.ts';
 import type { Rank } from './rank.ts';
 import { sayRoomLeft } from './room.ts';
 import { groupByCircles } from './groups.ts';
 import { describePorts } from './port-words.ts';
+import { countRefusals } from './unplaced.ts';
 
 /** What an explanation says of one machine. */
 export interface MachineVerdict {

@@ -9,9 +9,8 @@ import type { Placement } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import { fillBoard } from './board.ts';
 import type { Board } from './board.ts';
-import type { Unplaced } from './decision.ts';
 import type { FilterContext } from './filters.ts';
-import type { Place } from './ledger.ts';
+import type { Place, PlannedUnit } from './ledger.ts';
 import { createNotes } from './notes.ts';
 import type { Notes } from './notes.ts';
 import { createSectionReader } from './sections.ts';
@@ -29,6 +28,9 @@ export interface Scope {
   readonly places: Set<Place>;
 }
 
+/** Why a unit is on no machine. */
+export type Reason = { readonly why: string } | { readonly refused: readonly PlannedUnit[] };
+
 /** The working state of one pass. */
 export interface Pass extends Readonly<Board> {
   readonly board: Board;
@@ -44,7 +46,8 @@ export interface Pass extends Readonly<Board> {
   /** Units that were taken off machines, whatever became of them since. */
   readonly takenOff: Placement[];
   readonly goes: Notes;
-  readonly unplaced: Map<UnitName, Unplaced>;
+  /** Wanted units without a machine: why, or whom all machines refused together, which is put into words only when somebody asks. */
+  readonly unplaced: Map<UnitName, Reason>;
   /** Units that were pushed out for others of higher priority, and for whom as a sentence. */
   readonly madeRoom: Map<UnitName, string>;
   /** Machines that are gone and whose units wait for them, each with the reason as a sentence. */
@@ -88,8 +91,8 @@ export function passOn(board: Board, circumstances: Circumstances, looked: Pick<
     board.classes.clear();
     ledger.left.length = 0;
   }
-  const unplaced = new Map<UnitName, Unplaced>();
-  for (const [name, why] of fileless) unplaced.set(name, { why, machines: new Map() });
+  const unplaced = new Map<UnitName, Reason>();
+  for (const [name, why] of fileless) unplaced.set(name, { why });
   const waits = new Map<UnitName, Wait>();
   for (const [name, history] of restless) {
     const wait = waitOf(snapshot.units.get(name), history, nowMs);

@@ -1,14 +1,11 @@
 /**
  * Finds machines for units that have none: global units on every machine that fits, others on the least loaded one.
- * Promises: the result depends on names, ids and sections alone; a unit that finds no machine has a reason for each of them.
+ * Promises: the result depends on names, ids and sections alone; a unit that finds no machine is noted with those it had to share one with.
  */
-import { limits } from '../limits.ts';
-import type { MachineId } from '../machine.ts';
 import { compareText } from '../order.ts';
 import type { UnitName } from '../unit-name.ts';
-import { bestPlace, classOf, isFull } from './candidates.ts';
-import type { Unplaced } from './decision.ts';
-import { arrivalFilters, firstRefusal, machineFilters, neighbourFilters, replaceableUnits, roomFilters, sayRefusal } from './filters.ts';
+import { bestPlace, classOf } from './candidates.ts';
+import { arrivalFilters, firstRefusal, machineFilters, neighbourFilters, replaceableUnits, roomFilters } from './filters.ts';
 import type { FilterContext, Refusal } from './filters.ts';
 import { groupByCircles } from './groups.ts';
 import { takeOff } from './keep.ts';
@@ -49,9 +46,9 @@ export function* placeGlobals(pass: Pass): Steps<void> {
   }
 }
 
-/** Gives global units that fit on no machine their reason; after all units are placed, because they may have been replaced. */
-export function explainGlobals(pass: Pass): void {
-  for (const unit of globalsOf(pass)) if (!pass.ledger.homes.has(unit.name)) pass.unplaced.set(unit.name, explainRefusals(pass, [unit]));
+/** Notes the global units that fit on no machine; after all units are placed, because they may have been replaced. */
+export function noteUnplacedGlobals(pass: Pass): void {
+  for (const unit of globalsOf(pass)) if (!pass.ledger.homes.has(unit.name)) pass.unplaced.set(unit.name, { refused: [unit] });
 }
 
 function globalsOf({ globals }: Pass): readonly PlannedUnit[] {
@@ -70,7 +67,7 @@ export function* placePending(pass: Pass): Steps<boolean> {
     if (unit === undefined || unit.section.global || pass.ledger.homes.has(name)) continue;
     const why = awaitedWhy(pass, name);
     if (why === null) pending.push(unit);
-    else pass.unplaced.set(name, { why, machines: new Map() });
+    else pass.unplaced.set(name, { why });
   }
   let pushed = false;
   for (const group of byPriority(pending, groupByCircles(pending, ({ section }) => section.machineOf))) {
@@ -100,18 +97,14 @@ function placeGroup(pass: Pass, group: readonly PlannedUnit[]): boolean {
   if (waiting !== undefined && wait !== undefined) {
     for (const unit of group) {
       const why = unit === waiting ? wait.why : `${waiting.name} shares its machine: ${wait.why}`;
-      pass.unplaced.set(unit.name, { why, machines: new Map() });
+      pass.unplaced.set(unit.name, { why });
     }
     return false;
   }
   const at = findPlace(pass, group);
   if (at !== null) return settleOn(pass, group, at);
   if (pushLower(pass, group)) return true;
-  const unplaced = whyUnplaced(pass, group);
-  for (const unit of group) {
-    const made = pass.madeRoom.get(unit.name);
-    pass.unplaced.set(unit.name, made === undefined ? unplaced : { ...unplaced, why: `it ${made}; ${unplaced.why}` });
-  }
+  for (const unit of group) pass.unplaced.set(unit.name, { refused: group });
   return false;
 }
 
@@ -129,18 +122,6 @@ function pushLower(pass: Pass, group: readonly PlannedUnit[]): boolean {
   settleOn(pass, group, at);
   pass.comes.set({ unit: unit.name, machine: at.machine.id }, `${sayVictims(victims)} made room for it`);
   return true;
-}
-
-/** Why no machine takes these units; units of a class that no machine is allowed for, or has room for, have the same reasons. */
-function whyUnplaced(pass: Pass, group: readonly PlannedUnit[]): Unplaced {
-  const [only] = group;
-  const unitClass = only !== undefined && group.length === 1 ? classOf(pass.classes, only, pass.context) : null;
-  if (unitClass === null) return explainRefusals(pass, group);
-  if (unitClass.isNowhere) return unitClass.refusals ??= explainRefusals(pass, group);
-  if (!isFull(unitClass, pass.ledger)) return explainRefusals(pass, group);
-  const turn = pass.ledger.turns;
-  if (unitClass.fullAt?.turn !== turn) unitClass.fullAt = { turn, refusals: explainRefusals(pass, group) };
-  return unitClass.fullAt.refusals;
 }
 
 /** The best machine for units that must share one; null when none takes them all. */
@@ -245,26 +226,4 @@ function sayChoice(unit: PlannedUnit, at: Place): string {
   const clauses = sayRank(unit, at);
   const which = clauses.length === 0 ? `the ${load} loaded machine` : `${clauses.join('; ')}; of such machines the ${load} loaded`;
   return `${which} that fits (${sayLoad(at)} before it)`;
-}
-
-/** Why no machine takes these units: one sentence that counts the reasons, and each machine's own. */
-export function explainRefusals(pass: Pass, group: readonly PlannedUnit[]): { why: string; machines: Map<MachineId, string> } {
-  const machines = new Map<MachineId, string>();
-  const counts = new Map<string, number>();
-  for (const at of pass.ledger.places.values()) {
-    const refusal = groupRefusal(pass, group, at);
-    if (refusal === null) continue;
-    counts.set(refusal.why, (counts.get(refusal.why) ?? 0) + 1);
-    if (machines.size < limits.explainMachinesMax) machines.set(at.machine.id, sayRefusal(refusal));
-  }
-  return { why: countRefusals(pass.ledger.places.size, counts), machines };
-}
-
-/** "0 of 3 machines fit: needs metadata role=db (2), conflicts with a.service (1)", most frequent first, a few of them. */
-export function countRefusals(machineCount: number, counts: ReadonlyMap<string, number>): string {
-  if (machineCount === 0) return 'the cluster has no machine';
-  const sorted = [...counts].sort(([, left], [, right]) => right - left);
-  const shown = sorted.slice(0, limits.explainReasonsMax).map(([why, count]) => `${why} (${String(count)})`);
-  const more = sorted.length - shown.length;
-  return `0 of ${String(machineCount)} machines fit: ${shown.join(', ')}${more > 0 ? `, and ${String(more)} other reasons` : ''}`;
 }

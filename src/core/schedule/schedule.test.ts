@@ -278,7 +278,8 @@ function answer(question: readonly string[]): string {
   const snapshot = snapshotOf(world);
   const plan = schedule(snapshot, { nowMs: world.nowMs });
   const lines = plan.decisions.map(sayDecision);
-  for (const [name, { why, machines }] of plan.unplaced) {
+  for (const name of plan.unplaced.names()) {
+    const { why, machines } = plan.unplaced.get(name) ?? assert.fail(`${name} has no reason`);
     lines.push(`unplaced ${name}: ${why}`);
     for (const [machine, reason] of machines) lines.push(`  ${machine}: ${reason}`);
   }

@@ -11,9 +11,10 @@ import { drainMachines } from './drain.ts';
 import { removeUnfit } from './keep.ts';
 import { beginWholePass } from './pass.ts';
 import type { Circumstances, Pass } from './pass.ts';
-import { explainGlobals, placeGlobals, placePending } from './placing.ts';
+import { noteUnplacedGlobals, placeGlobals, placePending } from './placing.ts';
 import { runSteps } from './steps.ts';
 import type { Steps } from './steps.ts';
+import { createUnplaced } from './unplaced.ts';
 
 export type { Circumstances } from './pass.ts';
 
@@ -32,7 +33,7 @@ export function* carryOut(pass: Pass): Steps<SchedulePlan> {
   yield* settleUnits(pass);
   const decisions = yield* decide(pass);
   const ends = [...pass.waits.values()].map(({ untilMs }) => untilMs);
-  return { decisions, unplaced: pass.unplaced, againAtMs: ends.length === 0 ? null : Math.min(...ends) };
+  return { decisions, unplaced: createUnplaced(pass), againAtMs: ends.length === 0 ? null : Math.min(...ends) };
 }
 
 /** Puts every unit where it is to be; nothing is decided yet. */
@@ -47,5 +48,5 @@ export function* settleUnits(pass: Pass): Steps<void> {
   // After all others have a place, so that nobody is kept waiting by a unit that has one.
   pushed = drainMachines(pass);
   while (pushed) pushed = yield* placePending(pass);
-  explainGlobals(pass);
+  noteUnplacedGlobals(pass);
 }

@@ -180,7 +180,7 @@ function snapshotOf(world: World): ClusterSnapshot {
 
 const emptyWorld = (): World => ({ ...snapshotOf({ ...emptySnapshot, nowMs: 0 } as unknown as World), revision: 1, nowMs: 1_000_000 } as unknown as World);
 
-const say = ({ decisions, unplaced, againAtMs }: SchedulePlan): unknown => ({ decisions, unplaced: [...unplaced].sort(), againAtMs });
+const say = ({ decisions, unplaced, againAtMs }: SchedulePlan): unknown => ({ decisions, unplaced: [...unplaced.names()].sort().map((name) => [name, unplaced.get(name)]), againAtMs });
 
 test('a scheduler that remembers decides what one decides that knows nothing', () => {
   fc.assert(fc.property(fc.array(step, { minLength: 10, maxLength: 60 }), (history) => {

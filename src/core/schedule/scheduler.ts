@@ -51,7 +51,7 @@ function* resume({ board, open }: Kept, snapshot: ClusterSnapshot, circumstances
 
 function* openAfter(pass: Pass, { decisions, unplaced }: SchedulePlan): Steps<Open> {
   // A global unit that is nowhere is looked at in every pass.
-  const units = new Set<UnitName>([...unplaced.keys()].filter((name) => !pass.globals.has(name)));
+  const units = new Set<UnitName>([...unplaced.names()].filter((name) => !pass.globals.has(name)));
   const globals = new Map<UnitName, Set<MachineId>>();
   const add = (unit: UnitName, machine: MachineId): void => {
     if (!pass.globals.has(unit)) units.add(unit);
