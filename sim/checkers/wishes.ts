@@ -95,7 +95,8 @@ function givenAgain({ changes, before }: Moment): string | null {
   for (const { meaning, after } of changes) {
     const read = meaning?.kind === 'assignment' && after.value !== null ? decodeAssignment(after.value) : null;
     if (meaning?.kind !== 'assignment' || read?.ok !== true || read.value.finished) continue;
-    const place = { name: meaning.name, machine: meaning.machine, isGlobal: false };
+    const { name, machine } = meaning;
+    const place = { name, machine, isGlobal: false, held: before.assignments.get(machine)?.get(name) };
     if (isFinished(before, place, read.value)) return `${meaning.name} was given to ${meaning.machine} to be run`;
   }
   return null;

@@ -11,8 +11,6 @@ import type { FleetSection } from '../fleet-section.ts';
 import type { UnitHistory } from '../history.ts';
 import type { MachineId } from '../machine.ts';
 import { compareText } from '../order.ts';
-import { createSharedMap } from '../shared-map.ts';
-import type { SharedMap } from '../shared-map.ts';
 import type { Assignment, FileHash, UnitRecord } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import { isTemplate } from '../unit-name.ts';
@@ -23,16 +21,11 @@ import type { Ledger, Place, PlannedUnit } from './ledger.ts';
 import { enterReports } from './port-book.ts';
 import { holdAsTheyAre, keepPorts } from './ports.ts';
 import type { StandingUnit } from './ports.ts';
+import type { Held, Row, Rows } from './rows.ts';
 import type { SectionReader } from './sections.ts';
 import { sortInSteps } from './steps.ts';
 import type { Steps } from './steps.ts';
 import { waitAfterMs } from './waits.ts';
-
-/** An assignment of the snapshot with the machine it is for. */
-export interface Held {
-  readonly machine: MachineId;
-  readonly assignment: Assignment;
-}
 
 export interface Board {
   snapshot: ClusterSnapshot;
@@ -40,9 +33,7 @@ export interface Board {
   readonly ledger: Ledger;
   /** What holds of units that rules about machines cannot tell apart, while machines do not change. */
   readonly classes: UnitClasses;
-  /** Units that are to run and can be judged. */
-  readonly wanted: SharedMap<UnitName, PlannedUnit>;
-  /** Those of them that are global, and those that replace others. */
+  /** Wanted units that are global, and those that replace others. */
   readonly globals: Map<UnitName, PlannedUnit>;
   readonly replacing: Map<UnitName, PlannedUnit>;
   /** Units that replace one another in a circle have the same number. */
@@ -51,10 +42,6 @@ export interface Board {
   readonly untouched: ReadonlyMap<UnitName, string>;
   /** Units whose file cannot be used: they keep their machine and their old file, but may be stopped. */
   readonly fileless: Map<UnitName, string>;
-  /** The assignments of each unit, longest standing first. */
-  readonly held: SharedMap<UnitName, readonly Held[]>;
-  /** Wanted units by the units they follow (MachineOf). */
-  readonly followers: Map<UnitName, Set<UnitName>>;
   /** Histories of units that have moved so often that they may have to wait. */
   readonly restless: Map<UnitName, UnitHistory>;
   /** How many wanted units use a file. */
@@ -63,22 +50,24 @@ export interface Board {
   readonly clusterPorts: Set<UnitName>;
 }
 
-/** A board with all that a snapshot says, and the names of all units on it, sorted. */
-export function* fillBoard(snapshot: ClusterSnapshot, sections: SectionReader): Steps<{ board: Board; names: readonly UnitName[] }> {
-  const held = yield* heldByUnit(snapshot);
+/** A board with all that a snapshot says, and all units on it that something is to be decided about, sorted by name. */
+export function* fillBoard(snapshot: ClusterSnapshot, sections: SectionReader): Steps<{ board: Board; rows: readonly Row[] }> {
+  const ledger = createLedger(snapshot);
+  yield* enterHeld(ledger.rows, snapshot);
   const board: Board & { circles: ReadonlyMap<UnitName, number> } = {
-    snapshot, sections, ledger: createLedger(snapshot), classes: new Map(), wanted: createSharedMap(), globals: new Map(), replacing: new Map(),
-    circles: new Map(), untouched: untouchedUnits(snapshot, held), fileless: new Map(), held, followers: new Map(), restless: new Map(),
-    uses: new Map(), clusterPorts: new Set(),
+    snapshot, sections, ledger, classes: new Map(), globals: new Map(), replacing: new Map(), circles: new Map(),
+    untouched: untouchedUnits(snapshot, ledger.rows), fileless: new Map(), restless: new Map(), uses: new Map(), clusterPorts: new Set(),
   };
-  const names: UnitName[] = [];
   for (const [name, record] of snapshot.units) {
-    planWanted(board, name, record);
-    if (isOnBoard(board, name)) names.push(name);
+    planWanted(board, ledger.rows.of(name), record);
     yield;
   }
-  for (const [name] of held.entries()) if (!snapshot.units.has(name) || !isOnBoard(board, name)) names.push(name);
-  const sorted = yield* sortInSteps(names);
+  const rows: Row[] = [];
+  for (const row of ledger.rows.all()) {
+    if (isOnBoard(board, row) || row.held.length > 0) rows.push(row);
+    yield;
+  }
+  const sorted = yield* sortInSteps(rows);
   for (const [name, history] of snapshot.unitHistories) {
     noteRestless(board, name, history);
     yield;
@@ -86,19 +75,20 @@ export function* fillBoard(snapshot: ClusterSnapshot, sections: SectionReader): 
   board.circles = circlesOfReplaces(board.ledger, board.replacing);
   // Before anything is placed the ledger's patterns must all be known: those of the files that fixed units still have, too.
   for (const name of [...board.untouched.keys(), ...board.fileless.keys()]) {
-    for (const { assignment } of held.get(name) ?? []) fixedUnit(board, name, assignment);
+    const row = ledger.rows.get(name);
+    for (const { assignment } of row?.held ?? []) if (row !== undefined) fixedUnit(board, row, assignment);
   }
-  for (const name of sorted) {
-    enterUnit(board, name);
+  for (const row of sorted) {
+    enterUnit(board, row);
     yield;
   }
   yield* enterPorts(board, sorted);
-  return { board, names: sorted };
+  return { board, rows: sorted };
 }
 
 /** Whether something is to be decided about a unit that has a record, assigned or not. */
-function isOnBoard({ wanted, fileless }: Board, name: UnitName): boolean {
-  return wanted.get(name) !== undefined || fileless.has(name);
+function isOnBoard({ fileless }: Board, { name, wanted }: Row): boolean {
+  return wanted !== null || fileless.has(name);
 }
 
 /** Whether a person wants this unit on a machine. A template is only what its instances are made of. */
@@ -106,9 +96,11 @@ export function isWanted(name: UnitName, record: UnitRecord | undefined): boolea
   return record !== undefined && record.desired !== 'inactive' && !isTemplate(name);
 }
 
-/** Plans a unit that is wanted; it was not on the board, or was taken off it. */
-export function planWanted(board: Board, name: UnitName, record: UnitRecord | undefined): void {
-  const { ledger, wanted, fileless, uses } = board;
+/** Plans a unit, if it is wanted; it was not on the board, or was taken off it. */
+export function planWanted(board: Board, row: Row, record: UnitRecord | undefined): void {
+  const { ledger, fileless, uses } = board;
+  const { name } = row;
+  row.record = record;
   if (record === undefined || board.untouched.has(name) || !isWanted(name, record)) return;
   const section = board.sections(board.snapshot.files, name, record.hash);
   uses.set(record.hash, (uses.get(record.hash) ?? 0) + 1);
@@ -116,44 +108,45 @@ export function planWanted(board: Board, name: UnitName, record: UnitRecord | un
     fileless.set(name, section.failure.message);
     return;
   }
-  const planned = planUnit(ledger, name, section.value);
+  const planned = planUnit(ledger, row, section.value);
   // Once it is assigned it is a unit like any other: it may move when its machine dies.
-  const isAdopted = record.adoptOn !== null && !section.value.global && board.held.get(name) === undefined;
+  const isAdopted = record.adoptOn !== null && !section.value.global && row.held.length === 0;
   const unit = isAdopted ? { ...planned, adoptOn: record.adoptOn } : planned;
-  wanted.put(name, unit);
+  row.wanted = unit;
   if (unit.section.global) board.globals.set(name, unit);
   if (unit.replaceIds.length > 0) board.replacing.set(name, unit);
   if (unit.section.portScope === 'cluster' && unit.section.ports.length > 0) board.clusterPorts.add(name);
   for (const leader of unit.section.machineOf) {
-    const others = board.followers.get(leader);
-    if (others === undefined) board.followers.set(leader, new Set([name]));
-    else others.add(name);
+    const led = ledger.rows.of(leader);
+    (led.followers ??= new Set()).add(row);
   }
 }
 
-/** Takes a unit that stands nowhere off the board; `record` is the one it was planned with. */
-export function takeOffBoard(board: Board, name: UnitName, record: UnitRecord | undefined): void {
-  const { wanted, fileless, uses, followers } = board;
-  const unit = wanted.get(name);
-  if (unit === undefined && !fileless.has(name)) return;
+/** Takes a unit that stands nowhere off the board. */
+export function takeOffBoard(board: Board, row: Row): void {
+  const { fileless, uses, ledger: { rows } } = board;
+  const { name, record, wanted } = row;
+  if (!isOnBoard(board, row)) return;
   if (record !== undefined) {
     const left = (uses.get(record.hash) ?? 0) - 1;
     if (left > 0) uses.set(record.hash, left);
     else uses.delete(record.hash);
   }
-  wanted.put(name, null);
+  row.wanted = null;
   for (const index of [fileless, board.globals, board.replacing, board.clusterPorts]) index.delete(name);
-  for (const leader of unit?.section.machineOf ?? []) {
-    const others = followers.get(leader);
-    others?.delete(name);
-    if (others?.size === 0) followers.delete(leader);
+  for (const leader of wanted?.section.machineOf ?? []) {
+    const led = rows.get(leader);
+    led?.followers?.delete(row);
+    if (led?.followers?.size !== 0) continue;
+    led.followers = null;
+    rows.tidy(led);
   }
 }
 
 /** Wanted units that follow another one, sorted. */
-export function followersOf({ followers, wanted }: Board, leader: UnitName): readonly PlannedUnit[] {
-  const names = followers.get(leader);
-  return names === undefined ? [] : [...names].sort(compareText).flatMap((name) => wanted.get(name) ?? []);
+export function followersOf({ followers }: Row): readonly PlannedUnit[] {
+  if (followers === null) return [];
+  return [...followers].sort((left, right) => compareText(left.name, right.name)).flatMap(({ wanted }) => wanted ?? []);
 }
 
 /** Remembers a history that may make its unit wait. */
@@ -163,16 +156,23 @@ export function noteRestless({ restless }: Board, name: UnitName, history: UnitH
   else restless.delete(name);
 }
 
-function* heldByUnit(snapshot: ClusterSnapshot): Steps<Board['held']> {
-  const held: Board['held'] = createSharedMap();
-  for (const [machine, assignments] of snapshot.assignments) {
-    for (const [name, assignment] of assignments) {
-      const others = held.get(name);
-      held.put(name, others === undefined ? [{ machine, assignment }] : sortHeld([...others, { machine, assignment }]));
+function* enterHeld(rows: Rows, { assignments }: ClusterSnapshot): Steps<void> {
+  const several = new Map<Row, Held[]>();
+  for (const [machine, ofMachine] of assignments) {
+    for (const [name, assignment] of ofMachine) {
+      const row = rows.of(name);
+      const held = { machine, assignment };
+      const others = several.get(row);
+      if (others !== undefined) others.push(held);
+      else if (row.held.length === 0) row.held = [held];
+      else several.set(row, [...row.held, held]);
       yield;
     }
   }
-  return held;
+  for (const [row, held] of several) {
+    row.held = sortHeld(held);
+    yield;
+  }
 }
 
 /** Assignments of one unit in the order in which they count. */
@@ -185,7 +185,7 @@ export function sortHeld(held: Held[]): readonly Held[] {
  * Units that must be left alone because the store says something about them, or about their machine, that cannot be read:
  * what a newer version wrote is no reason to stop anything.
  */
-function untouchedUnits(snapshot: ClusterSnapshot, held: Board['held']): Map<UnitName, string> {
+function untouchedUnits(snapshot: ClusterSnapshot, rows: Rows): Map<UnitName, string> {
   const untouched = new Map<UnitName, string>();
   const machines = new Set<string>();
   for (const { key, why } of snapshot.unreadable.values()) {
@@ -195,8 +195,8 @@ function untouchedUnits(snapshot: ClusterSnapshot, held: Board['held']): Map<Uni
     if (folder === 'machines' || folder === 'machine-overrides') machines.add(first);
   }
   if (machines.size === 0) return untouched;
-  for (const [name, ofUnit] of held.entries()) {
-    const there = ofUnit.find(({ machine }) => machines.has(machine));
+  for (const { name, held } of rows.all()) {
+    const there = held.find(({ machine }) => machines.has(machine));
     if (there === undefined || untouched.has(name)) continue;
     untouched.set(name, `the record of its machine ${there.machine} cannot be read`);
   }
@@ -204,66 +204,65 @@ function untouchedUnits(snapshot: ClusterSnapshot, held: Board['held']): Map<Uni
 }
 
 /** Enters a unit where it stands: on one machine when it is not global, whatever the store says. */
-export function enterUnit(board: Board, name: UnitName): void {
-  for (const { machine } of board.held.get(name) ?? []) {
+export function enterUnit(board: Board, row: Row): void {
+  for (const { machine, assignment } of row.held) {
     const at = board.ledger.places.get(machine);
-    const isThere = at !== undefined && enterUnitOn(board, name, at);
-    if (isThere && board.wanted.get(name)?.section.global === false) break;
+    const isThere = at !== undefined && enterUnitOn(board, row, { at, assignment });
+    if (isThere && row.wanted?.section.global === false) break;
   }
 }
 
 /** Enters a unit on one machine, if it stands there. */
-export function enterUnitOn(board: Board, name: UnitName, at: Place): boolean {
+export function enterUnitOn(board: Board, row: Row, { at, assignment }: { readonly at: Place; readonly assignment: Assignment }): boolean {
   const { snapshot, ledger } = board;
-  const machine = at.machine.id;
-  const assignment = snapshot.assignments.get(machine)?.get(name);
-  if (assignment === undefined || (assignment.leaving && isReleased(snapshot, { machine, unit: name }))) return false;
-  const unit = board.wanted.get(name);
-  if (unit === undefined && !board.untouched.has(name) && !board.fileless.has(name)) return false;
-  place(ledger, at, unit ?? fixedUnit(board, name, assignment));
+  if (assignment.leaving && isReleased(snapshot, { machine: at.machine.id, unit: row.name })) return false;
+  if (row.wanted === null && !board.untouched.has(row.name) && !board.fileless.has(row.name)) return false;
+  place(ledger, at, row.wanted ?? fixedUnit(board, row, assignment));
   return true;
 }
 
 /** A unit that stays as it is, with what its assignment says. */
-function fixedUnit({ ledger, sections, snapshot }: Board, name: UnitName, assignment: Assignment): PlannedUnit {
-  const read = sections(snapshot.files, name, assignment.hash);
+function fixedUnit({ ledger, sections, snapshot }: Board, row: Row, assignment: Assignment): PlannedUnit {
+  const read = sections(snapshot.files, row.name, assignment.hash);
   const section: FleetSection = read.ok ? read.value : noOptions;
-  return { ...planUnit(ledger, name, section), fixed: true };
+  return { ...planUnit(ledger, row, section), fixed: true };
 }
 
 /** Enters who has which ports: units that stay as they are first, because nothing can be taken from them. */
-function* enterPorts(board: Board, names: readonly UnitName[]): Steps<void> {
-  const { ledger, held, snapshot } = board;
+function* enterPorts(board: Board, rows: readonly Row[]): Steps<void> {
+  const { ledger, snapshot } = board;
   for (const machine of snapshot.statuses.keys()) {
     enterReports(ledger.ports, machine);
     yield;
   }
   for (const machine of snapshot.machinePorts.keys()) if (!snapshot.statuses.has(machine)) enterReports(ledger.ports, machine);
   const standing: StandingUnit[] = [];
-  for (const name of names) {
-    for (const { machine, assignment } of held.get(name) ?? []) enterPortsOf(board, { name, machine, assignment }, standing);
+  for (const row of rows) {
+    for (const held of row.held) enterPortsOf(board, row, { held, standing });
     yield;
   }
-  keepPorts(ledger.ports, standing);
+  yield* keepPorts(ledger.ports, standing);
 }
 
-interface Assigned extends Held {
-  readonly name: UnitName;
+interface Entering {
+  readonly held: Held;
+  /** Where units are added whose ports are judged. */
+  readonly standing: StandingUnit[];
 }
 
 /** Enters the ports of an assignment that stays as it is; one that is judged is added to `standing`. */
-export function enterPortsOf(board: Board, { name, machine, assignment }: Assigned, standing: StandingUnit[]): void {
+export function enterPortsOf(board: Board, row: Row, { held: { machine, assignment }, standing }: Entering): void {
   const { places, ports } = board.ledger;
   const at = places.get(machine);
-  const unit = at?.units.get(name);
+  const unit = at?.units.get(row.name);
   if (unit !== undefined && !unit.fixed) {
     const hasPorts = unit.section.ports.length > 0 || !isEmpty(assignment.ports);
     if (hasPorts) standing.push({ unit, machine, assignment });
     return;
   }
   // What nobody wants any more is about to lose its assignments, on machines that are gone, too.
-  const goes = !isOnBoard(board, name) && !board.untouched.has(name);
-  if (!goes && (at === undefined || unit !== undefined)) holdAsTheyAre(ports, { unit: name, machine }, assignment);
+  const goes = !isOnBoard(board, row) && !board.untouched.has(row.name);
+  if (!goes && (at === undefined || unit !== undefined)) holdAsTheyAre(ports, { unit: row.name, machine }, assignment);
 }
 
 function isEmpty(ports: Assignment['ports']): boolean {

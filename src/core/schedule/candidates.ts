@@ -11,6 +11,7 @@ import { clearBit, emptyBits, hasBit, inBoth, inFirstOnly, isEmpty, setBit } fro
 import type { MachineBits } from './machine-bits.ts';
 import { heldPreferences, isBetterRank, isRanked, rankOf } from './rank.ts';
 import { asksForRoom } from './room.ts';
+import { homesOf } from './rows.ts';
 import { byTally } from './tallies.ts';
 
 /** Units that the rules about machines alone, and about room, cannot tell apart. */
@@ -83,7 +84,7 @@ export function bestPlace(unit: PlannedUnit, unitClass: UnitClass, context: Filt
     return firstRefusal(neighbourFilters, unit, { place, context }) === null;
   };
   const [peer] = unit.section.machineOf.filter((name) => name !== unit.name && !context.together.has(name));
-  if (peer !== undefined) return onHome(ledger.homes.get(peer) ?? new Set(), { unit, ledger, open, takes });
+  if (peer !== undefined) return onHome(homesOf(ledger.rows.get(peer)), { unit, ledger, open, takes });
   const among = without(unit.conflictIds, open, ledger);
   const { strategy } = unit.section.placing;
   const firstOf = (tier: MachineBits): number | null => ledger.order.first(tier, (index) => takes(ledger.list[index]), strategy ?? 'spread');

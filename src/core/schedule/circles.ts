@@ -3,7 +3,7 @@
  * Promises: pure; the answer does not depend on the order of the units.
  */
 import type { UnitName } from '../unit-name.ts';
-import { groupByCircles } from './groups.ts';
+import { graphByName, groupByCircles } from './groups.ts';
 import type { Ledger, PlannedUnit } from './ledger.ts';
 
 /** Numbers the circles among units that replace others; units outside of any circle have no number. */
@@ -20,7 +20,8 @@ export function circlesOfReplaces(ledger: Ledger, replacing: ReadonlyMap<UnitNam
     ledger.patterns.matching(name).flatMap((id) => byPattern.get(id) ?? []).filter((other) => other !== name);
   const circles = new Map<UnitName, number>();
   let number = 0;
-  for (const group of groupByCircles([...replacing.values()], replacersOf)) {
+  const units = [...replacing.values()];
+  for (const group of groupByCircles(units, graphByName(units, replacersOf))) {
     if (group.length > 1) for (const { name } of group) circles.set(name, number);
     number += 1;
   }

@@ -18,11 +18,12 @@ import type { UnitName } from '../unit-name.ts';
 import type { AssignmentContent, Decision } from './decision.ts';
 import { isFinished } from './finished.ts';
 import { isWanted } from './board.ts';
-import type { Held } from './board.ts';
-import { namesIn } from './pass.ts';
+import { rowsIn } from './pass.ts';
 import type { Pass } from './pass.ts';
-import { cursorRecords } from './port-book.ts';
+import { cursorRecords, noCursors } from './port-book.ts';
 import { givenPorts, noPortsOf } from './ports.ts';
+import { comingWhy, homesOf } from './rows.ts';
+import type { Held, Row } from './rows.ts';
 import type { Steps } from './steps.ts';
 
 const kindOrder: readonly Decision['kind'][] = ['unassign', 'move', 'update', 'assign'];
@@ -30,40 +31,50 @@ const kindOrder: readonly Decision['kind'][] = ['unassign', 'move', 'update', 'a
 /** All decisions of a pass. */
 export function* decide(pass: Pass): Steps<readonly Decision[]> {
   const decisions: Record<Decision['kind'], Decision[]> = { unassign: [], move: [], update: [], assign: [] };
-  for (const name of namesIn(pass)) {
-    if (!pass.untouched.has(name)) for (const decision of decideUnit(pass, name)) decisions[decision.kind].push(decision);
+  for (const row of rowsIn(pass)) {
+    if (!pass.untouched.has(row.name)) for (const decision of decideUnit(pass, row)) decisions[decision.kind].push(decision);
+    row.comes = null;
     yield;
   }
   return kindOrder.flatMap((kind) => decisions[kind]);
 }
 
-function decideUnit(pass: Pass, name: UnitName): readonly Decision[] {
-  const held = pass.held.get(name) ?? [];
-  const record = pass.snapshot.units.get(name);
+function decideUnit(pass: Pass, row: Row): readonly Decision[] {
+  const { name, record, held, home } = row;
   if (record === undefined || !isWanted(name, record)) {
     const why = unwantedWhy(record);
     return held.map((one) => ({ kind: 'unassign', unit: name, why, machine: one.machine, former: record === undefined ? null : formerOf(one) }));
   }
+  const unit: WantedUnit = { row, record };
   if (held.length === 0) {
-    return inOrder(pass.ledger.homes.get(name)).map((machine) => assignOf(pass, { name, record, machine }));
+    if (typeof home === 'string') return [assignOf(pass, unit, home)];
+    return inOrder(homesOf(row)).map((machine) => assignOf(pass, unit, machine));
   }
   const [only] = held;
-  const isSettled = held.length === 1 && only !== undefined && pass.ledger.homes.isJust(name, only.machine);
-  if (isSettled && pass.wanted.get(name)?.section.global === false) return updateOf(pass, { name, record }, only);
-  const homes = homesOf(pass, name, held);
+  const isSettled = held.length === 1 && only !== undefined && home === only.machine;
+  const isGlobal = row.wanted?.section.global === true;
+  if (isSettled && row.wanted !== null && !isGlobal) return updateOf(pass, unit, only);
+  return decideHeld(pass, unit);
+}
+
+/** What becomes of a unit that has assignments, some of which may be to go. */
+function decideHeld(pass: Pass, unit: WantedUnit): readonly Decision[] {
+  const { row, record } = unit;
+  const { name, held } = row;
+  const homes = machinesToHave(pass, row);
   const stay = held.filter(({ machine }) => homes.has(machine));
   const go = held.filter(({ machine }) => !homes.has(machine));
   const holders = new Set(held.map(({ machine }) => machine));
   const come = inOrder(homes).filter((machine) => !holders.has(machine));
-  const isGlobal = pass.wanted.get(name)?.section.global === true;
+  const isGlobal = row.wanted?.section.global === true;
   const followed = ({ machine, assignment }: Held): UnitRecord =>
     (isGlobal ? recordInTurn(pass.snapshot, { unit: name, machine }, assignment) : record);
-  const decisions: Decision[] = stay.flatMap((one) => updateOf(pass, { name, record: followed(one) }, one));
+  const decisions: Decision[] = stay.flatMap((one) => updateOf(pass, { row, record: followed(one) }, one));
   const [to] = come;
   const [from] = go;
   const moves = to !== undefined && from !== undefined && !isGlobal;
-  if (moves) decisions.push(moveOf(pass, { name, record, from, to }));
-  else for (const machine of come) decisions.push(assignOf(pass, { name, record, machine }));
+  if (moves) decisions.push(moveOf(pass, unit, { from, to }));
+  else for (const machine of come) decisions.push(assignOf(pass, unit, machine));
   for (const one of moves ? go.slice(1) : go) {
     const { machine } = one;
     const why = pass.goes.get({ unit: name, machine }) ?? forgottenWhy(pass, machine)
@@ -74,23 +85,18 @@ function decideUnit(pass: Pass, name: UnitName): readonly Decision[] {
 }
 
 /** How units came to their machines does not show. */
-function inOrder(machines: ReadonlySet<MachineId> | undefined): readonly MachineId[] {
-  return machines === undefined ? [] : [...machines].sort(compareText);
+function inOrder(machines: ReadonlySet<MachineId>): readonly MachineId[] {
+  return [...machines].sort(compareText);
 }
 
 function forgottenWhy({ snapshot }: Pass, machine: MachineId): string | null {
   return isForgotten(snapshot, machine) ? `its machine ${shortMachineId(machine)} is gone and was forgotten` : null;
 }
 
-/** A unit with what a person wants of it. */
+/** A unit with what a person wants of it, on a machine perhaps. */
 interface WantedUnit {
-  readonly name: UnitName;
+  readonly row: Row;
   readonly record: UnitRecord;
-}
-
-/** The same with the machine it is to be on. */
-interface WantedOn extends WantedUnit {
-  readonly machine: MachineId;
 }
 
 function unwantedWhy(record: UnitRecord | undefined): string {
@@ -102,102 +108,112 @@ function unwantedWhy(record: UnitRecord | undefined): string {
  * The machines a unit is to have. One that is gone may come back with the unit still running, so a unit without a better
  * machine keeps it, and a global unit keeps all that are gone.
  */
-function homesOf(pass: Pass, name: UnitName, held: readonly Held[]): ReadonlySet<MachineId> {
-  const homes = new Set(pass.ledger.homes.get(name));
-  const gone = held.map(({ machine }) => machine)
+function machinesToHave(pass: Pass, row: Row): ReadonlySet<MachineId> {
+  const homes = new Set(homesOf(row));
+  const gone = row.held.map(({ machine }) => machine)
     .filter((machine) => !pass.ledger.places.has(machine) && !isForgotten(pass.snapshot, machine));
-  if (pass.wanted.get(name)?.section.global === true || pass.fileless.has(name)) return new Set([...homes, ...gone]);
+  if (row.wanted?.section.global === true || pass.fileless.has(row.name)) return new Set([...homes, ...gone]);
   const [first] = gone;
   if (homes.size === 0 && first !== undefined) homes.add(first);
   return homes;
 }
 
-function contentOf(pass: Pass, { name, record, machine }: WantedOn, why: string): AssignmentContent {
-  const [first] = pass.held.get(name) ?? [];
-  // A file that cannot be used does not replace one that runs.
-  const hash = pass.fileless.has(name) && first !== undefined ? first.assignment.hash : record.hash;
+/** Where a unit is to be, and what it has there already; null when it comes there. */
+interface Standing {
+  readonly machine: MachineId;
+  readonly before: Assignment | null;
+}
+
+function contentOf(pass: Pass, unit: WantedUnit, standing: Standing & { readonly why: string }): AssignmentContent {
+  const { row, record } = unit;
+  const { machine, before, why } = standing;
+  const hash = hashOf(pass, unit, before);
   const desired = record.desired === 'launched' ? 'launched' : 'loaded';
-  const wish = { hash, desired, restart: record.restart, reset: record.reset } as const;
-  const isGlobal = pass.wanted.get(name)?.section.global === true;
-  const finished = isFinished(pass.snapshot, { name, machine, isGlobal }, wish);
-  return { ...wish, ...withoutPorts, release: record.release, why, finished, ...fenceAt(pass, name, machine) };
+  const { restart, reset } = record;
+  const isGlobal = row.wanted?.section.global === true;
+  const held = before ?? row.held.find((one) => one.machine === machine)?.assignment;
+  const finished = isFinished(pass.snapshot, { name: row.name, machine, isGlobal, held }, { hash, desired, restart });
+  const { release, ports, portOrigins, portMoves } = portsOf(pass, row, standing);
+  const { fence, lostAfterMs, goneAfterMs, leaving } = before === null ? fenceAt(pass, row, machine) : fenceStaying(pass, unit, { machine, before });
+  // Written out, because there may be a million of them.
+  return { hash, desired, restart, reset, release, ports, portOrigins, portMoves, why, finished, fence, lostAfterMs, goneAfterMs, leaving };
 }
 
-function assignOf(pass: Pass, on: WantedOn): Decision {
-  const { name, machine } = on;
-  const why = comesWhy(pass, name, machine);
-  const content = { ...contentOf(pass, on, why), ...portsOf(pass, { unit: name, machine }, null) };
-  return { kind: 'assign', unit: name, why, machine, content, cursors: cursorsOf(pass, { unit: name, machine }) };
+/** A file that cannot be used does not replace one that runs. */
+function hashOf({ fileless }: Pass, { row: { name, held: [first] }, record }: WantedUnit, before: Assignment | null): FileHash {
+  return fileless.has(name) ? (before ?? first?.assignment)?.hash ?? record.hash : record.hash;
 }
 
-function moveOf(pass: Pass, move: WantedUnit & { readonly from: Held; readonly to: MachineId }): Decision {
-  const { name, record, from, to } = move;
+function assignOf(pass: Pass, unit: WantedUnit, machine: MachineId): Decision {
+  const why = comesWhy(unit.row, machine);
+  const content = contentOf(pass, unit, { machine, before: null, why });
+  return { kind: 'assign', unit: unit.row.name, why, machine, content, cursors: cursorsOf(pass, unit.row, machine) };
+}
+
+function moveOf(pass: Pass, unit: WantedUnit, { from, to }: { readonly from: Held; readonly to: MachineId }): Decision {
+  const { row } = unit;
   const isGone = !pass.ledger.places.has(from.machine);
   const goes = isGone
     ? `its machine ${shortMachineId(from.machine)} is gone`
-    : pass.goes.get({ unit: name, machine: from.machine }) ?? 'it has another machine';
-  const comes = comesWhy(pass, name, to);
+    : pass.goes.get({ unit: row.name, machine: from.machine }) ?? 'it has another machine';
+  const comes = comesWhy(row, to);
   return {
-    kind: 'move', unit: name, why: `${goes}; ${comes}`, from: from.machine, machine: to,
-    content: { ...contentOf(pass, { name, record, machine: to }, comes), ...portsOf(pass, { unit: name, machine: to }, null) },
-    cursors: cursorsOf(pass, { unit: name, machine: to }), former: formerOf(from),
+    kind: 'move', unit: row.name, why: `${goes}; ${comes}`, from: from.machine, machine: to,
+    content: contentOf(pass, unit, { machine: to, before: null, why: comes }), cursors: cursorsOf(pass, row, to), former: formerOf(from),
     unrest: isGone && pass.snapshot.roster.get(from.machine)?.left !== true,
   };
 }
 
 /** The ports a unit was given; those it had, for one about which nothing was decided: its machine is gone, say. */
-function portsOf(pass: Pass, { unit, machine }: Placement, before: Assignment | null): PortPart {
-  const standing = pass.ledger.places.get(machine)?.units.get(unit);
-  if (standing?.fixed === false && standing.section.ports.length === 0) return noPortsOf(pass.ledger.ports, { unit: standing, machine }, before);
-  const given = givenPorts(pass.ledger.ports, unit, machine);
-  if (given !== undefined) return { release: given.release, ports: given.ports, portOrigins: given.origins, portMoves: given.moves };
-  const { release, ports, portOrigins, portMoves } = before ?? withoutPorts;
-  return { release, ports, portOrigins, portMoves };
+function portsOf(pass: Pass, { name, wanted }: Row, { machine, before }: Standing): PortPart {
+  if (wanted?.section.ports.length === 0 && pass.ledger.places.get(machine)?.units.get(name) === wanted) {
+    return noPortsOf(pass.ledger.ports, { unit: wanted, machine }, before);
+  }
+  const given = givenPorts(pass.ledger.ports, name, machine);
+  if (given === undefined) return before ?? withoutPorts;
+  return { release: given.release, ports: given.ports, portOrigins: given.origins, portMoves: given.moves };
 }
 
-function cursorsOf(pass: Pass, { unit, machine }: Placement): ReadonlyMap<CursorScope, PortCursors> {
-  return cursorRecords(pass.ledger.ports, givenPorts(pass.ledger.ports, unit, machine));
+function cursorsOf({ ledger: { ports } }: Pass, { name, wanted }: Row, machine: MachineId): ReadonlyMap<CursorScope, PortCursors> {
+  return wanted?.section.ports.length === 0 ? noCursors : cursorRecords(ports, givenPorts(ports, name, machine));
 }
 
 function formerOf({ machine, assignment: { ports, release } }: Held): FormerPorts | null {
   return Object.keys(ports).length === 0 ? null : { machine, release, ports };
 }
 
-function comesWhy(pass: Pass, name: UnitName, machine: MachineId): string {
-  return pass.comes.get({ unit: name, machine }) ?? 'the machine fits';
+function comesWhy(row: Row, machine: MachineId): string {
+  return comingWhy(row, machine) ?? 'the machine fits';
 }
 
 /** The fence of a unit that comes to a machine. */
-function fenceAt(pass: Pass, name: UnitName, machine: MachineId): PlacementFence {
-  const section = pass.wanted.get(name)?.section;
+function fenceAt(pass: Pass, { record, wanted, held }: Row, machine: MachineId): PlacementFence {
+  const section = wanted?.section;
+  if (section === undefined || section.onMachineLost === 'keep') return unfenced;
   const at = pass.ledger.places.get(machine);
-  const file = pass.snapshot.files.get(pass.snapshot.units.get(name)?.hash ?? '' as FileHash)?.file;
-  if (section === undefined || at === undefined || file === undefined) return unfenced;
-  const fences = (pass.held.get(name) ?? []).map(({ assignment }) => assignment.fence);
+  const file = pass.snapshot.files.get(record?.hash ?? '' as FileHash)?.file;
+  if (at === undefined || file === undefined) return unfenced;
+  const fences = held.map(({ assignment }) => assignment.fence);
   return fenceOf({ section, file, machine: at.machine, token: tokenAt(pass.snapshot), fences });
 }
 
 /** The fence of a unit that stays: another only when its file asks for it, so that no other change restarts it. */
-function fenceStaying(pass: Pass, { name, machine, hash }: { name: UnitName; machine: MachineId; hash: FileHash }, before: Assignment): PlacementFence {
-  const { fence, lostAfterMs, goneAfterMs, leaving } = before;
+function fenceStaying(pass: Pass, unit: WantedUnit, { machine, before }: { readonly machine: MachineId; readonly before: Assignment }): PlacementFence {
   const at = pass.ledger.places.get(machine);
-  const isJudged = pass.wanted.get(name) !== undefined && at !== undefined && canFence(at.machine);
-  if (!isJudged || (before.hash === hash && fence > 0)) return { fence, lostAfterMs, goneAfterMs, leaving };
-  return fenceAfterUpdate(before, fenceAt(pass, name, machine));
+  const isJudged = unit.row.wanted !== null && at !== undefined && canFence(at.machine);
+  if (!isJudged || (before.hash === unit.record.hash && before.fence > 0)) return before;
+  return fenceAfterUpdate(before, fenceAt(pass, unit.row, machine));
 }
 
-function updateOf(pass: Pass, { name, record }: WantedUnit, { machine, assignment }: Held): readonly Decision[] {
+function updateOf(pass: Pass, unit: WantedUnit, { machine, assignment }: Held): readonly Decision[] {
+  const { row } = unit;
   if (assignment.leaving) {
     // It is placed anew only once it is known to have stopped; until then nothing is asked of it.
-    return isReleased(pass.snapshot, { machine, unit: name }) ? [assignOf(pass, { name, record, machine })] : [];
+    return isReleased(pass.snapshot, { machine, unit: row.name }) ? [assignOf(pass, unit, machine)] : [];
   }
-  const content: AssignmentContent = {
-    ...contentOf(pass, { name, record, machine }, assignment.why), ...portsOf(pass, { unit: name, machine }, assignment),
-    ...(pass.fileless.has(name) ? { hash: assignment.hash } : {}),
-    ...fenceStaying(pass, { name, machine, hash: record.hash }, assignment),
-  };
+  const content = contentOf(pass, unit, { machine, before: assignment, why: assignment.why });
   const why = changes(assignment, content).join(', ');
-  return why === '' ? [] : [{ kind: 'update', unit: name, why, machine, content, before: assignment, cursors: cursorsOf(pass, { unit: name, machine }) }];
+  return why === '' ? [] : [{ kind: 'update', unit: row.name, why, machine, content, before: assignment, cursors: cursorsOf(pass, row, machine) }];
 }
 
 function changes(before: Assignment, content: AssignmentContent): readonly string[] {

@@ -15,14 +15,14 @@ import { sayRefusal } from './filters.ts';
 import type { Place, PlannedUnit } from './ledger.ts';
 import { drainOutlook } from './drain.ts';
 import { beginPass } from './pass.ts';
-import type { Held } from './board.ts';
 import type { Circumstances, Pass } from './pass.ts';
 import { groupRefusal } from './placing.ts';
 import { sayVictims, victimsOn } from './preempt.ts';
 import { isBetterRank, rankOf, sayLoad, sayRank } from './rank.ts';
 import type { Rank } from './rank.ts';
 import { sayRoomLeft } from './room.ts';
-import { groupByCircles } from './groups.ts';
+import type { Held } from './rows.ts';
+import { graphByName, groupByCircles } from './groups.ts';
 import { describePorts } from './port-words.ts';
 import { countRefusals } from './unplaced.ts';
 
@@ -48,10 +48,15 @@ type Summary = Pick<Explanation, 'summary' | 'state'>;
 export function explain(snapshot: ClusterSnapshot, name: UnitName, circumstances: Circumstances = {}): Explanation {
   const record = snapshot.units.get(name);
   const pass = beginPass(snapshot, circumstances);
-  const held = pass.held.get(name) ?? [];
-  const unit = pass.wanted.get(name);
+  const row = pass.ledger.rows.get(name);
+  const held = row?.held ?? [];
+  const unit = row?.wanted ?? undefined;
   const verdicts = unit === undefined ? chosenOnly(pass, held) : verdictsOf(pass, unit, held);
   return { name, ...summarise(pass, { name, record, held }), machines: verdicts.slice(0, limits.explainMachinesMax) };
+}
+
+function wantedUnit({ ledger }: Pass, name: UnitName): PlannedUnit | undefined {
+  return ledger.rows.get(name)?.wanted ?? undefined;
 }
 
 interface Asked {
@@ -70,7 +75,7 @@ function summarise(pass: Pass, asked: Asked): Summary {
   }
   if (record === undefined || record.desired === 'inactive') return summariseUnwanted(pass, asked);
   if (held.length === 0) return summariseUnplaced(pass, name);
-  const isGlobal = pass.wanted.get(name)?.section.global === true;
+  const isGlobal = wantedUnit(pass, name)?.section.global === true;
   const [first] = held;
   return isGlobal || first === undefined ? summariseGlobal(pass, asked) : summariseOn(pass, name, first);
 }
@@ -95,7 +100,7 @@ function summariseUnplaced(pass: Pass, name: UnitName): Summary {
   if (pass.snapshot.leader === null) {
     return { state: 'unplaced', summary: 'no engine leads the cluster, so nothing is placed until one does' };
   }
-  const unit = pass.wanted.get(name);
+  const unit = wantedUnit(pass, name);
   const wait = pass.waits.get(name);
   if (wait !== undefined) return { state: 'unplaced', summary: wait.why };
   const refusals = unit === undefined ? [] : refusalsOf(pass, unit);
@@ -114,7 +119,7 @@ function summariseOn(pass: Pass, name: UnitName, { machine, assignment }: Held):
   if (!snapshot.machines.has(machine)) {
     const waits = pass.awaited.get(machine);
     if (waits !== undefined) return { state: 'unplaced', summary: waits };
-    const unit = pass.wanted.get(name);
+    const unit = wantedUnit(pass, name);
     const fits = unit !== undefined && refusalsOf(pass, unit).length < pass.ledger.places.size;
     const wait = pass.waits.get(name);
     const next = wait !== undefined ? wait.why : fits ? 'the engine moves it with its next pass' : 'no other machine fits, so it stays assigned there';
@@ -132,7 +137,7 @@ function summariseOn(pass: Pass, name: UnitName, { machine, assignment }: Held):
 
 /** What is said of a unit, and what becomes of it when its machine is being drained. */
 function withDrain(pass: Pass, at: Placement, said: Summary): Summary {
-  const unit = pass.wanted.get(at.unit);
+  const unit = wantedUnit(pass, at.unit);
   const home = pass.ledger.places.get(at.machine);
   const outlook = unit === undefined || home === undefined ? '' : drainOutlook(pass, unit, home);
   return outlook === '' ? said : { ...said, summary: `${said.summary}; ${outlook}` };
@@ -194,16 +199,15 @@ function refusalsOf(pass: Pass, unit: PlannedUnit): readonly RefusingMachine[] {
 /** Who would be pushed out of a machine for a unit that has none. */
 function victimsFor(pass: Pass, group: readonly PlannedUnit[], at: Place): readonly PlannedUnit[] {
   const [unit] = group;
-  if (unit === undefined || group.length > 1 || pass.ledger.homes.has(unit.name)) return [];
+  if (unit === undefined || group.length > 1 || unit.row.home !== null) return [];
   return victimsOn(pass, unit, at) ?? [];
 }
 
 /** The unit with those that must be placed in the same step, because each of them is MachineOf another. */
 function groupOf(pass: Pass, unit: PlannedUnit): readonly PlannedUnit[] {
-  if (unit.section.machineOf.length === 0 || pass.ledger.homes.has(unit.name)) return [unit];
-  const pending = pass.names.flatMap((name) => pass.wanted.get(name) ?? [])
-    .filter((other) => !other.section.global && !pass.ledger.homes.has(other.name));
-  return [...groupByCircles(pending, ({ section }) => section.machineOf)].find((group) => group.includes(unit)) ?? [];
+  if (unit.section.machineOf.length === 0 || unit.row.home !== null) return [unit];
+  const pending = pass.rows.flatMap(({ wanted, home }) => (wanted === null || wanted.section.global || home !== null ? [] : [wanted]));
+  return [...groupByCircles(pending, graphByName(pending, ({ section }) => section.machineOf))].find((group) => group.includes(unit)) ?? [];
 }
 
 function verdictsOf(pass: Pass, unit: PlannedUnit, held: readonly Held[]): readonly MachineVerdict[] {

@@ -16,6 +16,7 @@ import { otherUnder, othersUnder } from './ledger.ts';
 import type { Ledger, Place, PlannedUnit } from './ledger.ts';
 import { refuseForPorts } from './port-words.ts';
 import { lackingPorts, seekerOf } from './ports.ts';
+import { homesOf } from './rows.ts';
 import { hasCpus, hasMemory, staysBelowMax } from './room.ts';
 
 /** Why a machine does not take a unit: what the unit asks for (alike on many machines), and what this machine has instead. */
@@ -80,7 +81,7 @@ const hasPeers: Filter = ({ name, section: { machineOf } }, { units }, { ledger,
   if (machineOf.length === 0) return null;
   const missing = machineOf.find((peer) => peer !== name && !units.has(peer) && !together.has(peer));
   if (missing === undefined) return null;
-  const [home] = [...ledger.homes.get(missing) ?? []].sort(compareText);
+  const [home] = [...homesOf(ledger.rows.get(missing))].sort(compareText);
   const detail = home === undefined ? `${missing} is on no machine` : `${missing} is on ${shortMachineId(home)}`;
   return { why: `needs the machine of ${missing}`, detail };
 };

@@ -20,12 +20,13 @@ export interface LaunchPlace {
   readonly name: UnitName;
   readonly machine: MachineId;
   readonly isGlobal: boolean;
+  /** Its assignment to that machine. */
+  readonly held: Assignment | undefined;
 }
 
 /** Whether a unit is not to be started on a machine, because it has succeeded already. */
-export function isFinished(snapshot: ClusterSnapshot, { name, machine, isGlobal }: LaunchPlace, wish: LaunchWish): boolean {
+export function isFinished(snapshot: ClusterSnapshot, { name, machine, isGlobal, held }: LaunchPlace, wish: LaunchWish): boolean {
   if (wish.desired !== 'launched') return false;
-  const held = snapshot.assignments.get(machine)?.get(name);
   if (held?.finished === true && held.desired === 'launched' && isSameLaunch(wish, held)) return true;
   if (isGlobal) {
     const status = snapshot.statuses.get(machine)?.get(name);

@@ -18,6 +18,7 @@ import type { Scope } from './pass.ts';
 import { enterReports, forgetMachine, holdsForAll } from './port-book.ts';
 import { keepPorts } from './ports.ts';
 import type { StandingUnit } from './ports.ts';
+import { homesOf } from './rows.ts';
 import type { Steps } from './steps.ts';
 
 /** What the last pass on a board has left open: its decisions may not have been carried out. */
@@ -65,9 +66,11 @@ export function* followBoard(board: Board, next: ClusterSnapshot, open: Open): S
   for (const [name, machines] of changes.moved) updateHeld(board, name, machines);
   const gone = new Set<MachineId>();
   for (const name of work.units) {
-    planWanted(board, name, next.units.get(name));
+    const row = board.ledger.rows.of(name);
+    planWanted(board, row, next.units.get(name));
     // The pass before may have taken its ports from it there.
-    for (const { machine } of board.held.get(name) ?? []) if (!next.machines.has(machine)) gone.add(machine);
+    for (const { machine } of row.held) if (!next.machines.has(machine)) gone.add(machine);
+    board.ledger.rows.tidy(row);
     yield;
   }
   if (board.ledger.patterns.size() > patterns || !isSameReplacing(replacing, board.replacing)) return null;
@@ -78,8 +81,8 @@ export function* followBoard(board: Board, next: ClusterSnapshot, open: Open): S
   return { scope, globalsAnywhere: [...work.units].some((name) => board.globals.has(name)) };
 }
 
-function isMost(count: number, { wanted }: Board): boolean {
-  return count > changesMax && count > wanted.size() / 2;
+function isMost(count: number, { ledger }: Board): boolean {
+  return count > changesMax && count > ledger.rows.size() / 2;
 }
 
 /** Whether something has changed that touches more than can be told. */
@@ -162,8 +165,10 @@ function* takeOff(board: Board, { units, globals }: Work, scope: Scope): Steps<v
   };
   for (const [name, ids] of globals) for (const id of ids) leave(name, id);
   for (const name of units) {
-    for (const id of ledger.homes.get(name) ?? []) leave(name, id);
-    takeOffBoard(board, name, board.snapshot.units.get(name));
+    const row = ledger.rows.get(name);
+    if (row === undefined) continue;
+    for (const id of [...homesOf(row)]) leave(name, id);
+    takeOffBoard(board, row);
     yield;
   }
 }
@@ -181,27 +186,30 @@ function followMachines({ ledger, snapshot, classes }: Board, machines: Readonly
   }
 }
 
-function updateHeld({ held, snapshot }: Board, name: UnitName, machines: ReadonlySet<MachineId>): void {
-  const kept = (held.get(name) ?? []).filter(({ machine }) => !machines.has(machine));
+function updateHeld({ ledger: { rows }, snapshot }: Board, name: UnitName, machines: ReadonlySet<MachineId>): void {
+  const row = rows.of(name);
+  const kept = row.held.filter(({ machine }) => !machines.has(machine));
   for (const machine of machines) {
     const assignment = snapshot.assignments.get(machine)?.get(name);
     if (assignment !== undefined) kept.push({ machine, assignment });
   }
-  held.put(name, kept.length === 0 ? null : sortHeld(kept));
+  row.held = sortHeld(kept);
 }
 
 /** Enters what has changed where it stands now. */
 function* enter(board: Board, { units, globals }: Work, scope: Scope): Steps<void> {
-  const { places, homes } = board.ledger;
+  const { ledger: { places, rows }, snapshot } = board;
   for (const [name, ids] of globals) {
     for (const id of ids) {
-      const at = places.get(id);
-      if (at !== undefined && enterUnitOn(board, name, at)) scope.places.add(at);
+      const [at, assignment] = [places.get(id), snapshot.assignments.get(id)?.get(name)];
+      if (at !== undefined && assignment !== undefined && enterUnitOn(board, rows.of(name), { at, assignment })) scope.places.add(at);
     }
   }
   for (const name of units) {
-    enterUnit(board, name);
-    for (const id of homes.get(name) ?? []) {
+    const row = rows.get(name);
+    if (row === undefined) continue;
+    enterUnit(board, row);
+    for (const id of homesOf(row)) {
       const at = places.get(id);
       if (at !== undefined) scope.places.add(at);
     }
@@ -223,8 +231,8 @@ function* followPorts(board: Board, machines: Set<MachineId>, scope: Scope): Ste
     enterReports(ledger.ports, id);
     const standing: StandingUnit[] = [];
     const assignments = [...snapshot.assignments.get(id) ?? []].sort(([left], [right]) => compareText(left, right));
-    for (const [name, assignment] of assignments) enterPortsOf(board, { name, machine: id, assignment }, standing);
-    keepPorts(ledger.ports, standing);
+    for (const [name, assignment] of assignments) enterPortsOf(board, ledger.rows.of(name), { held: { machine: id, assignment }, standing });
+    yield* keepPorts(ledger.ports, standing);
     for (const { unit } of standing) scope.units.add(unit.name);
     yield;
   }

@@ -39,7 +39,7 @@ export function takeOff(pass: Pass, { unit, at }: { readonly unit: PlannedUnit; 
     noteChange(pass, next.unit.name, at);
     pass.takenOff.push({ unit: next.unit.name, machine: at.machine.id });
     pass.goes.set({ unit: next.unit.name, machine: at.machine.id }, next.why);
-    for (const follower of followersOf(pass, next.unit.name)) {
+    for (const follower of followersOf(next.unit.row)) {
       if (at.units.get(follower.name) === follower) leaving.push({ unit: follower, why: followsWhy(next.unit.name) });
     }
   }

@@ -9,20 +9,21 @@ import type { Machine, MachineId } from '../machine.ts';
 import { compareText } from '../order.ts';
 import { roomOn } from '../placing-options.ts';
 import type { UnitName } from '../unit-name.ts';
-import { createHomes } from './homes.ts';
-import type { Homes } from './homes.ts';
 import { createLoadOrder, createMarks } from './machine-bits.ts';
 import type { LoadOrder, Marks } from './machine-bits.ts';
 import { createPortBook, release } from './port-book.ts';
 import type { PortBook } from './port-book.ts';
 import { createPatternIndex } from './patterns.ts';
 import type { PatternId, PatternIndex } from './patterns.ts';
+import { createRows, enterHome, leaveHome } from './rows.ts';
+import type { Row, Rows } from './rows.ts';
 import { count, createTallies, tallyFor } from './tallies.ts';
 import type { Tallies, Tally } from './tallies.ts';
 
 /** A unit with all that placing it needs. */
 export interface PlannedUnit {
   readonly name: UnitName;
+  readonly row: Row;
   readonly section: FleetSection;
   readonly conflictIds: readonly PatternId[];
   readonly replaceIds: readonly PatternId[];
@@ -65,8 +66,8 @@ export interface Ledger {
   readonly order: LoadOrder;
   /** Machines, by index, with a unit that a pattern matches. */
   readonly matchedOn: Map<PatternId, Marks>;
-  /** Where each unit stands: one machine, or several for global units. */
-  readonly homes: Homes;
+  /** What is known of each unit; where it stands, for example. */
+  readonly rows: Rows;
   readonly patterns: PatternIndex;
   readonly ports: PortBook;
   readonly tallies: Tallies;
@@ -74,6 +75,8 @@ export interface Ledger {
   readonly left: number[];
   /** Grows with each unit that comes or goes. */
   turns: number;
+  /** How often units without a machine were gathered to be placed. */
+  rounds: number;
   /** Units that stand and may be pushed out, by priority. */
   readonly preemptible: Map<number, number>;
 }
@@ -87,17 +90,17 @@ export function createLedger(snapshot: ClusterSnapshot): Ledger {
   const order = createLoadOrder(list.length);
   for (const { index } of list) order.move(index, { from: -1, to: 0 });
   return {
-    places: new Map(list.map((place) => [place.machine.id, place])), list, order, matchedOn: new Map(), homes: createHomes(),
-    patterns: createPatternIndex(), ports: createPortBook(snapshot), tallies: createTallies(list), left: [], turns: 0, preemptible: new Map(),
+    places: new Map(list.map((place) => [place.machine.id, place])), list, order, matchedOn: new Map(), rows: createRows(),
+    patterns: createPatternIndex(), ports: createPortBook(snapshot), tallies: createTallies(list), left: [], turns: 0, rounds: 0, preemptible: new Map(),
   };
 }
 
 /** Makes a unit known to the ledger's patterns. All units are made known before the first is placed. */
-export function planUnit(ledger: Ledger, name: UnitName, section: FleetSection): PlannedUnit {
+export function planUnit(ledger: Ledger, row: Row, section: FleetSection): PlannedUnit {
   const { patterns } = ledger;
   return {
-    name, section, conflictIds: patterns.idsOf(section.conflicts), replaceIds: patterns.idsOf(section.replaces),
-    avoidIds: patterns.idsOf(section.placing.avoid), tally: tallyFor(ledger.tallies, name, section),
+    name: row.name, row, section, conflictIds: patterns.idsOf(section.conflicts), replaceIds: patterns.idsOf(section.replaces),
+    avoidIds: patterns.idsOf(section.placing.avoid), tally: tallyFor(ledger.tallies, row.name, section),
     adoptOn: null, fixed: false,
   };
 }
@@ -113,7 +116,7 @@ export function place(ledger: Ledger, at: Place, unit: PlannedUnit): void {
   }
   for (const id of unit.conflictIds) enter(at.conflicting, id, unit.name);
   for (const id of unit.replaceIds) enter(at.replacing, id, unit.name);
-  ledger.homes.enter(unit.name, at.machine.id);
+  enterHome(unit.row, at.machine.id);
 }
 
 /** Takes a unit off a machine, with the ports it was given there. */
@@ -127,7 +130,7 @@ export function remove(ledger: Ledger, at: Place, unit: PlannedUnit): void {
   }
   for (const id of unit.conflictIds) leave(at.conflicting, id, unit.name);
   for (const id of unit.replaceIds) leave(at.replacing, id, unit.name);
-  ledger.homes.leave(unit.name, at.machine.id);
+  leaveHome(unit.row, at.machine.id);
   release(ledger.ports, { unit: unit.name, machine: at.machine.id });
 }
 

@@ -13,6 +13,7 @@ import type { FilterContext } from './filters.ts';
 import type { Place, PlannedUnit } from './ledger.ts';
 import { createNotes } from './notes.ts';
 import type { Notes } from './notes.ts';
+import type { Row } from './rows.ts';
 import { createSectionReader } from './sections.ts';
 import type { SectionReader } from './sections.ts';
 import { runSteps } from './steps.ts';
@@ -37,14 +38,13 @@ export interface Pass extends Readonly<Board> {
   readonly context: FilterContext;
   /** Null: everything. */
   readonly scope: Scope | null;
-  /** With the whole cluster in its scope: all names of units, sorted. */
-  readonly names: readonly UnitName[];
+  /** With the whole cluster in its scope: all units that something is to be decided about, sorted. */
+  readonly rows: readonly Row[];
   /** Global units are looked at on every machine, not only on those of the scope. */
   readonly globalsAnywhere: boolean;
-  /** Why units come to, and go from, machines in this pass. */
-  readonly comes: Notes;
   /** Units that were taken off machines, whatever became of them since. */
   readonly takenOff: Placement[];
+  /** Why units leave machines. */
   readonly goes: Notes;
   /** Wanted units without a machine: why, or whom all machines refused together, which is put into words only when somebody asks. */
   readonly unplaced: Map<UnitName, Reason>;
@@ -73,8 +73,8 @@ export function beginPass(snapshot: ClusterSnapshot, circumstances: Circumstance
 
 /** The same, in steps. */
 export function* beginWholePass(snapshot: ClusterSnapshot, circumstances: Circumstances): Steps<Pass> {
-  const { board, names } = yield* fillBoard(snapshot, circumstances.sections ?? createSectionReader());
-  return passOn(board, circumstances, { scope: null, names, globalsAnywhere: true });
+  const { board, rows } = yield* fillBoard(snapshot, circumstances.sections ?? createSectionReader());
+  return passOn(board, circumstances, { scope: null, rows, globalsAnywhere: true });
 }
 
 /** Machines that units left, as the ledger lists them, before a kept board forgets the list. */
@@ -83,7 +83,7 @@ const leftMax = 65_536;
 const classesMax = 10_000;
 
 /** A pass on a board that is up to date. */
-export function passOn(board: Board, circumstances: Circumstances, looked: Pick<Pass, 'scope' | 'names' | 'globalsAnywhere'>): Pass {
+export function passOn(board: Board, circumstances: Circumstances, looked: Pick<Pass, 'scope' | 'rows' | 'globalsAnywhere'>): Pass {
   const { snapshot, ledger, circles, fileless, restless } = board;
   const { nowMs = Infinity } = circumstances;
   if (ledger.left.length > leftMax || board.classes.size > classesMax) {
@@ -100,13 +100,13 @@ export function passOn(board: Board, circumstances: Circumstances, looked: Pick<
   }
   return {
     ...board, ...looked, board, takenOff: [], unplaced, waits, awaited: circumstances.awaited ?? awaitedMachines(snapshot, nowMs),
-    context: { ledger, together: new Set(), circles }, comes: createNotes(), goes: createNotes(), madeRoom: new Map(),
+    context: { ledger, together: new Set(), circles }, goes: createNotes(), madeRoom: new Map(),
   };
 }
 
-/** The names of the units a pass looks at, sorted. */
-export function namesIn({ scope, names }: Pass): readonly UnitName[] {
-  return scope === null ? names : [...scope.units].sort(compareText);
+/** The units a pass looks at, sorted by name. */
+export function rowsIn({ scope, rows, ledger }: Pass): readonly Row[] {
+  return scope === null ? rows : [...scope.units].sort(compareText).flatMap((name) => ledger.rows.get(name) ?? []);
 }
 
 /** The machines a pass looks at. */
@@ -121,8 +121,7 @@ export function noteChange({ scope }: Pass, unit: UnitName, at: Place): void {
 }
 
 /** Why a unit that is on no machine waits for the one it was on, as a sentence; null when it may be placed. */
-export function awaitedWhy({ held, awaited }: Pass, name: UnitName): string | null {
+export function awaitedWhy({ awaited }: Pass, { held: [first] }: Row): string | null {
   if (awaited.size === 0) return null;
-  const [first] = held.get(name) ?? [];
   return first === undefined ? null : awaited.get(first.machine) ?? null;
 }

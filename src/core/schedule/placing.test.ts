@@ -181,9 +181,8 @@ describe('placing promises', () => {
   test('the indexed search finds what asking every machine finds', () => {
     fc.assert(fc.property(clustersOf(fc.oneof(wishes, wishes, tied)), (cluster) => {
       const pass = beginPass(snapshotOf(cluster), {});
-      for (const name of pass.names) {
-        const unit = pass.wanted.get(name);
-        if (unit === undefined || unit.section.global || unit.replaceIds.length > 0 || pass.ledger.homes.has(unit.name)) continue;
+      for (const { wanted: unit } of pass.rows) {
+        if (unit === null || unit.section.global || unit.replaceIds.length > 0 || unit.row.home !== null) continue;
         let best: Place | null = null;
         for (const at of pass.ledger.list) {
           if (refusalOf(unit, at, pass.context) !== null) continue;

@@ -8,16 +8,18 @@ import { bestPlace, classOf } from './candidates.ts';
 import { arrivalFilters, firstRefusal, machineFilters, neighbourFilters, replaceableUnits, roomFilters } from './filters.ts';
 import type { FilterContext, Refusal } from './filters.ts';
 import { groupByCircles } from './groups.ts';
+import type { Graph } from './groups.ts';
 import { takeOff } from './keep.ts';
 import { place, priorityOf, remove } from './ledger.ts';
 import type { Place, PlannedUnit } from './ledger.ts';
-import { awaitedWhy, namesIn, noteChange, placesIn } from './pass.ts';
+import { awaitedWhy, noteChange, placesIn, rowsIn } from './pass.ts';
 import type { Pass } from './pass.ts';
 import { leaveGone } from './port-book.ts';
 import { takePorts } from './ports.ts';
 import { findEviction, sayMadeRoom, sayVictims } from './preempt.ts';
 import { isBetterRank, leaderOf, rankOf, sayLoad, sayRank } from './rank.ts';
 import type { Rank } from './rank.ts';
+import { noteComing } from './rows.ts';
 import type { Steps } from './steps.ts';
 
 const allFilters = [...machineFilters, ...arrivalFilters, ...roomFilters, ...neighbourFilters];
@@ -41,14 +43,14 @@ export function* placeGlobals(pass: Pass): Steps<void> {
       if (at.units.has(unit.name) || refusalOf(unit, at, pass.context) !== null) continue;
       settle(pass, at, unit);
       noteChange(pass, unit.name, at);
-      pass.comes.set({ unit: unit.name, machine: at.machine.id }, 'it is global: it runs on every machine that fits');
+      noteComing(unit.row, at.machine.id, 'it is global: it runs on every machine that fits');
     }
   }
 }
 
 /** Notes the global units that fit on no machine; after all units are placed, because they may have been replaced. */
 export function noteUnplacedGlobals(pass: Pass): void {
-  for (const unit of globalsOf(pass)) if (!pass.ledger.homes.has(unit.name)) pass.unplaced.set(unit.name, { refused: [unit] });
+  for (const unit of globalsOf(pass)) if (unit.row.home === null) pass.unplaced.set(unit.name, { refused: [unit] });
 }
 
 function globalsOf({ globals }: Pass): readonly PlannedUnit[] {
@@ -60,34 +62,70 @@ function globalsOf({ globals }: Pass): readonly PlannedUnit[] {
  * their machines: then there is more to place.
  */
 export function* placePending(pass: Pass): Steps<boolean> {
-  const pending: PlannedUnit[] = [];
-  for (const name of namesIn(pass)) {
-    yield;
-    const unit = pass.wanted.get(name);
-    if (unit === undefined || unit.section.global || pass.ledger.homes.has(name)) continue;
-    const why = awaitedWhy(pass, name);
-    if (why === null) pending.push(unit);
-    else pass.unplaced.set(name, { why });
-  }
+  const pending = yield* pendingUnits(pass);
+  const groups = groupByCircles(pending.units, followingIn(pass));
   let pushed = false;
-  for (const group of byPriority(pending, groupByCircles(pending, ({ section }) => section.machineOf))) {
+  for (const group of pending.haveOrder ? yield* byPriority(groups) : groups) {
     pushed = placeGroup(pass, group) || pushed;
     yield;
   }
   return pushed;
 }
 
+interface Pending {
+  readonly units: readonly PlannedUnit[];
+  /** Whether any of them has a priority. */
+  readonly haveOrder: boolean;
+}
+
+/** All units that are to be placed now, by name. */
+function* pendingUnits(pass: Pass): Steps<Pending> {
+  const units: PlannedUnit[] = [];
+  let haveOrder = false;
+  pass.ledger.rounds += 1;
+  for (const row of rowsIn(pass)) {
+    yield;
+    const { name, wanted, home } = row;
+    if (wanted === null || wanted.section.global || home !== null) continue;
+    const why = awaitedWhy(pass, row);
+    if (why !== null) {
+      pass.unplaced.set(name, { why });
+      continue;
+    }
+    row.round = pass.ledger.rounds;
+    haveOrder ||= wanted.section.placing.priority !== null;
+    units.push(wanted);
+  }
+  return { units, haveOrder };
+}
+
+/** Who follows whom among the units of this round. */
+function followingIn({ ledger: { rows, rounds } }: Pass): Graph<PlannedUnit> {
+  return {
+    edgesOf: ({ section: { machineOf } }) => (machineOf.length === 0 ? nobody : machineOf.flatMap((name) => {
+      const leader = rows.get(name);
+      return leader?.round === rounds ? leader.wanted ?? [] : [];
+    })),
+    isPointedAt: ({ row }) => row.followers !== null,
+  };
+}
+
+const nobody: readonly never[] = [];
+
 /** Higher priorities first. Nobody comes before whom he follows, so a follower has at most the priority of those. */
-function byPriority(pending: readonly PlannedUnit[], groups: Iterable<readonly PlannedUnit[]>): Iterable<readonly PlannedUnit[]> {
-  if (pending.every((unit) => unit.section.placing.priority === null)) return groups;
+function* byPriority(groups: Iterable<readonly PlannedUnit[]>): Steps<readonly (readonly PlannedUnit[])[]> {
   const priorities = new Map<UnitName, number>();
-  const ranked = [...groups].map((group) => {
+  const ranked = new Map<number, (readonly PlannedUnit[])[]>();
+  for (const group of groups) {
     const leaders = group.flatMap((unit) => unit.section.machineOf.flatMap((name) => priorities.get(name) ?? []));
     const priority = Math.min(Math.max(...group.map(priorityOf)), ...leaders);
-    for (const unit of group) priorities.set(unit.name, priority);
-    return { group, priority };
-  });
-  return ranked.sort((left, right) => right.priority - left.priority).map(({ group }) => group);
+    for (const unit of group) if (unit.row.followers !== null) priorities.set(unit.name, priority);
+    const alike = ranked.get(priority);
+    if (alike === undefined) ranked.set(priority, [group]);
+    else alike.push(group);
+    yield;
+  }
+  return [...ranked].sort(([left], [right]) => right - left).flatMap(([, alike]) => alike);
 }
 
 /** Places units that must share a machine; answers whether that pushed others out. */
@@ -120,7 +158,7 @@ function pushLower(pass: Pass, group: readonly PlannedUnit[]): boolean {
     pass.madeRoom.set(victim.name, sayMadeRoom(unit));
   }
   settleOn(pass, group, at);
-  pass.comes.set({ unit: unit.name, machine: at.machine.id }, `${sayVictims(victims)} made room for it`);
+  noteComing(unit.row, at.machine.id, `${sayVictims(victims)} made room for it`);
   return true;
 }
 
@@ -153,12 +191,12 @@ export function settleOn(pass: Pass, group: readonly PlannedUnit[], at: Place): 
   let pushed = false;
   for (const unit of group) {
     // Somebody who found no port may find one now.
-    for (const { machine } of pass.held.get(unit.name) ?? []) {
+    for (const { machine } of unit.row.held) {
       if (!pass.ledger.places.has(machine)) pushed = leaveGone(pass.ledger.ports, { unit: unit.name, machine }) || pushed;
     }
     const replaced = pushOut(pass, unit, at);
     pushed ||= replaced.length > 0;
-    pass.comes.set({ unit: unit.name, machine: at.machine.id }, whyHere(unit, { replaced, group, choice }));
+    noteComing(unit.row, at.machine.id, whyHere(unit, { replaced, group, choice }));
   }
   return pushed;
 }

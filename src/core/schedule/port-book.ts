@@ -189,7 +189,7 @@ export function cursorRecords(book: PortBook, given: GivenPorts | undefined): Re
   return new Map([...scopes].map((scope) => [scope, { last: Object.fromEntries([...cursorsOf(book, scope)].slice(-limits.portCursorsMax)) }]));
 }
 
-const noCursors: ReadonlyMap<CursorScope, PortCursors> = new Map();
+export const noCursors: ReadonlyMap<CursorScope, PortCursors> = new Map();
 
 function cursorsOf(book: PortBook, scope: CursorScope): Map<string, number> {
   let cursors = book.cursors.get(scope);

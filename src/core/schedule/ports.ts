@@ -15,6 +15,7 @@ import type { UnitName } from '../unit-name.ts';
 import type { PlannedUnit } from './ledger.ts';
 import { cursorOf, fromCursor, hold, letGo, moveCursor, rangeOf, takenBy } from './port-book.ts';
 import type { CursorMove, GivenPorts, PortBook, PortSeeker } from './port-book.ts';
+import type { Steps } from './steps.ts';
 
 /** A request that no port was found for: its range; null when its pool does not exist. */
 export interface PortsLacking {
@@ -81,13 +82,25 @@ export interface StandingUnit {
  * Enters the ports of units that stand on their machines: first all that they have, so that nobody is given a port of another. What
  * one gives up may be what another one lacks: who found nothing looks again for as long as others give something up.
  */
-export function keepPorts(book: PortBook, standing: readonly StandingUnit[]): void {
-  const owning = standing.map((each): OwningUnit => ({ ...each, owned: ownedBy(book, each) }));
-  for (const { unit, machine, assignment } of owning) holdAsTheyAre(book, { unit: unit.name, machine }, assignment);
+export function* keepPorts(book: PortBook, standing: readonly StandingUnit[]): Steps<void> {
+  const owning: OwningUnit[] = [];
+  for (const each of standing) {
+    owning.push({ ...each, owned: ownedBy(book, each) });
+    yield;
+  }
+  for (const { unit, machine, assignment } of owning) {
+    holdAsTheyAre(book, { unit: unit.name, machine }, assignment);
+    yield;
+  }
   let lacking: readonly OwningUnit[] = owning;
   for (let before = Infinity; lacking.length < before;) {
     before = lacking.length;
-    lacking = lacking.filter((each) => !completePorts(book, each));
+    const still: OwningUnit[] = [];
+    for (const each of lacking) {
+      if (!completePorts(book, each)) still.push(each);
+      yield;
+    }
+    lacking = still;
   }
   for (const each of lacking) settleForOwn(book, each);
 }

@@ -54,7 +54,7 @@ export function victimsOn(pass: Pass, unit: PlannedUnit, at: Place): readonly Pl
     return leaving.every((each) => mayLeave(unit, each)) ? [{ victim, leaving }] : [];
   });
   candidates.sort((left, right) => priorityOf(left.victim) - priorityOf(right.victim)
-    || sinceMs(pass, right.victim, at) - sinceMs(pass, left.victim, at) || (left.victim.name < right.victim.name ? 1 : -1));
+    || sinceMs(right.victim, at) - sinceMs(left.victim, at) || (left.victim.name < right.victim.name ? 1 : -1));
   const chosen: typeof candidates = [];
   const leavingOf = (some: typeof candidates): Set<PlannedUnit> => new Set(some.flatMap(({ leaving }) => leaving));
   for (const candidate of candidates) {
@@ -86,14 +86,14 @@ function mayLeave(unit: PlannedUnit, { name, section, fixed }: PlannedUnit): boo
 function withFollowers(pass: Pass, victim: PlannedUnit, at: Place): readonly PlannedUnit[] {
   const leaving = new Set([victim]);
   for (const each of leaving) {
-    for (const follower of followersOf(pass, each.name)) if (at.units.get(follower.name) === follower) leaving.add(follower);
+    for (const follower of followersOf(each.row)) if (at.units.get(follower.name) === follower) leaving.add(follower);
   }
   return [...leaving];
 }
 
 /** Since when a unit stands on a machine: the one that came last leaves first. */
-function sinceMs({ held }: Pass, { name }: PlannedUnit, at: Place): number {
-  return held.get(name)?.find(({ machine }) => machine === at.machine.id)?.assignment.assignedAtMs ?? Number.MAX_SAFE_INTEGER;
+function sinceMs({ row: { held } }: PlannedUnit, at: Place): number {
+  return held.find(({ machine }) => machine === at.machine.id)?.assignment.assignedAtMs ?? Number.MAX_SAFE_INTEGER;
 }
 
 /** Lower priorities first, then fewer units, then the better machine. */

@@ -46,7 +46,7 @@ export function createScheduler(): Scheduler {
 
 function* resume({ board, open }: Kept, snapshot: ClusterSnapshot, circumstances: Circumstances): Steps<Pass | null> {
   const followed = yield* followBoard(board, snapshot, open);
-  return followed === null ? null : passOn(board, circumstances, { names: [], ...followed });
+  return followed === null ? null : passOn(board, circumstances, { rows: [], ...followed });
 }
 
 function* openAfter(pass: Pass, { decisions, unplaced }: SchedulePlan): Steps<Open> {

@@ -18,11 +18,16 @@ export function runSteps<T>(steps: Steps<T>): T {
 /** What is sorted in one step. */
 const runLength = 2_048;
 
-/** Sorts texts, as {@link compareText} does, in place of what could be one long step. */
-export function* sortInSteps<T extends string>(texts: readonly T[]): Steps<readonly T[]> {
+/** What is sorted: by its name. */
+interface Named {
+  readonly name: string;
+}
+
+/** Sorts by name, as {@link compareText} does, in place of what could be one long step. */
+export function* sortInSteps<T extends Named>(all: readonly T[]): Steps<readonly T[]> {
   let runs: T[][] = [];
-  for (let from = 0; from < texts.length; from += runLength) {
-    runs.push(texts.slice(from, from + runLength).sort(compareText));
+  for (let from = 0; from < all.length; from += runLength) {
+    runs.push(all.slice(from, from + runLength).sort((left, right) => compareText(left.name, right.name)));
     yield;
   }
   while (runs.length > 1) {
@@ -36,17 +41,17 @@ export function* sortInSteps<T extends string>(texts: readonly T[]): Steps<reado
   return runs[0] ?? [];
 }
 
-function* merge<T extends string>(left: readonly T[], right: readonly T[]): Steps<T[]> {
+function* merge<T extends Named>(left: readonly T[], right: readonly T[]): Steps<T[]> {
   const merged: T[] = [];
   let [atLeft, atRight] = [0, 0];
-  while (atLeft < left.length || atRight < right.length) {
-    const [one, other] = [left[atLeft], right[atRight]];
-    if (one !== undefined && (other === undefined || one <= other)) {
+  let [one, other] = [left[0], right[0]];
+  while (one !== undefined || other !== undefined) {
+    if (one !== undefined && (other === undefined || one.name <= other.name)) {
       merged.push(one);
-      atLeft += 1;
+      one = left[atLeft += 1];
     } else if (other !== undefined) {
       merged.push(other);
-      atRight += 1;
+      other = right[atRight += 1];
     }
     if (merged.length % runLength === 0) yield;
   }
