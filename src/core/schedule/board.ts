@@ -23,7 +23,7 @@ import { holdAsTheyAre, keepPorts } from './ports.ts';
 import type { StandingUnit } from './ports.ts';
 import type { Held, Row, Rows } from './rows.ts';
 import type { SectionReader } from './sections.ts';
-import { sortInSteps } from './steps.ts';
+import { createPace, sortInSteps } from './steps.ts';
 import type { Steps } from './steps.ts';
 import { waitAfterMs } from './waits.ts';
 
@@ -52,6 +52,7 @@ export interface Board {
 
 /** A board with all that a snapshot says, and all units on it that something is to be decided about, sorted by name. */
 export function* fillBoard(snapshot: ClusterSnapshot, sections: SectionReader): Steps<{ board: Board; rows: readonly Row[] }> {
+  const isStep = createPace();
   const ledger = createLedger(snapshot);
   yield* enterHeld(ledger.rows, snapshot);
   const board: Board & { circles: ReadonlyMap<UnitName, number> } = {
@@ -60,17 +61,17 @@ export function* fillBoard(snapshot: ClusterSnapshot, sections: SectionReader): 
   };
   for (const [name, record] of snapshot.units) {
     planWanted(board, ledger.rows.of(name), record);
-    yield;
+    if (isStep()) yield;
   }
   const rows: Row[] = [];
   for (const row of ledger.rows.all()) {
     if (isOnBoard(board, row) || row.held.length > 0) rows.push(row);
-    yield;
+    if (isStep()) yield;
   }
   const sorted = yield* sortInSteps(rows);
   for (const [name, history] of snapshot.unitHistories) {
     noteRestless(board, name, history);
-    yield;
+    if (isStep()) yield;
   }
   board.circles = circlesOfReplaces(board.ledger, board.replacing);
   // Before anything is placed the ledger's patterns must all be known: those of the files that fixed units still have, too.
@@ -80,7 +81,7 @@ export function* fillBoard(snapshot: ClusterSnapshot, sections: SectionReader): 
   }
   for (const row of sorted) {
     enterUnit(board, row);
-    yield;
+    if (isStep()) yield;
   }
   yield* enterPorts(board, sorted);
   return { board, rows: sorted };
@@ -157,6 +158,7 @@ export function noteRestless({ restless }: Board, name: UnitName, history: UnitH
 }
 
 function* enterHeld(rows: Rows, { assignments }: ClusterSnapshot): Steps<void> {
+  const isStep = createPace();
   const several = new Map<Row, Held[]>();
   for (const [machine, ofMachine] of assignments) {
     for (const [name, assignment] of ofMachine) {
@@ -166,7 +168,7 @@ function* enterHeld(rows: Rows, { assignments }: ClusterSnapshot): Steps<void> {
       if (others !== undefined) others.push(held);
       else if (row.held.length === 0) row.held = [held];
       else several.set(row, [...row.held, held]);
-      yield;
+      if (isStep()) yield;
     }
   }
   for (const [row, held] of several) {
@@ -231,6 +233,7 @@ function fixedUnit({ ledger, sections, snapshot }: Board, row: Row, assignment: 
 /** Enters who has which ports: units that stay as they are first, because nothing can be taken from them. */
 function* enterPorts(board: Board, rows: readonly Row[]): Steps<void> {
   const { ledger, snapshot } = board;
+  const isStep = createPace();
   for (const machine of snapshot.statuses.keys()) {
     enterReports(ledger.ports, machine);
     yield;
@@ -239,7 +242,7 @@ function* enterPorts(board: Board, rows: readonly Row[]): Steps<void> {
   const standing: StandingUnit[] = [];
   for (const row of rows) {
     for (const held of row.held) enterPortsOf(board, row, { held, standing });
-    yield;
+    if (isStep()) yield;
   }
   yield* keepPorts(ledger.ports, standing);
 }

@@ -3,6 +3,7 @@
  * Promises: the answer is that of asking all rules about all machines in the order of rank.ts; what is remembered holds for one pass,
  * in which machines do not change.
  */
+import type { FleetSection } from '../fleet-section.ts';
 import type { MachineId } from '../machine.ts';
 import { arrivalFilters, firstRefusal, machineFilters, neighbourFilters, roomFilters } from './filters.ts';
 import type { FilterContext } from './filters.ts';
@@ -13,6 +14,7 @@ import { heldPreferences, isBetterRank, isRanked, rankOf } from './rank.ts';
 import { asksForRoom } from './room.ts';
 import { homesOf } from './rows.ts';
 import { byTally } from './tallies.ts';
+import type { Tally } from './tallies.ts';
 
 /** Units that the rules about machines alone, and about room, cannot tell apart. */
 export interface UnitClass {
@@ -57,8 +59,23 @@ function preferredOf(unit: PlannedUnit, list: readonly Place[]): readonly Machin
   return byHeld.toReversed();
 }
 
+/** What was made of a section last, for units of one template: to make it takes longer than to find it. */
+const keys = new WeakMap<FleetSection, { readonly tally: Tally | null; readonly key: string }>();
+
+function keyOf(unit: PlannedUnit): string {
+  const { section, tally, adoptOn } = unit;
+  if (adoptOn !== null) return makeKey(unit);
+  let known = keys.get(section);
+  if (known?.tally !== tally) {
+    const key = makeKey(unit);
+    if (key.includes('%')) return key;
+    keys.set(section, known = { tally, key });
+  }
+  return known.key;
+}
+
 /** All of a unit that a class is about. A value with a specifier may speak of the unit's name. */
-function keyOf({ name, section, adoptOn, tally }: PlannedUnit): string {
+function makeKey({ name, section, adoptOn, tally }: PlannedUnit): string {
   const { machineId, machineBootId, metadata, onMachineLost, placing } = section;
   const { memory, cpuMillis, prefer, maxPerMachine } = placing;
   const asksNothing = machineId === null && machineBootId === null && adoptOn === null && metadata.length === 0;

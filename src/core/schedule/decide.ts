@@ -22,21 +22,21 @@ import { rowsIn } from './pass.ts';
 import type { Pass } from './pass.ts';
 import { cursorRecords, noCursors } from './port-book.ts';
 import { givenPorts, noPortsOf } from './ports.ts';
-import { comingWhy, homesOf } from './rows.ts';
+import { comingWhy, homesOf, isHome } from './rows.ts';
 import type { Held, Row } from './rows.ts';
+import { createPace } from './steps.ts';
 import type { Steps } from './steps.ts';
-
-const kindOrder: readonly Decision['kind'][] = ['unassign', 'move', 'update', 'assign'];
 
 /** All decisions of a pass. */
 export function* decide(pass: Pass): Steps<readonly Decision[]> {
   const decisions: Record<Decision['kind'], Decision[]> = { unassign: [], move: [], update: [], assign: [] };
+  const isStep = createPace();
   for (const row of rowsIn(pass)) {
     if (!pass.untouched.has(row.name)) for (const decision of decideUnit(pass, row)) decisions[decision.kind].push(decision);
     row.comes = null;
-    yield;
+    if (isStep()) yield;
   }
-  return kindOrder.flatMap((kind) => decisions[kind]);
+  return decisions.unassign.concat(decisions.move, decisions.update, decisions.assign);
 }
 
 function decideUnit(pass: Pass, row: Row): readonly Decision[] {
@@ -165,8 +165,9 @@ function moveOf(pass: Pass, unit: WantedUnit, { from, to }: { readonly from: Hel
 }
 
 /** The ports a unit was given; those it had, for one about which nothing was decided: its machine is gone, say. */
-function portsOf(pass: Pass, { name, wanted }: Row, { machine, before }: Standing): PortPart {
-  if (wanted?.section.ports.length === 0 && pass.ledger.places.get(machine)?.units.get(name) === wanted) {
+function portsOf(pass: Pass, row: Row, { machine, before }: Standing): PortPart {
+  const { name, wanted } = row;
+  if (wanted?.section.ports.length === 0 && isHome(row, machine)) {
     return noPortsOf(pass.ledger.ports, { unit: wanted, machine }, before);
   }
   const given = givenPorts(pass.ledger.ports, name, machine);

@@ -40,8 +40,10 @@ const changesMax = 10_000;
 /** What cannot be read of these keeps units as they are, also such as come to them later. */
 const keepingFolders = /^(units|assignments|machines|machine-overrides)\//;
 
-/** Whether a board can be followed at all. */
-export function isFollowable({ snapshot, clusterPorts, ledger }: Board): boolean {
+/** Whether a board can be followed at all, after a pass that has made so many decisions. */
+export function isFollowable(board: Board, decisionCount: number): boolean {
+  const { snapshot, clusterPorts, ledger } = board;
+  if (isMost(decisionCount, board)) return false;
   if (clusterPorts.size > 0 || holdsForAll(ledger.ports)) return false;
   for (const key of snapshot.unreadable.keys()) if (keepingFolders.test(key)) return false;
   for (const { drain } of snapshot.machines.values()) if (drain !== null) return false;

@@ -107,8 +107,9 @@ export function planUnit(ledger: Ledger, row: Row, section: FleetSection): Plann
 
 /** Puts a unit on a machine; which ports it has there is for ports.ts. */
 export function place(ledger: Ledger, at: Place, unit: PlannedUnit): void {
-  assert(!at.units.has(unit.name), `${unit.name} is placed once on ${at.machine.id}`);
+  const before = at.units.size;
   at.units.set(unit.name, unit);
+  assert(at.units.size > before, 'a unit is placed once on a machine');
   weigh(ledger, { at, unit }, 1);
   for (const id of ledger.patterns.matching(unit.name)) {
     enter(at.matched, id, unit.name);
@@ -121,7 +122,7 @@ export function place(ledger: Ledger, at: Place, unit: PlannedUnit): void {
 
 /** Takes a unit off a machine, with the ports it was given there. */
 export function remove(ledger: Ledger, at: Place, unit: PlannedUnit): void {
-  assert(at.units.delete(unit.name), `${unit.name} stands on ${at.machine.id}`);
+  assert(at.units.delete(unit.name), 'a unit leaves a machine it stands on');
   weigh(ledger, { at, unit }, -1);
   ledger.left.push(at.index);
   for (const id of ledger.patterns.matching(unit.name)) {

@@ -20,6 +20,7 @@ import { findEviction, sayMadeRoom, sayVictims } from './preempt.ts';
 import { isBetterRank, leaderOf, rankOf, sayLoad, sayRank } from './rank.ts';
 import type { Rank } from './rank.ts';
 import { noteComing } from './rows.ts';
+import { createPace } from './steps.ts';
 import type { Steps } from './steps.ts';
 
 const allFilters = [...machineFilters, ...arrivalFilters, ...roomFilters, ...neighbourFilters];
@@ -83,8 +84,9 @@ function* pendingUnits(pass: Pass): Steps<Pending> {
   const units: PlannedUnit[] = [];
   let haveOrder = false;
   pass.ledger.rounds += 1;
+  const isStep = createPace();
   for (const row of rowsIn(pass)) {
-    yield;
+    if (isStep()) yield;
     const { name, wanted, home } = row;
     if (wanted === null || wanted.section.global || home !== null) continue;
     const why = awaitedWhy(pass, row);
@@ -114,6 +116,7 @@ const nobody: readonly never[] = [];
 
 /** Higher priorities first. Nobody comes before whom he follows, so a follower has at most the priority of those. */
 function* byPriority(groups: Iterable<readonly PlannedUnit[]>): Steps<readonly (readonly PlannedUnit[])[]> {
+  const isStep = createPace();
   const priorities = new Map<UnitName, number>();
   const ranked = new Map<number, (readonly PlannedUnit[])[]>();
   for (const group of groups) {
@@ -123,7 +126,7 @@ function* byPriority(groups: Iterable<readonly PlannedUnit[]>): Steps<readonly (
     const alike = ranked.get(priority);
     if (alike === undefined) ranked.set(priority, [group]);
     else alike.push(group);
-    yield;
+    if (isStep()) yield;
   }
   return [...ranked].sort(([left], [right]) => right - left).flatMap(([, alike]) => alike);
 }

@@ -11,6 +11,7 @@ import { sourceKey } from '../ports.ts';
 import type { PortCursors, PortOrigin, PortRange, PortRequest, PortScope } from '../ports.ts';
 import type { Placement } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
+import type { Row } from './rows.ts';
 
 /** A unit that has, or wants, a port on a machine. */
 export interface PortHolder {
@@ -22,6 +23,7 @@ export interface PortHolder {
 /** Somebody who looks for a port. Two runs of a global unit are strangers to each other; other units run once. */
 export interface PortSeeker extends PortHolder {
   readonly isGlobal: boolean;
+  readonly row: Row;
 }
 
 /** A cursor that moved because a port was given out. */
@@ -132,9 +134,10 @@ export function letGo(book: PortBook, { unit, machine }: Placement, port: number
 
 /** A unit that runs elsewhere now no longer has the ports of a machine that is gone. Answers whether that freed any. */
 export function leaveGone(book: PortBook, { unit, machine }: Placement): boolean {
-  const held = [...book.held.get(machine) ?? []].filter(([, holder]) => holder.unit === unit);
-  for (const [port] of held) letGo(book, { unit, machine }, port);
-  return held.length > 0;
+  const left: number[] = [];
+  for (const [port, holder] of book.held.get(machine) ?? []) if (holder.unit === unit) left.push(port);
+  for (const port of left) letGo(book, { unit, machine }, port);
+  return left.length > 0;
 }
 
 /** Why somebody cannot have a port; null when it is to be had. */

@@ -68,7 +68,7 @@ export function takePorts(book: PortBook, unit: PlannedUnit, machine: MachineId)
 }
 
 export function seekerOf(unit: PlannedUnit, machine: MachineId): PortSeeker {
-  return { unit: unit.name, machine, scope: unit.section.portScope, isGlobal: unit.section.global };
+  return { unit: unit.name, machine, scope: unit.section.portScope, isGlobal: unit.section.global, row: unit.row };
 }
 
 /** A unit where it stands, with the assignment that says so. */
@@ -174,9 +174,9 @@ function movesOf(book: PortBook, { unit, machine, assignment }: StandingUnit): n
 }
 
 /** The record of a unit as it holds on a machine: a global unit under release changes machine by machine. */
-function recordOf({ snapshot }: PortBook, { unit, machine, isGlobal }: PortSeeker): UnitRecord | undefined {
+function recordOf({ snapshot }: PortBook, { unit, machine, isGlobal, row }: PortSeeker): UnitRecord | undefined {
   const held = isGlobal ? snapshot.assignments.get(machine)?.get(unit) : undefined;
-  return held === undefined ? snapshot.units.get(unit) : recordInTurn(snapshot, { unit, machine }, held);
+  return held === undefined ? row.record : recordInTurn(snapshot, { unit, machine }, held);
 }
 
 /** What the assignment of a unit that asks for no ports says of them. */

@@ -83,6 +83,11 @@ export function homesOf(row: Row | undefined): ReadonlySet<MachineId> {
 
 const nowhere: ReadonlySet<MachineId> = new Set();
 
+/** Whether a unit is on a machine. */
+export function isHome({ home }: Row, machine: MachineId): boolean {
+  return typeof home === 'string' ? home === machine : home?.has(machine) === true;
+}
+
 export function enterHome(row: Row, machine: MachineId): void {
   const { home } = row;
   if (home === null) row.home = machine;

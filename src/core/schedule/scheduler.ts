@@ -38,7 +38,7 @@ export function createScheduler(): Scheduler {
       const known = { sections, ...circumstances };
       const pass = (last === null ? null : yield* resume(last, snapshot, known)) ?? (yield* beginWholePass(snapshot, known));
       const plan = yield* carryOut(pass);
-      if (isFollowable(pass.board)) kept = { board: pass.board, open: yield* openAfter(pass, plan) };
+      if (isFollowable(pass.board, plan.decisions.length)) kept = { board: pass.board, open: yield* openAfter(pass, plan) };
       return plan;
     },
   };

@@ -7,6 +7,20 @@ import { compareText } from '../order.ts';
 /** A computation that yields between its steps, and answers at the end. */
 export type Steps<T> = Generator<undefined, T>;
 
+/** How many small pieces of work make one step. */
+const piecesPerStep = 64;
+
+/** Says after each piece of work whether it ends a step; for loops that do next to nothing in each round. */
+export function createPace(): () => boolean {
+  let pieces = 0;
+  return () => {
+    pieces += 1;
+    if (pieces < piecesPerStep) return false;
+    pieces = 0;
+    return true;
+  };
+}
+
 /** Runs a computation at a stretch. */
 export function runSteps<T>(steps: Steps<T>): T {
   for (;;) {
