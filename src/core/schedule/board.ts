@@ -46,6 +46,8 @@ export interface Board {
   readonly restless: Map<UnitName, UnitHistory>;
   /** How many wanted units use a file. */
   readonly uses: Map<FileHash, number>;
+  /** Whether a machine is being drained; no such board is followed. */
+  readonly isDraining: boolean;
   /** Wanted units with ports that are unique in the cluster. */
   readonly clusterPorts: Set<UnitName>;
 }
@@ -58,6 +60,7 @@ export function* fillBoard(snapshot: ClusterSnapshot, sections: SectionReader): 
   const board: Board & { circles: ReadonlyMap<UnitName, number> } = {
     snapshot, sections, ledger, classes: new Map(), globals: new Map(), replacing: new Map(), circles: new Map(),
     untouched: untouchedUnits(snapshot, ledger.rows), fileless: new Map(), restless: new Map(), uses: new Map(), clusterPorts: new Set(),
+    isDraining: ledger.list.some(({ machine }) => machine.drain !== null),
   };
   for (const [name, record] of snapshot.units) {
     planWanted(board, ledger.rows.of(name), record);

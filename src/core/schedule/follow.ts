@@ -43,10 +43,9 @@ const keepingFolders = /^(units|assignments|machines|machine-overrides)\//;
 /** Whether a board can be followed at all, after a pass that has made so many decisions. */
 export function isFollowable(board: Board, decisionCount: number): boolean {
   const { snapshot, clusterPorts, ledger } = board;
-  if (isMost(decisionCount, board)) return false;
+  if (board.isDraining || isMost(decisionCount, board)) return false;
   if (clusterPorts.size > 0 || holdsForAll(ledger.ports)) return false;
   for (const key of snapshot.unreadable.keys()) if (keepingFolders.test(key)) return false;
-  for (const { drain } of snapshot.machines.values()) if (drain !== null) return false;
   return true;
 }
 

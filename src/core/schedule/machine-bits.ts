@@ -26,16 +26,21 @@ export function hasBit(bits: MachineBits, index: number): boolean {
 
 /** Machines that are in both sets. */
 export function inBoth(left: MachineBits, right: MachineBits): MachineBits {
-  return left.map((word, at) => word & (right[at] ?? 0));
+  const both = left.slice();
+  for (let at = 0; at < both.length; at += 1) both[at] = (both[at] ?? 0) & (right[at] ?? 0);
+  return both;
 }
 
 /** Machines that are in the first set alone. */
 export function inFirstOnly(left: MachineBits, right: MachineBits): MachineBits {
-  return left.map((word, at) => word & ~(right[at] ?? 0));
+  const rest = left.slice();
+  for (let at = 0; at < rest.length; at += 1) rest[at] = (rest[at] ?? 0) & ~(right[at] ?? 0);
+  return rest;
 }
 
 export function isEmpty(bits: MachineBits): boolean {
-  return bits.every((word) => word === 0);
+  for (let at = 0; at < bits.length; at += 1) if (bits[at] !== 0) return false;
+  return true;
 }
 
 /** A set of machines that changes: a few by index, or many as bits. */

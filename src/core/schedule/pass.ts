@@ -44,6 +44,8 @@ export interface Pass extends Readonly<Board> {
   readonly globalsAnywhere: boolean;
   /** Units that were taken off machines, whatever became of them since. */
   readonly takenOff: Placement[];
+  /** What was said of machines that were the least loaded, by their load. */
+  readonly choices: Map<string, string>;
   /** Why units leave machines. */
   readonly goes: Notes;
   /** Wanted units without a machine: why, or whom all machines refused together, which is put into words only when somebody asks. */
@@ -100,7 +102,7 @@ export function passOn(board: Board, circumstances: Circumstances, looked: Pick<
   }
   return {
     ...board, ...looked, board, takenOff: [], unplaced, waits, awaited: circumstances.awaited ?? awaitedMachines(snapshot, nowMs),
-    context: { ledger, together: new Set(), circles }, goes: createNotes(), madeRoom: new Map(),
+    context: { ledger, together: new Set(), circles }, choices: new Map(), goes: createNotes(), madeRoom: new Map(),
   };
 }
 

@@ -17,7 +17,7 @@ import type { Pass } from './pass.ts';
 import { leaveGone } from './port-book.ts';
 import { takePorts } from './ports.ts';
 import { findEviction, sayMadeRoom, sayVictims } from './preempt.ts';
-import { isBetterRank, leaderOf, rankOf, sayLoad, sayRank } from './rank.ts';
+import { isBetterRank, isRanked, leaderOf, rankOf, sayLoad, sayRank } from './rank.ts';
 import type { Rank } from './rank.ts';
 import { noteComing } from './rows.ts';
 import { createPace } from './steps.ts';
@@ -65,13 +65,17 @@ function globalsOf({ globals }: Pass): readonly PlannedUnit[] {
 export function* placePending(pass: Pass): Steps<boolean> {
   const pending = yield* pendingUnits(pass);
   const groups = groupByCircles(pending.units, followingIn(pass));
+  const isStep = createPace(groupsPerStep);
   let pushed = false;
   for (const group of pending.haveOrder ? yield* byPriority(groups) : groups) {
     pushed = placeGroup(pass, group) || pushed;
-    yield;
+    if (isStep()) yield;
   }
   return pushed;
 }
+
+/** Groups that are placed in one step. */
+const groupsPerStep = 4;
 
 interface Pending {
   readonly units: readonly PlannedUnit[];
@@ -133,7 +137,7 @@ function* byPriority(groups: Iterable<readonly PlannedUnit[]>): Steps<readonly (
 
 /** Places units that must share a machine; answers whether that pushed others out. */
 function placeGroup(pass: Pass, group: readonly PlannedUnit[]): boolean {
-  const waiting = group.find((unit) => pass.waits.has(unit.name));
+  const waiting = pass.waits.size === 0 ? undefined : group.find((unit) => pass.waits.has(unit.name));
   const wait = waiting === undefined ? undefined : pass.waits.get(waiting.name);
   if (waiting !== undefined && wait !== undefined) {
     for (const unit of group) {
@@ -185,7 +189,7 @@ export function findPlace(pass: Pass, group: readonly PlannedUnit[]): Place | nu
 /** Puts units on a machine that takes them; answers whether that pushed others out. */
 export function settleOn(pass: Pass, group: readonly PlannedUnit[], at: Place): boolean {
   const before = leaderOf(group);
-  const choice = before === undefined ? '' : sayChoice(before, at);
+  const choice = before === undefined ? '' : sayChoice(pass.choices, before, at);
   for (const unit of group) {
     settle(pass, at, unit);
     noteChange(pass, unit.name, at);
@@ -261,8 +265,16 @@ function whyHere({ section, adoptOn }: PlannedUnit, { replaced, group, choice }:
   return choice;
 }
 
-/** Why a machine is the best of those that fit, before the unit is there. */
-function sayChoice(unit: PlannedUnit, at: Place): string {
+/** Why a machine is the best of those that fit, before the unit is there. Most units have nothing but the load to say, and share the sentence. */
+function sayChoice(choices: Pass['choices'], unit: PlannedUnit, at: Place): string {
+  if (isRanked(unit)) return sayChosen(unit, at);
+  const load = sayLoad(at);
+  let said = choices.get(load);
+  if (said === undefined) choices.set(load, said = sayChosen(unit, at));
+  return said;
+}
+
+function sayChosen(unit: PlannedUnit, at: Place): string {
   const load = unit.section.placing.strategy === 'pack' ? 'most' : 'least';
   const clauses = sayRank(unit, at);
   const which = clauses.length === 0 ? `the ${load} loaded machine` : `${clauses.join('; ')}; of such machines the ${load} loaded`;
