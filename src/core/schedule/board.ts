@@ -126,14 +126,14 @@ export function planWanted(board: Board, row: Row, record: UnitRecord | undefine
   }
 }
 
-/** Takes a unit that stands nowhere off the board. */
-export function takeOffBoard(board: Board, row: Row): void {
+/** Takes a unit that stands nowhere off the board. Whom it followed alone comes to `left`: perhaps nothing is known of those any more. */
+export function takeOffBoard(board: Board, row: Row, left: Row[]): void {
   const { fileless, uses, ledger: { rows } } = board;
   const { name, record, wanted } = row;
   if (!isOnBoard(board, row)) return;
   if (record !== undefined) {
-    const left = (uses.get(record.hash) ?? 0) - 1;
-    if (left > 0) uses.set(record.hash, left);
+    const count = (uses.get(record.hash) ?? 0) - 1;
+    if (count > 0) uses.set(record.hash, count);
     else uses.delete(record.hash);
   }
   row.wanted = null;
@@ -143,7 +143,7 @@ export function takeOffBoard(board: Board, row: Row): void {
     led?.followers?.delete(row);
     if (led?.followers?.size !== 0) continue;
     led.followers = null;
-    rows.tidy(led);
+    left.push(led);
   }
 }
 

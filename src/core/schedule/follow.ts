@@ -19,6 +19,7 @@ import { enterReports, forgetMachine, holdsForAll } from './port-book.ts';
 import { keepPorts } from './ports.ts';
 import type { StandingUnit } from './ports.ts';
 import { homesOf } from './rows.ts';
+import type { Row } from './rows.ts';
 import type { Steps } from './steps.ts';
 
 /** What the last pass on a board has left open: its decisions may not have been carried out. */
@@ -58,24 +59,27 @@ export function* followBoard(board: Board, next: ClusterSnapshot, open: Open): S
   if (isMost(work.units.size, board)) return null;
   const replacing = new Map(board.replacing);
   const patterns = board.ledger.patterns.size();
-  const scope: Scope = { units: new Set([...work.units, ...work.globals.keys()]), places: new Set() };
-  yield* takeOff(board, work, scope);
+  const { rows } = board.ledger;
+  const scope: Scope = { units: new Set(), places: new Set() };
+  for (const name of work.globals.keys()) scope.units.add(rows.of(name));
+  const changed = [...work.units].map(rows.of);
+  for (const row of changed) scope.units.add(row);
+  const left = yield* takeOff(board, { changed, globals: work.globals }, scope);
   board.snapshot = next;
   board.ledger.ports.snapshot = next;
   followMachines(board, changes.machines);
   for (const name of changes.histories) noteRestless(board, name, next.unitHistories.get(name));
   for (const [name, machines] of changes.moved) updateHeld(board, name, machines);
   const gone = new Set<MachineId>();
-  for (const name of work.units) {
-    const row = board.ledger.rows.of(name);
-    planWanted(board, row, next.units.get(name));
+  for (const row of changed) {
+    planWanted(board, row, next.units.get(row.name));
     // The pass before may have taken its ports from it there.
     for (const { machine } of row.held) if (!next.machines.has(machine)) gone.add(machine);
-    board.ledger.rows.tidy(row);
     yield;
   }
+  for (const row of [...changed, ...left]) rows.tidy(row);
   if (board.ledger.patterns.size() > patterns || !isSameReplacing(replacing, board.replacing)) return null;
-  yield* enter(board, work, scope);
+  yield* enter(board, { changed, globals: work.globals }, scope);
   // A file that only an assignment has left may have brought patterns, too.
   if (board.ledger.patterns.size() > patterns) return null;
   yield* followPorts(board, new Set([...changes.aboutMachines, ...changes.machines, ...work.machines, ...gone]), scope);
@@ -154,9 +158,15 @@ function workOf(board: Board, { next, changes, open }: News): Work {
   return { units, globals, machines: new Set([...changes.moved.values()].flatMap((ids) => [...ids])) };
 }
 
+/** The same, by rows. */
+interface Changed extends Pick<Work, 'globals'> {
+  readonly changed: readonly Row[];
+}
+
 /** Takes what has changed off the board, as it stands in the snapshot before. */
-function* takeOff(board: Board, { units, globals }: Work, scope: Scope): Steps<void> {
+function* takeOff(board: Board, { changed, globals }: Changed, scope: Scope): Steps<readonly Row[]> {
   const { ledger } = board;
+  const left: Row[] = [];
   const leave = (name: UnitName, id: MachineId): void => {
     const at = ledger.places.get(id);
     const unit = at?.units.get(name);
@@ -165,13 +175,12 @@ function* takeOff(board: Board, { units, globals }: Work, scope: Scope): Steps<v
     scope.places.add(at);
   };
   for (const [name, ids] of globals) for (const id of ids) leave(name, id);
-  for (const name of units) {
-    const row = ledger.rows.get(name);
-    if (row === undefined) continue;
-    for (const id of [...homesOf(row)]) leave(name, id);
-    takeOffBoard(board, row);
+  for (const row of changed) {
+    for (const id of [...homesOf(row)]) leave(row.name, id);
+    takeOffBoard(board, row, left);
     yield;
   }
+  return left;
 }
 
 /** Brings the ledger's machines up to date. */
@@ -198,7 +207,7 @@ function updateHeld({ ledger: { rows }, snapshot }: Board, name: UnitName, machi
 }
 
 /** Enters what has changed where it stands now. */
-function* enter(board: Board, { units, globals }: Work, scope: Scope): Steps<void> {
+function* enter(board: Board, { changed, globals }: Changed, scope: Scope): Steps<void> {
   const { ledger: { places, rows }, snapshot } = board;
   for (const [name, ids] of globals) {
     for (const id of ids) {
@@ -206,9 +215,7 @@ function* enter(board: Board, { units, globals }: Work, scope: Scope): Steps<voi
       if (at !== undefined && assignment !== undefined && enterUnitOn(board, rows.of(name), { at, assignment })) scope.places.add(at);
     }
   }
-  for (const name of units) {
-    const row = rows.get(name);
-    if (row === undefined) continue;
+  for (const row of changed) {
     enterUnit(board, row);
     for (const id of homesOf(row)) {
       const at = places.get(id);
@@ -234,7 +241,7 @@ function* followPorts(board: Board, machines: Set<MachineId>, scope: Scope): Ste
     const assignments = [...snapshot.assignments.get(id) ?? []].sort(([left], [right]) => compareText(left, right));
     for (const [name, assignment] of assignments) enterPortsOf(board, ledger.rows.of(name), { held: { machine: id, assignment }, standing });
     yield* keepPorts(ledger.ports, standing);
-    for (const { unit } of standing) scope.units.add(unit.name);
+    for (const { unit } of standing) scope.units.add(unit.row);
     yield;
   }
 }

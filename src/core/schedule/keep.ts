@@ -36,7 +36,7 @@ export function takeOff(pass: Pass, { unit, at }: { readonly unit: PlannedUnit; 
   for (let next = leaving.pop(); next !== undefined; next = leaving.pop()) {
     if (at.units.get(next.unit.name) !== next.unit) continue;
     remove(pass.ledger, at, next.unit);
-    noteChange(pass, next.unit.name, at);
+    noteChange(pass, next.unit, at);
     pass.takenOff.push({ unit: next.unit.name, machine: at.machine.id });
     pass.goes.set({ unit: next.unit.name, machine: at.machine.id }, next.why);
     for (const follower of followersOf(next.unit.row)) {

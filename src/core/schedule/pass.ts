@@ -24,7 +24,7 @@ import type { Wait } from './waits.ts';
 /** What a pass looks at. Whatever it changes comes to belong to it. */
 export interface Scope {
   /** Units to place and to decide about. */
-  readonly units: Set<UnitName>;
+  readonly units: Set<Row>;
   /** Machines whose units are judged, and that global units may come to. */
   readonly places: Set<Place>;
 }
@@ -107,8 +107,8 @@ export function passOn(board: Board, circumstances: Circumstances, looked: Pick<
 }
 
 /** The units a pass looks at, sorted by name. */
-export function rowsIn({ scope, rows, ledger }: Pass): readonly Row[] {
-  return scope === null ? rows : [...scope.units].sort(compareText).flatMap((name) => ledger.rows.get(name) ?? []);
+export function rowsIn({ scope, rows }: Pass): readonly Row[] {
+  return scope === null ? rows : [...scope.units].sort((left, right) => compareText(left.name, right.name));
 }
 
 /** The machines a pass looks at. */
@@ -117,8 +117,8 @@ export function placesIn({ scope, ledger }: Pass): Iterable<Place> {
 }
 
 /** Notes that a pass has changed where a unit stands. */
-export function noteChange({ scope }: Pass, unit: UnitName, at: Place): void {
-  scope?.units.add(unit);
+export function noteChange({ scope }: Pass, unit: PlannedUnit, at: Place): void {
+  scope?.units.add(unit.row);
   scope?.places.add(at);
 }
 

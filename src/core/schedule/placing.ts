@@ -43,7 +43,7 @@ export function* placeGlobals(pass: Pass): Steps<void> {
       yield;
       if (at.units.has(unit.name) || refusalOf(unit, at, pass.context) !== null) continue;
       settle(pass, at, unit);
-      noteChange(pass, unit.name, at);
+      noteChange(pass, unit, at);
       noteComing(unit.row, at.machine.id, 'it is global: it runs on every machine that fits');
     }
   }
@@ -192,7 +192,7 @@ export function settleOn(pass: Pass, group: readonly PlannedUnit[], at: Place): 
   const choice = before === undefined ? '' : sayChoice(pass.choices, before, at);
   for (const unit of group) {
     settle(pass, at, unit);
-    noteChange(pass, unit.name, at);
+    noteChange(pass, unit, at);
     pass.unplaced.delete(unit.name);
   }
   let pushed = false;
