@@ -16,25 +16,11 @@ import type { PortBook } from './port-book.ts';
 import { createPatternIndex } from './patterns.ts';
 import type { PatternId, PatternIndex } from './patterns.ts';
 import { createRows, enterHome, leaveHome } from './rows.ts';
-import type { Row, Rows } from './rows.ts';
+import type { PlannedUnit, Row, Rows } from './rows.ts';
 import { count, createTallies, tallyFor } from './tallies.ts';
-import type { Tallies, Tally } from './tallies.ts';
+import type { Tallies } from './tallies.ts';
 
-/** A unit with all that placing it needs. */
-export interface PlannedUnit {
-  readonly name: UnitName;
-  readonly row: Row;
-  readonly section: FleetSection;
-  readonly conflictIds: readonly PatternId[];
-  readonly replaceIds: readonly PatternId[];
-  readonly avoidIds: readonly PatternId[];
-  /** Of its template, when it asks for one. */
-  readonly tally: Tally | null;
-  /** The only machine that may take it, because it runs there already; null for all that may be placed freely. */
-  readonly adoptOn: MachineId | null;
-  /** It stays where it is whatever its neighbours say, because something about it cannot be read. */
-  readonly fixed: boolean;
-}
+export type { PlannedUnit } from './rows.ts';
 
 /** One machine of the ledger. */
 export interface Place {

@@ -3,11 +3,13 @@
  * of asking a map for every single thing.
  * Promises: a unit has one row for as long as anything is known of it; enterHome() and leaveHome() are exact inverses.
  */
+import type { FleetSection } from '../fleet-section.ts';
 import type { MachineId } from '../machine.ts';
 import { createSharedMap } from '../shared-map.ts';
 import type { Assignment, UnitRecord } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
-import type { PlannedUnit } from './ledger.ts';
+import type { PatternId } from './patterns.ts';
+import type { Tally } from './tallies.ts';
 
 /** An assignment of the snapshot with the machine it is for. */
 export interface Held {
@@ -15,6 +17,23 @@ export interface Held {
   readonly assignment: Assignment;
 }
 
+/** A unit with all that placing it needs. */
+export interface PlannedUnit {
+  readonly name: UnitName;
+  readonly row: Row;
+  readonly section: FleetSection;
+  readonly conflictIds: readonly PatternId[];
+  readonly replaceIds: readonly PatternId[];
+  readonly avoidIds: readonly PatternId[];
+  /** Of its template, when it asks for one. */
+  readonly tally: Tally | null;
+  /** The only machine that may take it, because it runs there already; null for all that may be placed freely. */
+  readonly adoptOn: MachineId | null;
+  /** It stays where it is whatever its neighbours say, because something about it cannot be read. */
+  readonly fixed: boolean;
+}
+
+/** One unit of the board. */
 export interface Row {
   readonly name: UnitName;
   /** What people want; undefined for a unit that only assignments, or followers, speak of. */
