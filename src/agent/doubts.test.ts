@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { createCluster, sleeper, ttlMs } from '../../sim/cluster.ts';
 import type { SimCluster, SimFleetd, SimMachine } from '../../sim/cluster.ts';
 import { decideAcceptance } from '../api/write/accept-store.ts';
+import { basisOf } from '../api/write/decision.ts';
 import { commitAnyway, commitDecision } from '../api/write/single-commit.ts';
 import { whyDoubted } from '../core/doubt.ts';
 import { success } from '../core/failure.ts';
@@ -127,6 +128,14 @@ describe('a cluster of three machines', () => {
     await cluster.until(() => !runs(late) && names.every(runs));
     assert.deepEqual(processes().filter((line) => before.includes(line)).length, 2, 'the others kept their processes');
     assert.equal(doubters(), 0);
+  });
+
+  test('takes nothing before the machine that is asked has said what it runs', async () => {
+    cluster.store.putBack();
+    await cluster.until(() => fleetds[0]?.trust.doubt()?.kind === 'wiped');
+    const { write } = fleetds[0]!;
+    const decided = decideAcceptance(write, basisOf(write), { by: 'ann' });
+    assert.equal(decided.ok ? 'accepted' : decided.failure.code, 'CONFLICT');
   });
 
   test('takes an older copy that has everything that runs without force, and keeps all processes', async () => {

@@ -4,6 +4,7 @@
  * no other; fencing tokens grow over it.
  */
 import type { StoreAcceptance } from '../../core/cluster.ts';
+import type { MachineId } from '../../core/machine.ts';
 import { nameOf } from '../../core/doubt.ts';
 import { failure, success, type Result } from '../../core/failure.ts';
 import { isServing } from '../../core/reconcile/drain.ts';
@@ -17,9 +18,10 @@ import { whyTooOld, type Basis, type WriteNeeds } from './decision.ts';
 const namesMax = 5;
 
 type Trusting = Pick<WriteNeeds, 'mirror' | 'trust'>;
+type Deciding = Trusting & Pick<WriteNeeds, 'machineId'>;
 
 /** Decides what to answer to somebody who says that the store is right; without changes when no machine doubts it. */
-export function decideAcceptance(needs: Trusting, basis: Basis, { force = false, by = '', reason = '' }: AcceptStoreRequest): Result<Commit> {
+export function decideAcceptance(needs: Deciding, basis: Basis, { force = false, by = '', reason = '' }: AcceptStoreRequest): Result<Commit> {
   const tooOld = whyTooOld(needs);
   if (tooOld !== null) return tooOld;
   const { snapshot, modRevision, nowMs } = basis;
@@ -27,6 +29,7 @@ export function decideAcceptance(needs: Trusting, basis: Basis, { force = false,
   const key = keys.storeAcceptance;
   const guards = [{ key, modRevision: modRevision(key) }];
   if (!isDoubted) return success({ guards, changes: [] });
+  if (!force && !hasSpoken(needs, basis)) return failure('CONFLICT', 'this machine has not said in this store yet what it runs; try again in a moment');
   const why = force ? null : whatStops(needs, basis);
   if (why !== null) return failure('UNITS_WOULD_STOP', `${why}; "fleetctl restore" brings a backup back, --force accepts the store all the same`);
   const tokens = [nowMs, snapshot.revision + (snapshot.storeAcceptance?.atMs ?? 0), doubtedTokens(needs)];
@@ -47,6 +50,12 @@ export function doubtedTokens({ mirror, trust }: Trusting): number {
   const own = trust.known();
   const doubted = [...mirror.snapshot().machines.values()].map(({ doubt }) => doubt?.tokenBase ?? 0);
   return Math.max(own === null ? 0 : own.revision + own.acceptedAtMs, ...doubted);
+}
+
+/** Whether a doubt of this machine stands in the store: what it runs is known only after that. One that is kept out says nothing. */
+function hasSpoken({ trust, machineId }: Deciding, { snapshot }: Basis): boolean {
+  const kind = trust.doubt()?.kind;
+  return (kind !== 'wiped' && kind !== 'older') || snapshot.machines.get(machineId as MachineId)?.doubt != null;
 }
 
 /** Why units would stop; null when none would. */
