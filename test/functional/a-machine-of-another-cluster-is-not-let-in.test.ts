@@ -6,7 +6,7 @@ import { until } from './lab/command.ts';
 import { bootMachines } from './lab/fleet-machines.ts';
 import { journalCursor, logged, machineIds, mainPid, sleeper, startUnit } from './units.ts';
 
-test('a machine that meets the prefix of another cluster touches nothing there, and goes back or joins when a person says so', async (context) => {
+test('a machine that meets the prefix of another cluster touches nothing there, and is at home again with its own prefix', async (context) => {
   const shared = await cluster();
   const [address, id] = ['10.58.9.74', '74747474c3dba3e566192154d0544f6d'];
   const conf = (prefix: string): string => configuration(address).replace('etcd_key_prefix=/fleet', `etcd_key_prefix=${prefix}`);
@@ -35,14 +35,5 @@ test('a machine that meets the prefix of another cluster touches nothing there, 
   await goTo('/another');
   await until(async () => await readyz() === 'ok\n', 'it is at home again', 30_000);
   assert.equal(await mainPid(stray, 'stray.service'), pid);
-
-  await goTo('/fleet');
-  await until(async () => says.test(await readyz()), 'it has met the other cluster again', 30_000);
-  const accepted = await stray.exec(['fleetctl', 'accept-store', '--force']);
-  assert.equal(accepted.code, 0, accepted.stderr);
-  await until(async () => (await machineIds(shared)).includes(id), 'it has changed clusters', 30_000);
-  await until(async () => await mainPid(stray, 'stray.service') === 0, 'what it ran for the other one is stopped');
   await stray.sh('systemctl stop fleet');
-  await until(async () => !(await machineIds(shared)).includes(id), 'it has left');
-  await until(async () => (await shared.fleetctl('forget', id)).code === 0, 'it is forgotten');
 });

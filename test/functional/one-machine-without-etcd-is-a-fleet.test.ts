@@ -61,7 +61,7 @@ test('while the disk under its store is full a machine runs its units and says w
   assert.equal(await mainPid(alone, 'own.service'), pid);
 });
 
-test('an older copy of its store stops nothing on a machine alone, and it goes on once the copy is accepted or the right one is back', async (context) => {
+test('an older copy of its store stops nothing on a machine alone, and it goes on once the copy is accepted', async (context) => {
   const { lab } = await cluster();
   const address = '10.58.9.75';
   const [alone] = await bootMachines(lab, [
@@ -72,27 +72,18 @@ test('an older copy of its store stops nothing on a machine alone, and it goes o
   const unit = (name: string): Promise<string> => alone.sh(`cat >/root/${name} <<'UNIT'\n${sleeper()}UNIT\nfleetctl start /root/${name}`);
   const readyz = (): Promise<string> => alone.sh('curl -s --unix-socket /run/fleet.sock http://fleet/readyz');
   const pids = async (): Promise<readonly number[]> => [await mainPid(alone, 'own.service'), await mainPid(alone, 'late.service')];
-  const putBack = (folder: string): Promise<string> => alone.sh(`systemctl stop fleet; rm -f /var/lib/fleet/fleet.db*; cp -a ${folder}/. /var/lib/fleet/; systemctl start fleet`);
   await alone.sh('systemctl start fleet');
   await unit('own.service');
   await alone.sh('systemctl stop fleet; mkdir /root/older; cp -a /var/lib/fleet/fleet.db* /root/older; systemctl start fleet');
   await unit('late.service');
   const before = await pids();
   assert.equal(before.includes(0), false);
-  await alone.sh('systemctl stop fleet; mkdir /root/right; cp -a /var/lib/fleet/fleet.db* /root/right');
-
-  await putBack('/root/older');
+  await alone.sh('systemctl stop fleet; rm /var/lib/fleet/fleet.db*; cp -a /root/older/. /var/lib/fleet/; systemctl start fleet');
   const says = /it was put back from an older backup/;
   await until(async () => says.test(await readyz()), async () => `it doubts its store: ${await readyz()}`, 30_000);
   assert.match((await alone.exec(['fleetctl', 'list-units'])).stderr, says);
   assert.match((await alone.exec(['fleetctl', 'destroy', 'own.service'])).stderr, says);
   assert.deepEqual(await pids(), before);
-  await putBack('/root/right');
-  await until(async () => await readyz() === 'ok\n', 'the right store is known again', 30_000);
-  assert.deepEqual(await pids(), before);
-
-  await putBack('/root/older');
-  await until(async () => says.test(await readyz()), 'it doubts the copy again', 30_000);
   const refusal = async (): Promise<string> => (await alone.exec(['fleetctl', 'accept-store'])).stderr;
   await until(async () => /these would be stopped: late\.service/.test(await refusal()), refusal, 30_000);
   const accepted = await alone.exec(['fleetctl', 'accept-store', '--force']);

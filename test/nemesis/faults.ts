@@ -73,8 +73,9 @@ async function killLeader(torment: Torment): Promise<Effect> {
 
 async function fullDisk({ world, random, hold }: Torment): Promise<Effect> {
   const machine = pick(random, world.machines);
-  const used = Number((await machine.sh('df --output=used -k /run | tail -1')).trim());
-  await machine.sh(`mount -o remount,size=${used + 4}k /run`);
+  // What is in use may grow between looking and making it the most.
+  const fill = 'mount -o remount,size=$(( $(df --output=used -k /run | tail -1) + 4 ))k /run 2>/dev/null';
+  await machine.sh(`for try in 1 2 3 4 5 6 7 8 9; do ${fill} && exit 0; done; echo 'in use: '$(df -k /run); exit 1`);
   try {
     const written = await machine.exec(['sh', '-c', 'head -c 65536 /dev/zero >/run/nemesis-fill']);
     if (written.code === 0 || !written.stderr.includes('No space left')) throw new Error(`${machine.name}: /run was not full: ${written.stderr}`);
