@@ -139,6 +139,21 @@ describe('an answer that is behind what was heard', () => {
     await one.stop();
   });
 
+  test('shows nothing against the right store, whatever was heard of the one that stood in its place', async () => {
+    const one = await trusting();
+    const right = one.store.copy();
+    one.store.putBack();
+    await one.change();
+    await one.clock.advance(400);
+    assert.equal(one.trust.doubt()?.kind, 'wiped');
+    one.store.putBack(right);
+    const asked = watched(one.trusted.list('', never));
+    await one.clock.advance(5_000);
+    assert.equal(await asked.how, 'believed');
+    assert.equal(one.trust.doubt(), null);
+    await one.stop();
+  });
+
   test('becomes a doubt that is told when a check confirms what was suspected', async () => {
     const one = await trusting();
     const { older } = await behind(one);

@@ -283,8 +283,9 @@ async function inTime<T>(
  * What a listing has that this machine would have heard of in a history that goes on: up to the revision the mirror has come to every key is
  * known. One line, or null.
  */
-function contradictionIn({ mirrored: { revision, modRevision }, doubt, known }: State, { entries }: Listing): string | null {
-  if (doubt !== null || known === null || known.doubted !== '') return null;
+function contradictionIn({ mirrored: { revision, modRevision }, doubt, suspicion, known }: State, { entries }: Listing): string | null {
+  // What is heard of a store that is behind is no knowledge of the right one.
+  if (doubt !== null || suspicion !== null || known === null || known.doubted !== '') return null;
   const strange = entries.find((entry) => entry.modRevision <= revision && entry.modRevision !== modRevision(entry.key));
   if (strange === undefined) return null;
   return `the store had come to revision ${String(revision)}, and has ${strange.key} of revision ${String(strange.modRevision)}, ` +
