@@ -9,6 +9,7 @@ import {
   oneMachine,
   oneWriter,
   storeIsTrusted,
+  wrongStoreIsLeftAlone,
 } from './checkers/store.ts';
 import {
   leavingStopsFirst,
@@ -30,6 +31,7 @@ export const checkers: readonly Checker[] = [
   mirrorsAreTrue,
   acknowledgedIsDurable,
   storeIsTrusted,
+  wrongStoreIsLeftAlone,
   startsWhatIsAssigned,
   troubleStopsNothing,
   startsOncePerWish,

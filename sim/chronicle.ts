@@ -8,9 +8,11 @@ import { parseKey } from '../src/store/keys.ts';
 import type { KeyMeaning } from '../src/store/keys.ts';
 import type { MemoryStore } from '../src/store/memory-store.ts';
 import { createSnapshotBuilder } from '../src/store/snapshot-builder.ts';
+import { StoreUnavailable } from '../src/store/store.ts';
 import type { Revision, StoreChange, WatchBatch } from '../src/store/store.ts';
 import type { Clock } from '../src/lib/clock.ts';
 import type { FleetdPart } from './fleetd.ts';
+import { whenAborted } from './link.ts';
 import type { SimProcess } from './process.ts';
 import type { Author, WireHearing } from './wire.ts';
 
@@ -75,15 +77,18 @@ export interface Chronicle {
 
 export interface ChronicleNeeds {
   readonly store: MemoryStore;
+  /** Resolves when the store has the data that are written down here; others are passed over. */
+  readonly righted: () => Promise<void>;
   /** True time. */
   readonly clock: Clock;
   readonly onMoment: (moment: Moment) => void;
   readonly onHeard: (process: SimProcess, part: FleetdPart, prefix: string) => void;
+  readonly onStrange: WireHearing['strange'];
 }
 
 const absent: Version = { revision: 0, value: null, leaseId: null, author: null };
 
-export function createChronicle({ store, clock, onMoment, onHeard }: ChronicleNeeds): Chronicle {
+export function createChronicle({ store, righted, clock, onMoment, onHeard, onStrange }: ChronicleNeeds): Chronicle {
   const builder = createSnapshotBuilder();
   const book = createVersions();
   const authors = new Map<number, { readonly author: Author; readonly keys: ReadonlySet<string> }>();
@@ -113,14 +118,30 @@ export function createChronicle({ store, clock, onMoment, onHeard }: ChronicleNe
     onMoment({ revision, atMs: clock.uptimeMs(), author, changes, before, after: builder.snapshot() });
   };
   return {
-    hear: { ...hearLeases(leases), committing: () => undefined, committed, heard: hears, followed: ({ process }, ...to) => followed.raise(process, ...to) },
+    hear: {
+      ...hearLeases(leases), committing: () => undefined, committed, heard: hears, strange: onStrange,
+      followed: ({ process }, ...to) => followed.raise(process, ...to),
+    },
     leases,
     snapshot: builder.snapshot,
     ...book,
     heard: heard.of,
     followed: followed.of,
     async run(signal): Promise<void> {
-      for await (const batch of store.watch('', 0 as Revision, signal)) if (batch.changes.length > 0) fresh.push(batch);
+      let after = 0 as Revision;
+      while (!signal.aborted) {
+        try {
+          for await (const batch of store.watch('', after, signal)) {
+            after = batch.revision;
+            if (batch.changes.length > 0) fresh.push(batch);
+          }
+        } catch (error) {
+          signal.throwIfAborted();
+          // Other data took its place.
+          if (!(error instanceof StoreUnavailable)) throw error;
+          await Promise.race([righted(), whenAborted(signal)]);
+        }
+      }
     },
     write(): void {
       const batches = fresh;

@@ -125,6 +125,7 @@ const storeOutage: EventKind = {
 const compaction: EventKind = {
   weight: 1.5,
   begin({ server, chronicle }, [back]): string | null {
+    if (!server.isRight()) return null;
     const revision = Math.max(0, chronicle.revision() - scaled(back, [0, 30]));
     server.data.compact(revision as Parameters<typeof server.data.compact>[0]);
     return `the store's history is compacted up to revision ${String(revision)}`;
@@ -134,6 +135,7 @@ const compaction: EventKind = {
 const leaseExpiry: EventKind = {
   weight: 1,
   begin({ server, chronicle, machines }, [whose]): string | null {
+    if (!server.isRight()) return null;
     const key = pick([keys.leader, ...machines.map(({ id }) => keys.machine(id))], whose);
     // What is fenced counts on the store keeping a lease for its whole time.
     const meaning = parseKey(key);

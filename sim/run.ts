@@ -72,6 +72,7 @@ export function createRun(scenario: Scenario, { single, write }: RunOptions): Ru
   const { chronicle, machines, world } = stage;
   const court: Omit<Court, 'broken'> = {
     chronicle,
+    server: stage.server,
     machines,
     nowMs: clock.uptimeMs,
     sleepers: clock.sleepers,
@@ -112,6 +113,7 @@ function tellAll(witnesses: readonly Witness[]): Required<Witness> {
   return {
     moment: all('moment'),
     committing: all('committing'),
+    strange: all('strange'),
     heard: all('heard'),
     call: all('call'),
     acting: all('acting'),

@@ -5,9 +5,11 @@
  */
 import type { Random } from '../src/lib/random.ts';
 import { seededRandom } from '../src/lib/random.ts';
+import { mixed } from './fate.ts';
 import type { Weather } from './fate.ts';
 import { faults } from './faults.ts';
 import { requests } from './requests.ts';
+import { storeLosses } from './store-losses.ts';
 import type { ClockError } from './process.ts';
 import type { Dice, EventKind } from './world.ts';
 
@@ -33,7 +35,7 @@ export interface Scenario {
 }
 
 /** All that people do and that goes wrong, by name. */
-export const eventKinds: Readonly<Record<string, EventKind>> = { ...requests, ...faults };
+export const eventKinds: Readonly<Record<string, EventKind>> = { ...requests, ...faults, ...storeLosses };
 
 const weathers: readonly Weather[] = [
   { latencyMs: [0, 2], failing: 0, slow: 0, slowMs: 0 },
@@ -45,6 +47,8 @@ const weathers: readonly Weather[] = [
 const troubleMs = { min: 60_000, max: 300_000 } as const;
 const betweenMs = { min: 1_500, max: 9_000 } as const;
 /** Clocks of real machines err by less than 500 ppm (the most that NTP corrects), their wall clocks by anything. */
+/** Copies, wiped stores and stores put back in a run that has them. */
+const storeLossesCount = 8;
 const rateErrorMax = 0.000_5;
 const wallErrorMsMax = 600_000;
 
@@ -65,21 +69,20 @@ export function scenarioOf(seed: number): Scenario {
     weather: weathers[Math.floor(random.next() * weathers.length)] ?? weathers[0]!,
     clockErrors: Array.from({ length: count }, errors),
     roles: Array.from({ length: count }, () => (random.next() < 0.5 ? 'db' : 'web')),
-    events: drawEvents(random, { lengthMs, meanMs }),
+    events: numbered([...drawEvents(random, { lengthMs, meanMs }), ...drawStoreLosses(seed, lengthMs)]),
   };
 }
 
 function drawEvents(
   random: Random,
   { lengthMs, meanMs }: { readonly lengthMs: number; readonly meanMs: number },
-): readonly SimEvent[] {
-  const events: SimEvent[] = [];
+): readonly Drawn[] {
+  const events: Drawn[] = [];
   // Two kinds are left out of each run, so that what they cover up shows.
   const left = new Set([0, 1].map(() => Object.keys(faults)[Math.floor(random.next() * Object.keys(faults).length)]));
-  const kinds = Object.entries(eventKinds).filter(([name]) => !left.has(name));
+  const kinds = Object.entries({ ...requests, ...faults }).filter(([name]) => !left.has(name));
   for (let atMs = 1_000; atMs < lengthMs; atMs += Math.ceil(-Math.log(1 - random.next()) * meanMs)) {
     events.push({
-      number: events.length + 1,
       atMs,
       kind: choose(kinds, random.next()),
       dice: [random.next(), random.next(), random.next(), random.next()],
@@ -87,6 +90,23 @@ function drawEvents(
   }
   return events;
 }
+
+type Drawn = Omit<SimEvent, 'number'>;
+
+/** In every third run the store's data are lost, drawn apart so that the other events of a seed stay as they are. */
+function drawStoreLosses(seed: number, lengthMs: number): readonly Drawn[] {
+  const random = seededRandom(mixed(seed, 'store losses'));
+  if (random.next() > 1 / 3) return [];
+  const kinds = Object.entries(storeLosses);
+  return Array.from({ length: storeLossesCount }, () => ({
+    atMs: Math.round(random.next() * lengthMs),
+    kind: choose(kinds, random.next()),
+    dice: [random.next(), random.next(), random.next(), random.next()],
+  }));
+}
+
+const numbered = (drawn: readonly Drawn[]): readonly SimEvent[] =>
+  drawn.toSorted((one, other) => one.atMs - other.atMs).map((event, index) => ({ number: index + 1, ...event }));
 
 function choose(kinds: readonly (readonly [string, EventKind])[], die: number): string {
   let left = die * kinds.reduce((sum, [, { weight }]) => sum + weight, 0);

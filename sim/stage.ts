@@ -24,6 +24,7 @@ export const stopTimeoutMs = 80_000;
 export const massLossHoldMs = 120_000;
 
 export interface Stage {
+  readonly server: StoreServer;
   readonly chronicle: Chronicle;
   readonly machines: readonly SimulatedMachine[];
   readonly world: World;
@@ -47,7 +48,9 @@ interface StageNeeds {
 export function createStage(needs: StageNeeds): Stage {
   const { scenario, clock, fates, tell } = needs;
   const server = createStoreServer(clock);
-  const chronicle = createChronicle({ store: server.data, clock, onMoment: tell.moment, onHeard: tell.heard });
+  const chronicle = createChronicle({
+    store: server.data, righted: server.righted, clock, onMoment: tell.moment, onHeard: tell.heard, onStrange: tell.strange,
+  });
   const failed: World['failed'] = (process, error) => {
     tell.bug(process, error);
     const why = error instanceof Error ? error.message : String(error);
@@ -58,6 +61,7 @@ export function createStage(needs: StageNeeds): Stage {
   const answers: Acknowledged[] = [];
   const turns = createTurns(machines, tell.turned);
   return {
+    server,
     chronicle,
     machines,
     undoAll,
@@ -71,6 +75,7 @@ export function createStage(needs: StageNeeds): Stage {
       during,
       failed,
       asked: new Set(),
+      copies: [],
       tell: tell.event,
       acknowledged: (answer) => void answers.push(answer),
     },

@@ -34,7 +34,12 @@ export interface WireHearing {
   heard(author: Pick<Author, 'process' | 'part'>, prefix: string, revision: Revision): void;
   /** The same by a watch alone: whoever follows the prefix has heard it, and not somebody else in the process. */
   followed(author: Pick<Author, 'process' | 'part'>, prefix: string, revision: Revision): void;
+  /** It has heard a store that is not the cluster's, or is about to change it; of that nothing else is told. */
+  strange(author: Pick<Author, 'process' | 'part'>, met: Strange): void;
 }
+
+/** What somebody has heard, or is about to change. */
+export type Strange = { readonly prefix: string } | { readonly commit: Commit };
 
 /** Who asked the store for something. */
 export interface Author {
@@ -59,7 +64,8 @@ export interface WireNeeds {
 
 /** The store as one part of a fleetd sees it. */
 export function createWire(needs: WireNeeds): Store {
-  const { server, hear, author } = needs;
+  const { server, author } = needs;
+  const hear = hearing(needs);
   const leaseOf = (granted: Lease): Lease => ({
     id: granted.id,
     ttlMs: granted.ttlMs,
@@ -67,23 +73,26 @@ export function createWire(needs: WireNeeds): Store {
     revoke: (signal) => {
       const by = author();
       return ask(needs, { verb: 'revoke', signal }, () => {
-        hear.revoked(by, granted.id);
+        hear().revoked(by, granted.id);
         return granted.revoke(never);
       });
     },
   });
   return {
     async list(prefix: string, signal: AbortSignal): Promise<Listing> {
-      const listing = await ask(needs, { verb: 'list', signal }, () => server.data.list(prefix, never));
-      hear.heard(needs, prefix, listing.revision);
+      const { listing, told } = await ask(needs, { verb: 'list', signal }, async () => ({
+        listing: await server.data.list(prefix, never), told: hear(),
+      }));
+      told.heard(needs, prefix, listing.revision);
       return listing;
     },
     commit(commit: Commit, signal: AbortSignal): Promise<CommitOutcome> {
       const by = author();
       return ask(needs, { verb: 'commit', signal }, async () => {
-        hear.committing(by, commit);
+        const told = hear();
+        told.committing(by, commit);
         const outcome = await server.data.commit(commit, never);
-        hear.committed(by, commit, outcome);
+        told.committed(by, commit, outcome);
         return outcome;
       });
     },
@@ -91,7 +100,7 @@ export function createWire(needs: WireNeeds): Store {
       const by = author();
       return ask(needs, { verb: 'lease', signal }, async () => {
         const granted = await server.data.lease(request, never);
-        if (granted.id !== request.resumeId) hear.granted(by, granted.id);
+        if (granted.id !== request.resumeId) hear().granted(by, granted.id);
         return leaseOf(granted);
       });
     },
@@ -101,6 +110,20 @@ export function createWire(needs: WireNeeds): Store {
 }
 
 const never = new AbortController().signal;
+
+/** What is told of the store that answers now: of a wrong one only that it was met. */
+function hearing({ server, hear }: WireNeeds): () => WireHearing {
+  const ofWrong: WireHearing = {
+    committing: (author, commit) => hear.strange(author, { commit }),
+    committed: () => undefined,
+    granted: () => undefined,
+    revoked: () => undefined,
+    heard: (author, prefix) => hear.strange(author, { prefix }),
+    followed: () => undefined,
+    strange: hear.strange,
+  };
+  return () => (server.isRight() ? hear : ofWrong);
+}
 
 interface Call {
   readonly verb: 'list' | 'watch' | 'commit' | 'lease' | 'lifetimes' | 'renew' | 'revoke';
@@ -122,18 +145,20 @@ async function thereAndBack<T>(
   effect: () => Promise<T>,
 ): Promise<T> {
   const fate = fates.next(process, `${part} ${call.verb}`);
+  const era = server.era();
   if (fate.dies === 'before') process.kill();
   process.death.throwIfAborted(); // Nobody hears it.
   await link.travel(fate.thereMs);
   if (fate.fails === 'before') throw new StoreUnavailable(`${call.verb} was lost on its way to the store`);
   await server.admit();
+  if (server.era() !== era) throw new StoreUnavailable(`${call.verb} was lost with its connection`);
   if (call.signal.aborted && fate.endsWithCaller)
     throw new StoreUnavailable(`${call.verb} was given up before it had an effect`);
   const made = await effect();
   if (fate.fails === 'after')
     throw new StoreUnavailable(`the answer to ${call.verb} was lost on its way from the store`);
   await link.travel(fate.backMs);
-  if (server.state() === 'down') throw new StoreUnavailable('the store went down');
+  if (server.state() === 'down' || server.era() !== era) throw new StoreUnavailable('the store went down');
   if (fate.dies === 'after') process.kill();
   return made;
 }
@@ -161,14 +186,14 @@ interface WatchFrom {
 }
 
 async function* watchFrom(needs: WireNeeds, from: WatchFrom, signal: AbortSignal): AsyncGenerator<WatchBatch, void> {
-  const { process, hear } = needs;
-  await ask(needs, { verb: 'watch', signal }, () => Promise.resolve());
+  const { process } = needs;
+  const told = await ask(needs, { verb: 'watch', signal }, () => Promise.resolve(hearing(needs)()));
   const outside = deliveries(needs, from, signal);
   try {
     for (;;) {
       const next = await process.receive(unlessAborted(outside.next(), signal));
       if (next.done === true) return;
-      hear.heard(needs, from.prefix, next.value.revision);
+      told.heard(needs, from.prefix, next.value.revision);
       yield next.value;
     }
   } finally {

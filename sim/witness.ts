@@ -10,7 +10,8 @@ import type { FleetdPart } from './fleetd.ts';
 import type { SimulatedMachine } from './machine.ts';
 import type { SimProcess } from './process.ts';
 import type { RunnerAct } from './runner-wire.ts';
-import type { Author } from './wire.ts';
+import type { StoreServer } from './store-server.ts';
+import type { Author, Strange } from './wire.ts';
 
 /** A unit on a machine, as it really is. */
 export interface UnitFacts {
@@ -54,6 +55,8 @@ export interface Witness {
   committing?(author: Author, commit: Commit): void;
   /** A part of a process has heard of everything under a prefix up to chronicle.heard(). */
   heard?(process: SimProcess, part: FleetdPart, prefix: string): void;
+  /** A process has heard a store that is not the cluster's, or is about to change it. */
+  strange?(author: Pick<Author, 'process' | 'part'>, met: Strange): void;
   /** A process calls the store or the runner; `what` is part and verb. */
   call?(process: SimProcess, what: string): void;
   /** A process asks for something, and it takes effect now. */
@@ -74,6 +77,7 @@ export interface Witness {
 /** What a checker may ask, and where it complains. */
 export interface Court {
   readonly chronicle: Chronicle;
+  readonly server: Pick<StoreServer, 'isRight' | 'era'>;
   readonly machines: readonly SimulatedMachine[];
   /** True time. */
   nowMs(): number;

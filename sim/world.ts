@@ -1,5 +1,6 @@
 /** What the events of a run act on: the cluster from outside, as people and misfortune reach it. */
 import type { ManualClock } from '../src/lib/manual-clock.ts';
+import type { LedgerContents } from '../src/store/ledger.ts';
 import type { Chronicle } from './chronicle.ts';
 import type { Fates } from './fate.ts';
 import type { SimulatedMachine } from './machine.ts';
@@ -22,6 +23,8 @@ export interface World {
   failed(process: SimProcess, error: unknown): void;
   /** Processes with a request that they have not answered yet, once for each. */
   readonly asked: Set<{ readonly process: SimProcess }>;
+  /** Copies that people have made of the store's data, the oldest first. */
+  readonly copies: LedgerContents[];
   /** For the trace. */
   tell(text: string): void;
 }

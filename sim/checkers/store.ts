@@ -197,13 +197,46 @@ export const acknowledgedIsDurable: Checker = {
 export const storeIsTrusted: Checker = {
   name: 'store-is-trusted',
   promise: 'no machine doubts a store that was neither wiped nor put back from a copy, whatever breaks',
-  begin: ({ machines, broken }) => ({
-    step(): void {
+  begin({ machines, server, broken }) {
+    const look = (): void => {
       for (const machine of machines) {
         const running = machine.running();
         const doubt = running?.fleetd.trust.doubt() ?? null;
         if (doubt !== null) broken(`${running?.process.name ?? ''} doubts the store: ${doubt.why}`);
       }
-    },
-  }),
+    };
+    return {
+      step(): void {
+        if (server.era() === 0) look();
+      },
+      // When the right store is back, every doubt ends by itself.
+      rest: look,
+    };
+  },
+};
+
+export const wrongStoreIsLeftAlone: Checker = {
+  name: 'wrong-store-is-left-alone',
+  promise: 'who has heard a store that was wiped or put back doubts it at once, and nothing is decided in it (promise 14)',
+  begin({ machines, server, broken }) {
+    const heard = new Map<SimProcess, number>();
+    return {
+      strange({ process, part }, met): void {
+        const hasHeard = heard.get(process) === server.era();
+        if ('prefix' in met) {
+          if (part === 'mirror' && met.prefix === '') heard.set(process, server.era());
+        } else if (part === 'engine' && hasHeard && met.commit.changes.length > 0) {
+          broken(`the engine of ${process.name} writes ${met.commit.changes[0]?.key ?? ''} to a wrong store`);
+        }
+      },
+      step(): void {
+        if (server.isRight()) return;
+        for (const machine of machines) {
+          const running = machine.running();
+          if (running === null || heard.get(running.process) !== server.era()) continue;
+          if (running.fleetd.trust.doubt() === null) broken(`${running.process.name} takes a wrong store for its cluster's`);
+        }
+      },
+    };
+  },
 };
