@@ -83,7 +83,7 @@ export function createLink({ clock, random }: LinkNeeds): Link {
 }
 
 /** Resolves when the signal is aborted. */
-function whenAborted(signal: AbortSignal): Promise<void> {
+export function whenAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
