@@ -9,6 +9,7 @@ import type { UnplacedUnits } from '../schedule/decision.ts';
 import type { SectionReader } from '../schedule/sections.ts';
 import type { FileHash, UnitRecord } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
+import { whereaboutsOf } from '../whereabouts.ts';
 import { judgeRun } from './health.ts';
 import type { RunVerdict } from './health.ts';
 import { isGone } from './members.ts';
@@ -69,7 +70,9 @@ export function advanceMove(scene: Scene, move: ReleaseMove): Advance {
     case 'absent':
       return ended(`${move.unit} is not to run any more`);
     case 'unplaced':
-      return move.old === null ? wait(scene, move, verdict.why) : goInPlace(scene, { move, old: move.old }, verdict.why);
+      return move.old === null || isAway(scene.snapshot, move.old)
+        ? wait(scene, move, verdict.why)
+        : goInPlace(scene, { move, old: move.old }, verdict.why);
     case 'failed': {
       const graceMs = move.beganAtMs + failureGraceMs - scene.nowMs;
       return graceMs > 0 && graceMs <= failureGraceMs ? still(move, graceMs) : fail(scene, move, verdict.why);
@@ -134,6 +137,12 @@ function goInPlace(scene: Scene, { move, old }: { readonly move: ReleaseMove; re
   const units: readonly UnitWrite[] = [[move.unit, null], ...record === undefined ? [] : [[old, changedRecord(scene, record)] as const]];
   const inPlace = record === undefined ? null : { ...move, unit: old, old: null, beganAtMs: scene.nowMs, healthySinceMs: null, run: '' };
   return { move: inPlace, units, failure: null, inPlaceWhy, why: `${old} goes in place: ${inPlaceWhy}`, dueMs: null };
+}
+
+/** Whether every machine that has a unit is away: it may be back in a moment, and until then nothing goes in place there either. */
+function isAway(snapshot: ClusterSnapshot, name: UnitName): boolean {
+  const holders = [...whereaboutsOf(snapshot, name)].filter((machine) => snapshot.assignments.get(machine)?.has(name) === true);
+  return holders.length > 0 && holders.every((machine) => !snapshot.machines.has(machine));
 }
 
 /** Takes back a new instance whose old one is still there; whatever else was changed is changed again in its turn. */

@@ -61,7 +61,7 @@ function passOn(world: World): void {
     for (const name of assignments.keys()) {
       const record = world.units.get(name);
       if (record === undefined || record.desired === 'inactive') assignments.delete(name);
-      else if (!world.machines.has(machine)) assignments.delete(name);
+      else if (!world.machines.has(machine) && world.machines.size > 0) assignments.delete(name);
     }
   }
   for (const [name, record] of world.units) {
@@ -230,6 +230,12 @@ const commands: Readonly<Record<string, Command>> = {
     for (const name of names) gone(world, name);
   },
   'fits-nowhere': (world, [name = '', ...why]) => void world.unplaced.set(name as UnitName, why.join(' ')),
+  fits: (world, [name = '']) => void world.unplaced.delete(name as UnitName),
+  'machine-away': (world, [id = '']) => {
+    world.machines.delete(id as MachineId);
+    world.statuses.delete(id as MachineId);
+  },
+  'machine-back': (world, [id = '']) => void world.machines.set(id as MachineId, { id } as Machine),
   units: (world) => {
     const shown = [...world.units].filter(([name]) => !name.includes('@.')).sort(([left], [right]) => (left < right ? -1 : 1));
     for (const [name, { release }] of shown) world.printed.push(`${name} has generation ${String(release)}`);
