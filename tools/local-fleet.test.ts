@@ -68,6 +68,12 @@ test('npm start shows three machines and three running units, Ctrl-C stops every
     assert.match(await fleetctl('list-unit-files', '--no-legend', '--fields=unit'), /^hello@\.service$/m);
     const [, url = ''] = /^The API answers on (\S+)$/m.exec(shown) ?? [];
     assert.equal((await fetch(url)).status, 200);
+    await fleetctl('start', join(root, 'examples/apps@{1..3}.service'));
+    const ports = await fleetctl('ports', '--no-legend', '--fields=unit,port,why');
+    const given = [...ports.matchAll(/^apps@\d\.service\t+(200\d\d)\t+-$/gm)].map(([, port]) => port);
+    assert.equal(new Set(given).size, 3, `the machines share the ports of one host, and no start has failed because of one: ${ports}`);
+    assert.equal((await fleetctl('list-units', '--no-legend', '--fields=unit,active,sub')).match(/^apps@\d\.service\tactive\trunning$/gm)?.length, 3);
+    await fleetctl('destroy', 'apps@*', 'apps@.service');
     await fleetctl('destroy', 'hello@3.service');
     await fleetctl('start', 'hello@4.service');
     const beside = start();

@@ -84,6 +84,8 @@ async function show(): Promise<void> {
   ./fleetctl journal -f hello@1.service
   ./fleetctl start hello@{4..6}.service
   ./fleetctl explain hello@4.service
+  ./fleetctl start examples/apps@{1..3}.service    # web servers on the ports 20001 to 20003
+  ./fleetctl ports
 The API answers on ${url}/fleet/v1/units
 `);
 }

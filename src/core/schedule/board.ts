@@ -20,7 +20,7 @@ import { createLedger, place, planUnit } from './ledger.ts';
 import type { Ledger, Place, PlannedUnit } from './ledger.ts';
 import { enterReports } from './port-book.ts';
 import { holdAsTheyAre, keepPorts } from './ports.ts';
-import type { StandingUnit } from './ports.ts';
+import type { LackingUnit, StandingUnit } from './ports.ts';
 import type { Held, Row, Rows } from './rows.ts';
 import type { SectionReader } from './sections.ts';
 import { createPace, sortInSteps } from './steps.ts';
@@ -50,6 +50,8 @@ export interface Board {
   readonly isDraining: boolean;
   /** Wanted units with ports that are unique in the cluster. */
   readonly clusterPorts: Set<UnitName>;
+  /** Units that stand and are to have other ports as soon as there are some, by machine. */
+  readonly lacking: Map<MachineId, readonly LackingUnit[]>;
 }
 
 /** A board with all that a snapshot says, and all units on it that something is to be decided about, sorted by name. */
@@ -60,7 +62,7 @@ export function* fillBoard(snapshot: ClusterSnapshot, sections: SectionReader): 
   const board: Board & { circles: ReadonlyMap<UnitName, number> } = {
     snapshot, sections, ledger, classes: new Map(), globals: new Map(), replacing: new Map(), circles: new Map(),
     untouched: untouchedUnits(snapshot, ledger.rows), fileless: new Map(), restless: new Map(), uses: new Map(), clusterPorts: new Set(),
-    isDraining: ledger.list.some(({ machine }) => machine.drain !== null),
+    lacking: new Map(), isDraining: ledger.list.some(({ machine }) => machine.drain !== null),
   };
   for (const [name, record] of snapshot.units) {
     planWanted(board, ledger.rows.of(name), record);
@@ -247,7 +249,14 @@ function* enterPorts(board: Board, rows: readonly Row[]): Steps<void> {
     for (const held of row.held) enterPortsOf(board, row, { held, standing });
     if (isStep()) yield;
   }
-  yield* keepPorts(ledger.ports, standing);
+  const lacking = yield* keepPorts(ledger.ports, standing);
+  for (const [machine, units] of Map.groupBy(lacking, ({ machine: at }) => at)) noteLacking(board, machine, units);
+}
+
+/** Remembers which units of a machine are to have other ports. */
+export function noteLacking({ lacking }: Board, machine: MachineId, units: readonly LackingUnit[]): void {
+  if (units.length === 0) lacking.delete(machine);
+  else lacking.set(machine, units);
 }
 
 interface Entering {

@@ -12,7 +12,7 @@ import type { Assignment, UnitStatus } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import { phaseOf } from '../unit-state.ts';
 import { takeOff } from './keep.ts';
-import { place, remove } from './ledger.ts';
+import { setAside } from './ledger.ts';
 import type { Place, PlannedUnit } from './ledger.ts';
 import { beginPass } from './pass.ts';
 import type { Circumstances, Pass } from './pass.ts';
@@ -83,10 +83,10 @@ export function unitsThatShare(at: Place, unit: PlannedUnit): readonly PlannedUn
 
 /** Moves units that share a machine, all or none. */
 function moveGroup(pass: Pass, group: readonly PlannedUnit[], from: Place): 'stays' | 'moved' | 'pushed' {
-  for (const unit of group) remove(pass.ledger, from, unit);
+  const putBack = setAside(pass.ledger, from, group);
   const to = findPlace(pass, group);
   if (to === null) {
-    for (const unit of group) place(pass.ledger, from, unit);
+    putBack();
     return 'stays';
   }
   for (const unit of group) pass.goes.set({ unit: unit.name, machine: from.machine.id }, drainedWhy(from.machine));

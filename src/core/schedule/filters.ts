@@ -118,7 +118,7 @@ const replacesInNoCircle: Filter = (unit, place, { circles }) => {
 /** Port: a free port of every range or pool the unit asks for. */
 const hasPorts: Filter = (unit, { machine }, { ledger: { ports } }) => {
   const lacking = lackingPorts(ports, unit, machine.id);
-  return lacking === null ? null : refuseForPorts(ports, seekerOf(unit, machine.id), lacking);
+  return lacking === null ? null : refuseForPorts(ports, seekerOf(ports, unit, machine.id), lacking);
 };
 
 /** Rules about a unit and a machine alone: what is on the machine does not matter. */

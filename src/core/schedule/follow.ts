@@ -9,7 +9,7 @@ import { compareText } from '../order.ts';
 import { changedKeys } from '../shared-map.ts';
 import { templateOf } from '../unit-name.ts';
 import type { UnitName } from '../unit-name.ts';
-import { enterPortsOf, enterUnit, enterUnitOn, noteRestless, planWanted, sortHeld, takeOffBoard } from './board.ts';
+import { enterPortsOf, enterUnit, enterUnitOn, noteLacking, noteRestless, planWanted, sortHeld, takeOffBoard } from './board.ts';
 import type { Board } from './board.ts';
 import { changesBetween } from './changes.ts';
 import type { Changes } from './changes.ts';
@@ -240,7 +240,7 @@ function* followPorts(board: Board, machines: Set<MachineId>, scope: Scope): Ste
     const standing: StandingUnit[] = [];
     const assignments = [...snapshot.assignments.get(id) ?? []].sort(([left], [right]) => compareText(left, right));
     for (const [name, assignment] of assignments) enterPortsOf(board, ledger.rows.of(name), { held: { machine: id, assignment }, standing });
-    yield* keepPorts(ledger.ports, standing);
+    noteLacking(board, id, yield* keepPorts(ledger.ports, standing));
     for (const { unit } of standing) scope.units.add(unit.row);
     yield;
   }

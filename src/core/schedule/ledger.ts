@@ -11,7 +11,7 @@ import { roomOn } from '../placing-options.ts';
 import type { UnitName } from '../unit-name.ts';
 import { createLoadOrder, createMarks } from './machine-bits.ts';
 import type { LoadOrder, Marks } from './machine-bits.ts';
-import { createPortBook, release } from './port-book.ts';
+import { createPortBook, release, setAside as setPortsAside } from './port-book.ts';
 import type { PortBook } from './port-book.ts';
 import { createPatternIndex } from './patterns.ts';
 import type { PatternId, PatternIndex } from './patterns.ts';
@@ -104,6 +104,19 @@ export function place(ledger: Ledger, at: Place, unit: PlannedUnit): void {
   for (const id of unit.conflictIds) enter(at.conflicting, id, unit.name);
   for (const id of unit.replaceIds) enter(at.replacing, id, unit.name);
   enterHome(unit.row, at.machine.id);
+}
+
+/** Takes units off their machine to see what would be without them; answers with what puts them back, with their ports. */
+export function setAside(ledger: Ledger, at: Place, units: readonly PlannedUnit[]): () => void {
+  const back = units.map((unit) => {
+    const putBack = setPortsAside(ledger.ports, { unit: unit.name, machine: at.machine.id });
+    remove(ledger, at, unit);
+    return putBack;
+  });
+  return () => {
+    for (const unit of units) place(ledger, at, unit);
+    for (const putBack of back.toReversed()) putBack();
+  };
 }
 
 /** Takes a unit off a machine, with the ports it was given there. */

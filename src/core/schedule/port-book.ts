@@ -123,6 +123,27 @@ export function release(book: PortBook, { unit, machine }: Omit<PortHolder, 'sco
   }
 }
 
+/** Takes all that a unit has on a machine out of the book for a moment; answers with what puts it back exactly as it was. */
+export function setAside(book: PortBook, placement: Placement): () => void {
+  const { unit, machine } = placement;
+  const given = book.given.get(machine)?.get(unit);
+  const held = [...book.held.get(machine) ?? []].filter(([, holder]) => holder.unit === unit);
+  const cursors = (given?.cursorMoves ?? []).map(({ scope, source }) => ({ scope, source, at: cursorsOf(book, scope).get(source) }));
+  release(book, placement);
+  return () => {
+    for (const [port, holder] of held) hold(book, holder, port);
+    if (given !== undefined) givenOn(book, machine).set(unit, given);
+    for (const { scope, source, at } of cursors) if (at !== undefined) cursorsOf(book, scope).set(source, at);
+  };
+}
+
+/** What a pass gives on a machine, by unit. */
+export function givenOn(book: PortBook, machine: MachineId): Map<UnitName, GivenPorts> {
+  let ofMachine = book.given.get(machine);
+  if (ofMachine === undefined) book.given.set(machine, ofMachine = new Map());
+  return ofMachine;
+}
+
 /** Notes that a unit does not have a port any more; nothing when it is another's. */
 export function letGo(book: PortBook, { unit, machine }: Placement, port: number): void {
   const ofMachine = book.held.get(machine);

@@ -3,6 +3,7 @@
  * Promises: a unit keeps its ports while it stays, unless it is released anew, asks for others, or found them in use; a port is
  * looked for from the one given out last, so a port just freed comes round last; no port leaves a unit that has nothing better.
  */
+import type { ClusterSnapshot } from '../cluster.ts';
 import { assert } from '../failure.ts';
 import { limits } from '../limits.ts';
 import type { MachineId } from '../machine.ts';
@@ -13,7 +14,7 @@ import { withoutPorts } from '../unit.ts';
 import type { Assignment, Placement, PortPart, UnitRecord } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import type { PlannedUnit } from './ledger.ts';
-import { cursorOf, fromCursor, hold, letGo, moveCursor, rangeOf, takenBy } from './port-book.ts';
+import { cursorOf, fromCursor, givenOn, hold, letGo, moveCursor, rangeOf, takenBy } from './port-book.ts';
 import type { CursorMove, GivenPorts, PortBook, PortSeeker } from './port-book.ts';
 import type { Steps } from './steps.ts';
 
@@ -54,21 +55,26 @@ export function givenPorts(book: PortBook, unit: UnitName, machine: MachineId): 
 /** What a machine has no free port for; null when it has one for every request of the unit. */
 export function lackingPorts(book: PortBook, unit: PlannedUnit, machine: MachineId): PortsLacking | null {
   if (unit.section.ports.length === 0 || givenPorts(book, unit.name, machine) !== undefined) return null;
-  const found = findPorts(book, seekerOf(unit, machine), { requests: unit.section.ports, owned: ownsNothing });
+  const found = findPorts(book, seekerOf(book, unit, machine), { unit, owned: ownsNothing });
   return found.ok ? null : found.lacking;
 }
 
 /** Gives a unit that comes to a machine its ports; {@link lackingPorts} has said that there are some. */
 export function takePorts(book: PortBook, unit: PlannedUnit, machine: MachineId): void {
   if (unit.section.ports.length === 0) return;
-  const seeker = seekerOf(unit, machine);
-  const found = findPorts(book, seeker, { requests: unit.section.ports, owned: ownsNothing });
+  const seeker = seekerOf(book, unit, machine);
+  const found = findPorts(book, seeker, { unit, owned: ownsNothing });
   assert(found.ok, `${unit.name} comes to ${machine} only when its ports are free there`);
   give(book, seeker, { picks: found.picks, moves: 0 });
 }
 
-export function seekerOf(unit: PlannedUnit, machine: MachineId): PortSeeker {
-  return { unit: unit.name, machine, scope: unit.section.portScope, isGlobal: unit.section.global, row: unit.row };
+export function seekerOf({ snapshot }: PortBook, { name, section, row }: PlannedUnit, machine: MachineId): PortSeeker {
+  return { unit: name, machine, scope: sharesPorts(snapshot, machine) ? 'cluster' : section.portScope, isGlobal: section.global, row };
+}
+
+/** Whether a port of a machine is one of all others, too: machines with an embedded store are all of one fleetd, on one host. */
+function sharesPorts({ machines }: ClusterSnapshot, machine: MachineId): boolean {
+  return machines.size > 1 && machines.get(machine)?.store === 'embedded';
 }
 
 /** A unit where it stands, with the assignment that says so. */
@@ -79,11 +85,11 @@ export interface StandingUnit {
 }
 
 /**
- * Enters the ports of units that stand on their machines: first all that they have, so that nobody is given a port of another. What
- * one gives up may be what another one lacks: who found nothing looks again for as long as others give something up.
+ * Enters the ports of units that stand on their machines: first all that they have, so that nobody is given a port of another. Answers with
+ * those that did not find what they are to have, and keep what they have.
  */
-export function* keepPorts(book: PortBook, standing: readonly StandingUnit[]): Steps<void> {
-  const owning: OwningUnit[] = [];
+export function* keepPorts(book: PortBook, standing: readonly StandingUnit[]): Steps<readonly LackingUnit[]> {
+  const owning: LackingUnit[] = [];
   for (const each of standing) {
     owning.push({ ...each, owned: ownedBy(book, each) });
     yield;
@@ -92,17 +98,27 @@ export function* keepPorts(book: PortBook, standing: readonly StandingUnit[]): S
     holdAsTheyAre(book, { unit: unit.name, machine }, assignment);
     yield;
   }
-  let lacking: readonly OwningUnit[] = owning;
+  const lacking = yield* completeAll(book, owning);
+  for (const each of lacking) settleForOwn(book, each);
+  return lacking;
+}
+
+/**
+ * Has units look for what they are to have. What one gives up may be what another one lacks: who found nothing looks again. Answers with those who
+ * go on lacking it.
+ */
+export function* completeAll(book: PortBook, units: readonly LackingUnit[]): Steps<readonly LackingUnit[]> {
+  let lacking = units;
   for (let before = Infinity; lacking.length < before;) {
     before = lacking.length;
-    const still: OwningUnit[] = [];
+    const still: LackingUnit[] = [];
     for (const each of lacking) {
       if (!completePorts(book, each)) still.push(each);
       yield;
     }
     lacking = still;
   }
-  for (const each of lacking) settleForOwn(book, each);
+  return lacking;
 }
 
 /** Enters the ports of a unit that keeps them whatever it asks for: its machine is gone, or something about it cannot be read. */
@@ -112,13 +128,14 @@ export function holdAsTheyAre(book: PortBook, { unit, machine }: Placement, { po
   }
 }
 
-interface OwningUnit extends StandingUnit {
+/** One that is to have other ports than it has. */
+export interface LackingUnit extends StandingUnit {
   readonly owned: Owned;
 }
 
 function ownedBy(book: PortBook, { unit, machine, assignment }: StandingUnit): Owned {
   const owned = { all: [] as Pick[], kept: [] as Pick[], avoid: new Set<number>(), why: new Map<string, string>() };
-  const isRelease = releaseOf(book, seekerOf(unit, machine)) !== assignment.release;
+  const isRelease = releaseOf(book, seekerOf(book, unit, machine)) !== assignment.release;
   const busy = assignment.portMoves < limits.portMovesMax ? busyPorts(book, { unit: unit.name, machine }) : new Map<number, string>();
   for (const request of unit.section.ports) {
     const port = assignment.ports[request.name];
@@ -147,10 +164,10 @@ function busyPorts(book: PortBook, { unit, machine }: Placement): ReadonlyMap<nu
 }
 
 /** Finds what a standing unit lacks, and gives up what it is to have no more; false when something is not to be found. */
-function completePorts(book: PortBook, standing: OwningUnit): boolean {
+function completePorts(book: PortBook, standing: LackingUnit): boolean {
   const { unit, machine, assignment, owned } = standing;
-  const seeker = seekerOf(unit, machine);
-  const found = findPorts(book, seeker, { requests: unit.section.ports, owned });
+  const seeker = seekerOf(book, unit, machine);
+  const found = findPorts(book, seeker, { unit, owned });
   if (!found.ok) return false;
   const moves = movesOf(book, standing);
   // All of them: one that it keeps may have another scope now.
@@ -160,15 +177,15 @@ function completePorts(book: PortBook, standing: OwningUnit): boolean {
 }
 
 /** A unit for which there is nothing better keeps what it has. */
-function settleForOwn(book: PortBook, standing: OwningUnit): void {
+function settleForOwn(book: PortBook, standing: LackingUnit): void {
   const { unit, machine, owned } = standing;
   if (owned.all.length < unit.section.ports.length) return;
-  give(book, seekerOf(unit, machine), { picks: owned.all, moves: movesOf(book, standing) });
+  give(book, seekerOf(book, unit, machine), { picks: owned.all, moves: movesOf(book, standing) });
 }
 
 /** How often the ports of a unit were changed because they were in use; counted anew once it is released or started again. */
 function movesOf(book: PortBook, { unit, machine, assignment }: StandingUnit): number {
-  const record = recordOf(book, seekerOf(unit, machine));
+  const record = recordOf(book, seekerOf(book, unit, machine));
   const isAnew = record?.release !== assignment.release || record.restart !== assignment.restart;
   return isAnew ? 0 : assignment.portMoves;
 }
@@ -182,7 +199,7 @@ function recordOf({ snapshot }: PortBook, { unit, machine, isGlobal, row }: Port
 /** What the assignment of a unit that asks for no ports says of them. */
 export function noPortsOf(book: PortBook, { unit, machine }: { readonly unit: PlannedUnit; readonly machine: MachineId }, before: Assignment | null): PortPart {
   const portMoves = before === null ? 0 : movesOf(book, { unit, machine, assignment: before });
-  return { ...withoutPorts, release: releaseOf(book, seekerOf(unit, machine)), portMoves };
+  return { ...withoutPorts, release: releaseOf(book, seekerOf(book, unit, machine)), portMoves };
 }
 
 function releaseOf(book: PortBook, seeker: PortSeeker): number {
@@ -190,14 +207,14 @@ function releaseOf(book: PortBook, seeker: PortSeeker): number {
 }
 
 interface Search {
-  readonly requests: readonly PortRequest[];
+  readonly unit: PlannedUnit;
   readonly owned: Owned;
 }
 
 type Found = { readonly ok: true; readonly picks: readonly Pick[] } | { readonly ok: false; readonly lacking: PortsLacking };
 
 /** A port for each request. Narrow ranges choose first: of ranges that lie in one another, the wide one has more to choose from. */
-function findPorts(book: PortBook, seeker: PortSeeker, { requests, owned }: Search): Found {
+function findPorts(book: PortBook, seeker: PortSeeker, { unit: { section: { ports: requests, portScope } }, owned }: Search): Found {
   const picks = new Map(owned.kept.map((pick) => [pick.request.name, pick]));
   const sizeOf = ({ from }: PortRequest): number => rangeSize(rangeOf(book, from) ?? { low: 1, high: 0 });
   const open = requests.filter(({ name }) => !picks.has(name)).toSorted((left, right) => sizeOf(left) - sizeOf(right));
@@ -207,7 +224,7 @@ function findPorts(book: PortBook, seeker: PortSeeker, { requests, owned }: Sear
     const choice = range === null ? null : choosePort(book, { seeker, request, range, chosen, avoid: owned.avoid });
     if (range === null || choice === null) return { ok: false, lacking: { request, range } };
     const origin: PortOrigin = {
-      low: range.low, high: range.high, pool: 'pool' in request.from ? request.from.pool : null, scope: seeker.scope, sinceMs: 0,
+      low: range.low, high: range.high, pool: 'pool' in request.from ? request.from.pool : null, scope: portScope, sinceMs: 0,
       why: owned.why.get(request.name) ?? '',
     };
     picks.set(request.name, { request, origin, ...choice });
@@ -255,7 +272,5 @@ function give(book: PortBook, seeker: PortSeeker, { picks, moves }: { readonly p
   const given: GivenPorts = {
     ports: byName(({ port }) => port), origins: byName(({ origin }) => origin), release: releaseOf(book, seeker), moves, cursorMoves,
   };
-  const ofMachine = book.given.get(seeker.machine);
-  if (ofMachine === undefined) book.given.set(seeker.machine, new Map([[seeker.unit, given]]));
-  else ofMachine.set(seeker.unit, given);
+  givenOn(book, seeker.machine).set(seeker.unit, given);
 }

@@ -15,7 +15,7 @@ import { decide } from './decide.ts';
 import type { Decision } from './decision.ts';
 import { unitsOnTheirWay, unitsThatShare } from './drain.ts';
 import { replaceableUnits } from './filters.ts';
-import { place, remove } from './ledger.ts';
+import { remove, setAside } from './ledger.ts';
 import type { Place, PlannedUnit } from './ledger.ts';
 import { beginPass } from './pass.ts';
 import type { Circumstances, Pass } from './pass.ts';
@@ -123,9 +123,9 @@ function isWorth(group: readonly PlannedUnit[], from: Place, to: Place): boolean
 
 /** Whether a machine would take these units without pushing others out. Units are looked at as if they had left already. */
 function takes(pass: Pass, group: readonly PlannedUnit[], { from, at }: { readonly from: Place; readonly at: Place }): boolean {
-  for (const unit of group) remove(pass.ledger, from, unit);
+  const putBack = setAside(pass.ledger, from, group);
   const fits = groupRefusal(pass, group, at) === null && group.every((unit) => replaceableUnits(unit, at).length === 0);
-  for (const unit of group) place(pass.ledger, from, unit);
+  putBack();
   return fits;
 }
 

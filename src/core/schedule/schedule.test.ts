@@ -2,7 +2,7 @@
  * What the scheduler decides and how it explains itself: scenarios as text (testdata/schedule), properties over random clusters.
  *
  * The words of a scenario:
- *   machine ID [boot=ID] [KEY=VALUE ...], room MACHINE [memory=AMOUNT] [cpus=N]
+ *   machine ID [boot=ID] [store=etcd|embedded] [KEY=VALUE ...], room MACHINE [memory=AMOUNT] [cpus=N]
  *   unit NAME inactive|loaded|launched [restart=N] [release=N] [file=missing|wrong] [runs-on=MACHINE]
  *     any line of [X-Fleet], indented; MemoryMax= and CPUQuota= are lines of [Service]
  *   on MACHINE NAME [loaded] [restart=N] [at=N] [old]      an assignment; "old" is one of a former file
@@ -67,10 +67,10 @@ const snapshotOf = (world: World): ClusterSnapshot => ({
 });
 
 function addMachine(world: World, id: string, metadata: Record<string, string> = {}): void {
-  const { boot = 'boot1', ...rest } = metadata;
+  const { boot = 'boot1', store = 'etcd', ...rest } = metadata;
   world.machines.set(id as MachineId, {
     id: id as MachineId, publicIp: `ip-${id}`, hostname: id, metadata: rest, version: '2', bootId: boot,
-    capacity: { cpus: 1, memoryBytes: 1 }, peer: null, runner: 'systemd', store: 'etcd', startedAtMs: 0, ttlMs: 30_000, left: false, trouble: '', doubt: null,
+    capacity: { cpus: 1, memoryBytes: 1 }, peer: null, runner: 'systemd', store: store as Machine['store'], startedAtMs: 0, ttlMs: 30_000, left: false, trouble: '', doubt: null,
     cordon: null, drain: null,
   });
 }

@@ -8,6 +8,7 @@ import type { ClusterSnapshot } from '../cluster.ts';
 import { decide } from './decide.ts';
 import type { SchedulePlan } from './decision.ts';
 import { drainMachines } from './drain.ts';
+import { createHandover } from './handover.ts';
 import { removeUnfit } from './keep.ts';
 import { beginWholePass } from './pass.ts';
 import type { Circumstances, Pass } from './pass.ts';
@@ -38,15 +39,22 @@ export function* carryOut(pass: Pass): Steps<SchedulePlan> {
 
 /** Puts every unit where it is to be; nothing is decided yet. */
 export function* settleUnits(pass: Pass): Steps<void> {
+  const handOver = createHandover(pass);
   yield* removeUnfit(pass);
+  yield* handOver();
   let pushed = true;
-  // Ends: whoever is replaced stands lower in an order without circles than who replaces it.
+  // Ends: whoever is replaced stands lower in an order without circles than who replaces it, and who was handed a port lacks it no more.
   while (pushed) {
     yield* placeGlobals(pass);
     pushed = yield* placePending(pass);
+    pushed = (yield* handOver()) || pushed;
   }
   // After all others have a place, so that nobody is kept waiting by a unit that has one.
   pushed = drainMachines(pass);
-  while (pushed) pushed = yield* placePending(pass);
+  pushed = (yield* handOver()) || pushed;
+  while (pushed) {
+    pushed = yield* placePending(pass);
+    pushed = (yield* handOver()) || pushed;
+  }
   noteUnplacedGlobals(pass);
 }

@@ -27,7 +27,7 @@ const sections = [
   'Global=true\nMachineMetadata=role=db', 'Global=true\nConflicts=u3.service', 'Port=web:100-102', 'Port=web:100-102\nPort=more:101-103', 'Port=web:pool',
   'Global=true\nPort=web:100-101', 'OnMachineLost=stop', 'Replaces=u4.service', 'Replaces=u3.service u4.service', 'PortScope=cluster\nPort=web:100-101',
   'Memory=2M', 'Memory=1M\nPriority=5', 'CPU=0.5\nPreemptible=true', 'Memory=1M\nPreemptible=true\nPriority=-3', 'Strategy=pack', 'Weight=3', 'Prefer=role=db',
-  'Avoid=u[0-2].service', 'Memory=3M\nPriority=9',
+  'Avoid=u[0-2].service', 'Memory=3M\nPriority=9', 'Port=web:100-101\nMachineMetadata=role=db', 'Port=web:100-100\nReplaces=u3.service',
 ];
 /** Of instances. */
 const spreading = ['SpreadBy=role', 'MaxPerMachine=1', 'MaxPerMachine=1\nSpreadBy=zone', ''];
