@@ -45,8 +45,8 @@ export interface SimulatedMachine {
   readonly trouble: { delayMs: number; isSilent: boolean };
   metadata: Record<string, string>;
   readonly isOn: () => boolean;
-  /** How far its disk knows the store to have come; 0 while it has not the store's and its own name there. */
-  readonly knownRevision: () => number;
+  /** What its disk says of the store; null when nothing. */
+  readonly known: () => KnownStore | null;
   readonly running: () => Running | null;
   /** Brings the units to this moment, as the manager does whether or not anybody asks. */
   settle(): void;
@@ -115,10 +115,7 @@ export function createMachine(needs: MachineNeeds): SimulatedMachine {
     trouble: fixed.trouble,
     metadata: { ...needs.metadata },
     isOn: () => life.isOn,
-    knownRevision(): number {
-      const known = JSON.parse(fixed.disk.get('store.json') ?? 'null') as KnownStore | null;
-      return known === null || known.cluster === '' || known.registration.revision === 0 ? 0 : known.revision;
-    },
+    known: () => JSON.parse(fixed.disk.get('store.json') ?? 'null') as KnownStore | null,
     running: () => (life.running?.process.state() === 'dead' ? null : life.running),
     settle: () => settleAndTell(units, { nowMs: clock.nowMs(), uptimeMs: clock.uptimeMs(), random }),
     start(): void {

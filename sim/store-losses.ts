@@ -4,6 +4,7 @@
  * Promises: a store goes back by more than a machine's disk may lag behind (docs/design/store-trust.md, "Not found"); the right data come
  * back as they were, with everything that was acknowledged.
  */
+import { keys } from '../src/store/keys.ts';
 import { seconds } from './machine.ts';
 import { pick, scaled } from './world.ts';
 import type { EventKind, World } from './world.ts';
@@ -20,8 +21,15 @@ const copyStore: EventKind = {
   },
 };
 
-/** A machine that remembers nothing takes any store for the right one. */
-const leastKnown = ({ machines }: World): number => Math.min(...machines.map(({ knownRevision }) => knownRevision()));
+/**
+ * The least that a machine remembers; 0 when one does not know its cluster, or not its newest registration, by which it would know the right
+ * store again.
+ */
+const leastKnown = ({ machines, chronicle }: World): number => Math.min(...machines.map(({ id, known }) => {
+  const { cluster = '', registration, revision = 0 } = known() ?? {};
+  const newest = chronicle.at(keys.registration(id), chronicle.revision()).revision;
+  return cluster === '' || newest === 0 || registration?.revision !== newest ? 0 : revision;
+}));
 
 const wipe: EventKind = {
   weight: 1,
