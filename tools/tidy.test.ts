@@ -1,6 +1,6 @@
 /** Rules of the repository that no linter knows, as tests. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -37,6 +37,11 @@ test('nothing is left for later without a trace, and no test is skipped or focus
   const marks = new RegExp(`\\b(${['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X', 'HA' + 'CK'].join('|')})\\b`);
   none(code.filter((path) => marks.test(read(path))), 'a mark of unfinished work');
   none(code.filter((path) => isTest(path) && /\b(test|describe|it)\.(only|skip|todo)\(/.test(read(path))), 'skipped or focused test');
+});
+
+test('every deliberate mistake still applies to the sources', () => {
+  const applies = (path: string): boolean => spawnSync('git', ['apply', '--check', path], { cwd: root }).status === 0;
+  none(tracked.filter((path) => path.startsWith('sim/bugs/') && path.endsWith('.patch') && !applies(path)), 'make it again from the sources as they are');
 });
 
 test('every path that a document names is there', () => {
