@@ -58,7 +58,8 @@ def read():
 threads = [threading.Thread(target=read) for _ in range(8)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
-with open("/run/load-result", "w") as result: json.dump({"seen": seen, "failures": failures[:20]}, result)
+with open("/run/load-result.part", "w") as result: json.dump({"seen": seen, "failures": failures[:20]}, result)
+os.rename("/run/load-result.part", "/run/load-result")
 `;
 
 interface Load {
