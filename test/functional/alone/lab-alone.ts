@@ -1,5 +1,5 @@
 /**
- * A lab for tests that need machines of their own and no cluster; they run beside the tests that share one.
+ * A lab for tests that need machines of their own; they run beside everything else, before those that share a cluster.
  * Promises: it is taken down when the file that opened it has ended.
  */
 import { after } from 'node:test';

@@ -1,12 +1,12 @@
 /** Three instances behind nginx, which follows the service directory, under load: releases roll, and no request fails. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cluster, configuration, type Cluster } from './cluster.ts';
-import { until } from './lab/command.ts';
-import { openLateAnswers } from './lab/late-answers.ts';
-import { engineCommits } from './engine-commits.ts';
-import { appsText, portsOfApps, startApps } from './releases.ts';
-import { machineIds, mainPid, writeUnit } from './units.ts';
+import { cluster, configuration, type Cluster } from '../cluster.ts';
+import { until } from '../lab/command.ts';
+import { openLateAnswers } from '../lab/late-answers.ts';
+import { engineCommits } from '../engine-commits.ts';
+import { appsText, portsOfApps, startApps } from '../releases.ts';
+import { machineIds, mainPid, writeUnit } from '../units.ts';
 
 const section = ['Port=http:20201-20210', 'HealthCheck=http://127.0.0.1:${FLEET_PORT_HTTP}/', 'HealthInterval=200ms', 'DrainTime=3s'];
 
