@@ -71,6 +71,9 @@ async function withStore<T>(needs: EmbeddedStoreNeeds, body: (store: EmbeddedSto
   }
 }
 
+/** Gives a command mounts of its own; who is not root needs to be it in a user namespace, which there is none of under chroot(1). */
+const withOwnMounts = ['unshare', '--mount', ...(process.getuid?.() === 0 ? [] : ['--map-root-user'])];
+
 /** A Node process that runs `body` with `store` opened on `file`; `said` gives its lines as they come. */
 function runWriter(file: string, body: string, prepare = ''): { child: ChildProcess; said: string[] } {
   const at = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
@@ -86,7 +89,7 @@ function runWriter(file: string, body: string, prepare = ''): { child: ChildProc
     const store = await openEmbeddedStore({ file: ${JSON.stringify(file)}, clock: systemClock, random: seededRandom(1), log });
     ${body}`;
   const node = [process.execPath, '--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', program];
-  const [command = '', ...args] = prepare === '' ? node : ['unshare', '--mount', '--map-root-user', 'sh', '-c', `${prepare} && exec "$@"`, 'sh', ...node];
+  const [command = '', ...args] = prepare === '' ? node : [...withOwnMounts, 'sh', '-c', `${prepare} && exec "$@"`, 'sh', ...node];
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const said: string[] = [];
   let rest = '';
@@ -381,7 +384,7 @@ describe('embedded store', () => {
     await assert.rejects(openEmbeddedStore(needsFor(join(file, 'store.db'))), /the store \S+ cannot be used: E[A-Z]+: .*mkdir '\S+store\.db'/);
   });
 
-  const smallDisks = spawnSync('unshare', ['--mount', '--map-root-user', 'true']).status === 0;
+  const smallDisks = spawnSync('env', [...withOwnMounts, 'true']).status === 0;
   test('a full disk refuses commits and loses nothing; freed, commits work again', { skip: smallDisks ? false : 'this user may not mount a small disk' }, async () => {
     const disk = join(folder, 'disk');
     mkdirSync(disk);
