@@ -89,22 +89,24 @@ const heavy = true;
 const executables = 'executables';
 const rootfs = 'root file system of the machines';
 
-/** What computes, and what mostly waits beside it; needed before the shared cluster boots. */
-const early = [executables, rootfs, 'unit and contract tests', 'integration with a real etcd', 'functional tests in labs of their own'];
+/** Short, and all that comes later needs it or is worth little without it. */
+const first = ['types', 'lint', 'import table', 'tidy', executables, rootfs];
+/** What computes, and what mostly waits beside it; over before the shared cluster boots. */
+const early = ['unit and contract tests', 'integration with a real etcd', 'functional tests in labs of their own'];
 
 /**
  * In the order in which they are shown. The machines of a cluster share the processors with what gives way to everybody and with nothing else:
  * whatever is early has ended before they boot, and filled the time in which others wait.
  */
 const parts: readonly Part[] = [
-  { name: 'types', quick: true, run: (output) => node({ heavy, args: [bin('tsc'), '-p', '.'] }, output) },
-  { name: 'lint', quick: true, run: (output) => node({ heavy, args: [bin('eslint'), 'src', 'sim', 'test', 'tools', 'bench'] }, output) },
+  { name: 'types', quick: true, run: (output) => node({ args: [bin('tsc'), '-p', '.'] }, output) },
+  { name: 'lint', quick: true, run: (output) => node({ args: [bin('eslint'), 'src', 'sim', 'test', 'tools', 'bench'] }, output) },
   { name: 'import table', quick: true,
-    run: (output) => node({ heavy, args: [bin('depcruise'), '--config', 'tools/imports.config.mjs', '--output-type', 'err', 'src', 'sim'] }, output) },
-  { name: 'tidy', quick: true, run: (output) => nodeTests({ heavy, args: ['tools/*.test.ts'] }, output) },
+    run: (output) => node({ args: [bin('depcruise'), '--config', 'tools/imports.config.mjs', '--output-type', 'err', 'src', 'sim'] }, output) },
+  { name: 'tidy', quick: true, run: (output) => nodeTests({ args: ['tools/*.test.ts'] }, output) },
   { name: executables, quick: false, needs: missing('cc', 'make'), run: (output) => node({ args: ['tools/build.ts'] }, output) },
   { name: rootfs, quick: false, needs: () => notRoot() ?? missing('debootstrap')(), run: buildRootFileSystem },
-  { name: 'unit and contract tests', quick: true, after: ['types', 'lint', 'tidy', executables, rootfs], needs: missing('cc', 'make'),
+  { name: 'unit and contract tests', quick: true, after: first, needs: missing('cc', 'make'),
     run: async (output) => nodeTests({
       args: [`--test-concurrency=${String(availableParallelism())}`, 'src/**/*.test.ts', 'test/docs/*.test.ts', 'test/nemesis/verdict.test.ts'],
       env: await rootfsEnvironment(), heavy,
@@ -112,9 +114,9 @@ const parts: readonly Part[] = [
   // Needs nothing but a processor, which machines leave to it while they wait for one another.
   { name: 'simulation', quick: true, after: ['unit and contract tests'], needs: missing('git'),
     run: (output) => nodeTests({ args: ['--test-concurrency=1', 'sim/**/*.test.ts'], heavy }, output) },
-  { name: 'integration with a real etcd', quick: false, needs: missing('etcd', 'etcdctl', 'openssl'),
+  { name: 'integration with a real etcd', quick: false, after: first, needs: missing('etcd', 'etcdctl', 'openssl'),
     run: (output) => nodeTests({ args: ['--test-concurrency=1', 'test/integration/*.test.ts'] }, output) },
-  { name: 'functional tests in labs of their own', quick: false, after: [executables, rootfs], needs: () => notRoot() ?? missing(...machinesNeed)(),
+  { name: 'functional tests in labs of their own', quick: false, after: first, needs: () => notRoot() ?? missing(...machinesNeed)(),
     run: (output) => nodeTests({ args: ['--test-concurrency=1', 'test/functional/alone/*.test.ts'], env: { FLEET_TEST_LAB: 'fa' } }, output) },
   { name: 'functional tests on real systemd machines', quick: false, after: early, needs: () => notRoot() ?? missing(...machinesNeed)(),
     run: (output) => nodeTests({ args: ['--test-isolation=none', 'test/functional/*.test.ts'] }, output) },
