@@ -4,7 +4,6 @@
  * status is kept and only changed ones are written; at most one commit at a time and one burst per tick; a commit that got no
  * answer is fenced off before anything newer is written, so an old status never follows a new one.
  */
-import { limits } from '../core/limits.ts';
 import type { MachineId } from '../core/machine.ts';
 import type { MachinePorts } from '../core/ports.ts';
 import type { UnitStatus } from '../core/unit.ts';
@@ -14,6 +13,7 @@ import { withDeadline } from '../lib/deadline.ts';
 import { createBell } from '../lib/wakeups.ts';
 import { keys, parseKey } from '../store/keys.ts';
 import { isStoreTrouble } from '../store/lease-keeper.ts';
+import { packChanges } from '../store/packing.ts';
 import { encodeRecord } from '../store/records.ts';
 import { LeaseExpired } from '../store/store.ts';
 import type { Commit, CommitChange, Store } from '../store/store.ts';
@@ -114,7 +114,7 @@ export function createReporter(needs: ReporterNeeds): Reporter {
       bell.wake();
     },
     async run(signal: AbortSignal): Promise<void> {
-      const nextTickMs = createPace(clock);
+      const nextTickMs = createTicks(clock);
       for (;;) {
         await bell.wait(signal);
         // Most passes find nothing new; what comes after one need not wait.
@@ -125,7 +125,7 @@ export function createReporter(needs: ReporterNeeds): Reporter {
 }
 
 /** Answers, after each commit, how long the next one is to wait. */
-function createPace(clock: Clock): () => number {
+function createTicks(clock: Clock): () => number {
   let shortTicks = shortTicksMax;
   let lastMs = clock.uptimeMs();
   return () => {
@@ -162,20 +162,10 @@ function differences({ wanted, texts, held }: Difference): readonly CommitChange
   return [...deletes, ...puts];
 }
 
-/** Fills commits with changes up to the store's limits. */
+/** Commits of changes that live as long as the lease. */
 function commitsOf(changes: readonly CommitChange[], { leaseId, guard }: Holding): readonly Commit[] {
-  const commits: { changes: CommitChange[]; bytes: number }[] = [];
-  for (const change of changes) {
-    const bytes = change.key.length + (change.kind === 'put' ? Buffer.byteLength(change.value) : 0);
-    const last = commits.at(-1);
-    const fits = last !== undefined && last.changes.length < limits.storeOpsPerCommitMax
-      && last.bytes + bytes <= limits.storeBytesPerCommitMax;
-    const into = fits ? last : { changes: [], bytes: 0 };
-    if (!fits) commits.push(into);
-    into.changes.push(change.kind === 'put' ? { ...change, leaseId } : change);
-    into.bytes += bytes;
-  }
-  return commits.map((commit) => ({ guards: [guard], changes: commit.changes }));
+  const leased = changes.map((change) => (change.kind === 'put' ? { ...change, leaseId } : change));
+  return packChanges(leased).map((portion) => ({ guards: [guard], changes: portion }));
 }
 
 function noteWritten(texts: Map<string, string>, changes: readonly CommitChange[]): void {

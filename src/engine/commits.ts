@@ -8,6 +8,7 @@ import type { AssignmentContent, Decision } from '../core/schedule/decision.ts';
 import type { Assignment } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import { keys } from '../store/keys.ts';
+import { bytesOfChange } from '../store/packing.ts';
 import { encodeRecord } from '../store/records.ts';
 import type { Commit, CommitChange, Guard, Revision } from '../store/store.ts';
 import { cursorChanges, formerChanges, stampPorts } from './port-changes.ts';
@@ -137,7 +138,5 @@ function guardsOfAbsent(machine: Decision['machine'], revisionOf: RevisionOf): r
 
 function bytesOf({ guards, changes, shared = [] }: Part): number {
   const keysBytes = guards.reduce((sum, { key }) => sum + key.length, 0);
-  const bytesOfChange = (change: CommitChange): number =>
-    change.key.length + (change.kind === 'put' ? Buffer.byteLength(change.value) : 0);
   return [...changes, ...shared].reduce((sum, change) => sum + bytesOfChange(change), keysBytes);
 }

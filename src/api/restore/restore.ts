@@ -7,11 +7,12 @@
 import type { BackupEntry, BackupHeader } from '../../core/backup.ts';
 import type { Restore, StoreAcceptance } from '../../core/cluster.ts';
 import { failure, success, type Result } from '../../core/failure.ts';
-import { limits } from '../../core/limits.ts';
-import { DeadlineExceeded, withDeadline } from '../../lib/deadline.ts';
+import { withDeadline } from '../../lib/deadline.ts';
 import { keys } from '../../store/keys.ts';
+import { isStoreTrouble } from '../../store/lease-keeper.ts';
+import { packChanges } from '../../store/packing.ts';
 import { encodeRecord } from '../../store/records.ts';
-import { StoreUnavailable, type Commit, type CommitChange, type Revision } from '../../store/store.ts';
+import type { CommitChange, Revision } from '../../store/store.ts';
 import { catchUp, commitInTime, storeLost, storeLostBy, whyTooOld, type WriteNeeds } from '../write/decision.ts';
 import { clustersOf, doubtedTokens } from '../write/accept-store.ts';
 import { changesOf, isFresh, leftOver, tokenBaseAfter } from './restored.ts';
@@ -104,27 +105,12 @@ async function commitAll(
 ): Promise<Result<Revision>> {
   let revision = restore;
   const guards = [{ key: keys.restore, modRevision: restore }];
-  for (const commit of pack(guards, changes)) {
-    const outcome = await commitInTime(needs, commit, signal);
+  for (const portion of packChanges(changes)) {
+    const outcome = await commitInTime(needs, { guards, changes: portion }, signal);
     if (!outcome.committed) return failure('CONFLICT', 'another restore has begun meanwhile');
     revision = outcome.revision;
   }
   return await catchUp(needs, revision, signal) ? success(revision) : storeLost(needs);
-}
-
-function pack(guards: Commit['guards'], changes: readonly CommitChange[]): readonly Commit[] {
-  const commits: { changes: CommitChange[]; bytes: number }[] = [];
-  for (const change of changes) {
-    const bytes = change.key.length + (change.kind === 'put' ? Buffer.byteLength(change.value) : 0);
-    const last = commits.at(-1);
-    const fits = last !== undefined && last.changes.length < limits.storeOpsPerCommitMax
-      && last.bytes + bytes <= limits.storeBytesPerCommitMax;
-    const into = fits ? last : { changes: [], bytes: 0 };
-    if (!fits) commits.push(into);
-    into.changes.push(change);
-    into.bytes += bytes;
-  }
-  return commits.map((commit) => ({ guards, changes: commit.changes }));
 }
 
 const put = (key: string, value: string): CommitChange => ({ kind: 'put', key, value });
@@ -133,7 +119,7 @@ async function orStoreLost<T>(needs: WriteNeeds, work: () => Promise<Result<T>>)
   try {
     return await work();
   } catch (error) {
-    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return storeLostBy(needs, error);
+    if (isStoreTrouble(error)) return storeLostBy(needs, error);
     throw error;
   }
 }

@@ -6,9 +6,10 @@
 import { failure, type Failure, type Result } from '../../core/failure.ts';
 import { noOverride, type MachineId } from '../../core/machine.ts';
 import { keys } from '../../store/keys.ts';
+import { isStoreTrouble } from '../../store/lease-keeper.ts';
 import { decodeMachineOverride, encodeRecord } from '../../store/records.ts';
-import { StoreUnavailable, type Commit, type CommitChange, type Guard, type StoreEntry } from '../../store/store.ts';
-import { DeadlineExceeded, withDeadline } from '../../lib/deadline.ts';
+import type { Commit, CommitChange, Guard, StoreEntry } from '../../store/store.ts';
+import { withDeadline } from '../../lib/deadline.ts';
 import { catchUp, commitInTime, storeLostBy, type WriteNeeds } from '../write/decision.ts';
 import { changeOverride, type MetadataChange } from './machine-metadata.ts';
 
@@ -36,7 +37,7 @@ export async function patchMachines(
     }
     return failure('CONFLICT').failure;
   } catch (error) {
-    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return storeLostBy(needs, error).failure;
+    if (isStoreTrouble(error)) return storeLostBy(needs, error).failure;
     throw error;
   }
 }

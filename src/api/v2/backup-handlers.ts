@@ -5,9 +5,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { createBackupWriter } from '../../core/backup.ts';
 import type { Result } from '../../core/failure.ts';
-import { DeadlineExceeded, withDeadline } from '../../lib/deadline.ts';
+import { withDeadline } from '../../lib/deadline.ts';
 import type { RestoreEntriesRequest, RestoreFinishRequest, RestoreStep, RestoreRequest } from '../../protocol/v2.ts';
-import { StoreUnavailable, type Listing, type Revision } from '../../store/store.ts';
+import { isStoreTrouble } from '../../store/lease-keeper.ts';
+import type { Listing, Revision } from '../../store/store.ts';
 import { sendFailure, sendJson } from '../http.ts';
 import { isKept } from '../restore/restored.ts';
 import { beginRestore, finishRestore, restoreEntries } from '../restore/restore.ts';
@@ -31,7 +32,7 @@ export async function getBackup(scene: Scene, _: FastifyRequest, reply: FastifyR
     await writeBackup(scene, listing, reply);
     return reply;
   } catch (error) {
-    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return sendFailure(reply, storeLostBy(needs, error).failure);
+    if (isStoreTrouble(error)) return sendFailure(reply, storeLostBy(needs, error).failure);
     throw error;
   } finally {
     release();

@@ -13,6 +13,7 @@
  */
 import { failure, success, type Result } from '../../core/failure.ts';
 import { keys } from '../../store/keys.ts';
+import { isStoreTrouble } from '../../store/lease-keeper.ts';
 import { StoreUnavailable, type CommitChange, type Revision } from '../../store/store.ts';
 import { DeadlineExceeded, inTime, withDeadline } from '../../lib/deadline.ts';
 import {
@@ -202,7 +203,7 @@ export async function runOperations(needs: WriteNeeds, signal: AbortSignal): Pro
       if (seen !== 0 && (await standsStill(needs, seen, signal))) await takeOver(needs, seen, signal);
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof StoreUnavailable || error instanceof DeadlineExceeded)) throw error;
+      if (!isStoreTrouble(error)) throw error;
       log.warning(`could not finish a stored operation, trying again in ${retryMs / 1_000} s: ${error.message}`);
       await clock.sleep(retryMs, signal).catch(() => undefined); // Aborted: the loop ends.
     }

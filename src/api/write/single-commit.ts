@@ -3,8 +3,8 @@
  * Promises: an answer means that the change is durable and that lists of this API show it; attempts and waits are bounded.
  */
 import { failure, success, type Result } from '../../core/failure.ts';
-import { DeadlineExceeded } from '../../lib/deadline.ts';
-import { StoreUnavailable, type Commit } from '../../store/store.ts';
+import { isStoreTrouble } from '../../store/lease-keeper.ts';
+import type { Commit } from '../../store/store.ts';
 import { basisOf, catchUp, commitInTime, seeRefusal, storeLost, whyClosed, type Basis, type WriteNeeds } from './decision.ts';
 
 const attemptsMax = 16;
@@ -51,7 +51,7 @@ export async function commitAnyway(
     }
     return failure('CONFLICT', `others changed the same thing ${attemptsMax} times in a row; try again`);
   } catch (error) {
-    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return storeLost(needs);
+    if (isStoreTrouble(error)) return storeLost(needs);
     throw error;
   }
 }

@@ -5,8 +5,7 @@
  * the number of attempts and every wait are bounded.
  */
 import { failure, success, type Result } from '../../core/failure.ts';
-import { StoreUnavailable } from '../../store/store.ts';
-import { DeadlineExceeded } from '../../lib/deadline.ts';
+import { isStoreTrouble } from '../../store/lease-keeper.ts';
 import {
   basisOf,
   catchUp,
@@ -57,7 +56,7 @@ export async function transact<T>(
     }
     return failure('CONFLICT', `others changed the same things ${attemptsMax} times in a row; try again`);
   } catch (error) {
-    if (error instanceof StoreUnavailable || error instanceof DeadlineExceeded) return storeLostBy(needs, error);
+    if (isStoreTrouble(error)) return storeLostBy(needs, error);
     throw error;
   }
 }

@@ -9,6 +9,7 @@ import { limits } from '../../core/limits.ts';
 import type {
   Commit, CommitChange, CommitOutcome, Lease, LeaseRequest, Listing, Revision, Store, StoreEntry, WatchBatch,
 } from '../store.ts';
+import { bytesOfChange } from '../packing.ts';
 import { StoreCompacted, StoreUnavailable } from '../store.ts';
 import { createConnection } from './connection.ts';
 import type { Connection, ConnectionHealth, ConnectionNeeds } from './connection.ts';
@@ -172,9 +173,6 @@ function assertWithinLimits({ guards, changes }: Commit): void {
   assert(changes.length <= storeOpsPerCommitMax, `a commit has at most ${storeOpsPerCommitMax} changes`);
   const keys = new Set(changes.map((change) => change.key));
   assert(keys.size === changes.length, 'a key stands in one change of a commit only');
-  let bytes = 0;
-  for (const change of changes) {
-    bytes += change.key.length + (change.kind === 'put' ? Buffer.byteLength(change.value) : 0);
-  }
+  const bytes = changes.reduce((sum, change) => sum + bytesOfChange(change), 0);
   assert(bytes <= storeBytesPerCommitMax, `a commit has at most ${storeBytesPerCommitMax} bytes`);
 }

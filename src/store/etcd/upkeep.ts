@@ -7,8 +7,7 @@
 import { withDeadline } from '../../lib/deadline.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
-import { DeadlineExceeded } from '../../lib/deadline.ts';
-import { StoreUnavailable } from '../store.ts';
+import { isStoreTrouble } from '../lease-keeper.ts';
 import type { Revision } from '../store.ts';
 import type { EtcdStatus } from './maintenance.ts';
 import type { EtcdStore } from './etcd-store.ts';
@@ -76,7 +75,7 @@ export async function keepEtcd(needs: UpkeepNeeds, signal: AbortSignal): Promise
       troubles.over();
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof StoreUnavailable) && !(error instanceof DeadlineExceeded)) throw error;
+      if (!isStoreTrouble(error)) throw error;
       troubles.begin(error.message);
     }
     await clock.sleep(Math.min(needs.leads() ? lookMs : lookElsewhereMs, intervalMs), signal).catch(() => undefined); // Aborted: the loop ends.
