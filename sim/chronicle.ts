@@ -11,8 +11,8 @@ import { createSnapshotBuilder } from '../src/store/snapshot-builder.ts';
 import { StoreUnavailable } from '../src/store/store.ts';
 import type { Revision, StoreChange, WatchBatch } from '../src/store/store.ts';
 import type { Clock } from '../src/lib/clock.ts';
+import { whenAborted } from '../src/lib/tasks.ts';
 import type { FleetdPart } from './fleetd.ts';
-import { whenAborted } from './link.ts';
 import type { SimProcess } from './process.ts';
 import type { Author, WireHearing } from './wire.ts';
 

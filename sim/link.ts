@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../src/lib/clock.ts';
 import type { Random } from '../src/lib/random.ts';
+import { whenAborted } from '../src/lib/tasks.ts';
 import { StoreUnavailable } from '../src/store/store.ts';
 
 /** How long a connection may be silent before its end notices, in milliseconds. */
@@ -80,12 +81,4 @@ export function createLink({ clock, random }: LinkNeeds): Link {
       signal.throwIfAborted();
     },
   };
-}
-
-/** Resolves when the signal is aborted. */
-export function whenAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

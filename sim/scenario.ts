@@ -46,9 +46,9 @@ const weathers: readonly Weather[] = [
 /** Length of the trouble, and the mean time between two events, in milliseconds. */
 const troubleMs = { min: 60_000, max: 300_000 } as const;
 const betweenMs = { min: 1_500, max: 9_000 } as const;
-/** Clocks of real machines err by less than 500 ppm (the most that NTP corrects), their wall clocks by anything. */
 /** Copies, wiped stores and stores put back in a run that has them. */
 const storeLossesCount = 8;
+/** Clocks of real machines err by less than 500 ppm (the most that NTP corrects), their wall clocks by anything. */
 const rateErrorMax = 0.000_5;
 const wallErrorMsMax = 600_000;
 

@@ -6,6 +6,7 @@
  */
 import { isServing } from '../core/reconcile/drain.ts';
 import type { Drain } from '../core/reconcile/drain.ts';
+import { remembered } from '../core/reconcile/remembered.ts';
 import { renderUnit } from '../core/reconcile/render.ts';
 import type { HealthState } from '../core/health.ts';
 import { careOf, needsCare } from '../core/unit-care.ts';
@@ -123,19 +124,12 @@ function attendedNow(before: Attended | undefined, seen: Observation, { texts, a
   return { renderedHash: seen.renderedHash, care, run: seen.sinceMs, drainsSinceMs: null, stopped: false, health: null };
 }
 
-/** What assignments asked for last: what needs nothing is looked at again in every pass. */
-const knownCare = new WeakMap<Assignment, { readonly name: UnitName; readonly from: string; readonly care: UnitCare | null }>();
-
 /** What is to be looked after; null for nothing. */
-function careFor(name: UnitName, assignment: Assignment, text: string): UnitCare | null {
-  const known = knownCare.get(assignment);
-  if (known?.name === name && known.from === text) return known.care;
+const careFor = remembered((name, { ports }, text): UnitCare | null => {
   const file = parseUnitFile(text);
-  const read = file.ok ? careOf(name, file.value, assignment.ports) : null;
-  const care = read === null || !needsCare(read) ? null : read;
-  knownCare.set(assignment, { name, from: text, care });
-  return care;
-}
+  const care = file.ok ? careOf(name, file.value, ports) : null;
+  return care === null || !needsCare(care) ? null : care;
+});
 
 /** Reads the file back. Its content is this program's own: a version and a boot are all that is looked at. */
 function readUnits(text: string, bootId: string): readonly (readonly [UnitName, Attended])[] {

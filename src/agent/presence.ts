@@ -11,7 +11,7 @@ import { withDeadline } from '../lib/deadline.ts';
 import type { Log } from '../lib/log.ts';
 import { randomName } from '../lib/random.ts';
 import type { Random } from '../lib/random.ts';
-import { untilFirstEnds } from '../lib/tasks.ts';
+import { untilFirstEnds, whenAborted } from '../lib/tasks.ts';
 import { createBell, waitAtMost } from '../lib/wakeups.ts';
 import type { Bell } from '../lib/wakeups.ts';
 import { keys } from '../store/keys.ts';
@@ -122,7 +122,7 @@ export function createPresence(needs: PresenceNeeds): Presence {
       staying = stayPresent({ needs, standing, bell, tell }, AbortSignal.any([signal, leaving.signal]));
       await staying;
       // While this machine leaves, nothing is done here; the loops beside this one go on until it has left.
-      if (!signal.aborted) await createBell().wait(signal).catch(() => undefined);
+      await whenAborted(signal);
     },
     holding(): Holding | null {
       const guard = guardOf();

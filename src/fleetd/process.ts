@@ -19,6 +19,7 @@ import type { Clock } from '../lib/clock.ts';
 import { createLog, type Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { systemClock } from '../lib/system-clock.ts';
+import { whenAborted } from '../lib/tasks.ts';
 import { version } from '../lib/version.ts';
 import { createMirror, type FollowNeeds, type Mirror } from '../store/mirror.ts';
 import { createRestingMirror, type MirrorRest } from '../store/resting-mirror.ts';
@@ -208,7 +209,7 @@ async function runComponents(parts: ServingParts, { engineReport: report, loops 
   }, engineStop.signal)];
   const agents = members.map((member) => member.run(agentsStop.signal));
   try {
-    await Promise.race([aborted(life.signal), Promise.all([...loops, ...agents, ...engine])]);
+    await Promise.race([whenAborted(life.signal), Promise.all([...loops, ...agents, ...engine])]);
   } finally {
     engineStop.abort();
     await Promise.allSettled(engine);
@@ -237,12 +238,4 @@ async function openMembers({ plan, tools, store, trust, mirror, storeKind, port,
     members.push(await openMember(member, { ...tools, plan, store, trust, knownText, storeKind, peer, log }));
   }
   return members;
-}
-
-/** Resolves when the signal is aborted. */
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -1,5 +1,5 @@
 /**
- * Several loops that live and end together.
+ * Several loops that live and end together, and the wait for their end.
  * Promises: none of them goes on after the call has ended, and no failure of one is lost.
  */
 
@@ -25,6 +25,14 @@ export async function untilFirstEnds(tasks: readonly Task[], signal: AbortSignal
   };
   await Promise.all(tasks.map(run));
   rethrow(failure);
+}
+
+/** Resolves when the signal is aborted; at once when it is. */
+export function whenAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 function rethrow(failure: { readonly error: unknown } | null): void {

@@ -7,6 +7,8 @@ import { createHash } from 'node:crypto';
 import { fenceDropIn } from '../fence/drop-in.ts';
 import type { Assignment, FileHash } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
+import { remembered } from './remembered.ts';
+import type { OfAssignment } from './remembered.ts';
 import { portsDropIn, withPortsPut } from './render-ports.ts';
 
 /** A unit file made ready for one machine. */
@@ -22,17 +24,8 @@ export interface RenderedUnit {
   readonly renderedHash: string;
 }
 
-/** What assignments, which never change, were rendered to last: agents ask again in every pass. */
-const known = new WeakMap<Assignment, { readonly name: UnitName; readonly from: string; readonly rendered: RenderedUnit }>();
-
 /** Renders a unit from its assignment and the text of the assigned file. A unit that needs nothing from fleet has no drop-in. */
-export function renderUnit(name: UnitName, assignment: Assignment, text: string): RenderedUnit {
-  const last = known.get(assignment);
-  if (last?.name === name && last.from === text) return last.rendered;
-  const rendered = render(name, assignment, text);
-  known.set(assignment, { name, from: text, rendered });
-  return rendered;
-}
+export const renderUnit: OfAssignment<RenderedUnit> = remembered(render);
 
 function render(name: UnitName, assignment: Assignment, text: string): RenderedUnit {
   const { hash, ports } = assignment;

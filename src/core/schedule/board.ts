@@ -10,7 +10,7 @@ import { noOptions } from '../fleet-section.ts';
 import type { FleetSection } from '../fleet-section.ts';
 import type { UnitHistory } from '../history.ts';
 import type { MachineId } from '../machine.ts';
-import { compareText } from '../order.ts';
+import { compareNames, compareText } from '../order.ts';
 import type { Assignment, FileHash, UnitRecord } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import { isTemplate } from '../unit-name.ts';
@@ -152,7 +152,7 @@ export function takeOffBoard(board: Board, row: Row, left: Row[]): void {
 /** Wanted units that follow another one, sorted. */
 export function followersOf({ followers }: Row): readonly PlannedUnit[] {
   if (followers === null) return [];
-  return [...followers].sort((left, right) => compareText(left.name, right.name)).flatMap(({ wanted }) => wanted ?? []);
+  return [...followers].sort(compareNames).flatMap(({ wanted }) => wanted ?? []);
 }
 
 /** Remembers a history that may make its unit wait. */

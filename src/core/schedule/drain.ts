@@ -7,7 +7,7 @@ import type { ClusterSnapshot } from '../cluster.ts';
 import { limits } from '../limits.ts';
 import type { Drain, Machine, MachineId } from '../machine.ts';
 import { shortMachineId } from '../machine.ts';
-import { compareText } from '../order.ts';
+import { compareNames, compareText } from '../order.ts';
 import type { Assignment, UnitStatus } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import { phaseOf } from '../unit-state.ts';
@@ -45,7 +45,7 @@ export function drainMachines(pass: Pass): boolean {
 }
 
 /** Why a unit does not leave a machine that is drained, as a sentence; null when it does as soon as it can. */
-export function staysWhy({ section, fixed }: PlannedUnit, drain: Drain): string | null {
+function staysWhy({ section, fixed }: PlannedUnit, drain: Drain): string | null {
   if (fixed) return 'something about it cannot be read';
   if (section.global && !drain.global) return 'it is global, and the drain leaves global units alone';
   if (section.onMachineLost === 'stop' && !drain.fenced) return 'it has OnMachineLost=stop, and the drain leaves such units alone';
@@ -71,7 +71,7 @@ function drainedWhy({ id, drain }: Machine): string {
 /** A unit with all units on its machine that it must share the machine with, in either direction of MachineOf. */
 export function unitsThatShare(at: Place, unit: PlannedUnit): readonly PlannedUnit[] {
   const group = new Map<UnitName, PlannedUnit>([[unit.name, unit]]);
-  const all = [...at.units.values()].sort((left, right) => compareText(left.name, right.name));
+  const all = [...at.units.values()].sort(compareNames);
   for (const one of group.values()) {
     for (const other of all) {
       const isTied = one.section.machineOf.includes(other.name) || other.section.machineOf.includes(one.name);

@@ -4,7 +4,7 @@
 import { awaitedMachines } from '../awaited.ts';
 import type { ClusterSnapshot } from '../cluster.ts';
 import type { MachineId } from '../machine.ts';
-import { compareText } from '../order.ts';
+import { compareNames } from '../order.ts';
 import type { Placement } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import { fillBoard } from './board.ts';
@@ -108,7 +108,7 @@ export function passOn(board: Board, circumstances: Circumstances, looked: Pick<
 
 /** The units a pass looks at, sorted by name. */
 export function rowsIn({ scope, rows }: Pass): readonly Row[] {
-  return scope === null ? rows : [...scope.units].sort((left, right) => compareText(left.name, right.name));
+  return scope === null ? rows : [...scope.units].sort(compareNames);
 }
 
 /** The machines a pass looks at. */

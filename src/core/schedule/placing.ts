@@ -2,7 +2,7 @@
  * Finds machines for units that have none: global units on every machine that fits, others on the least loaded one.
  * Promises: the result depends on names, ids and sections alone; a unit that finds no machine is noted with those it had to share one with.
  */
-import { compareText } from '../order.ts';
+import { compareNames } from '../order.ts';
 import type { UnitName } from '../unit-name.ts';
 import { bestPlace, classOf } from './candidates.ts';
 import { arrivalFilters, firstRefusal, machineFilters, neighbourFilters, replaceableUnits, roomFilters } from './filters.ts';
@@ -55,7 +55,7 @@ export function noteUnplacedGlobals(pass: Pass): void {
 }
 
 function globalsOf({ globals }: Pass): readonly PlannedUnit[] {
-  return [...globals.values()].sort((left, right) => compareText(left.name, right.name));
+  return [...globals.values()].sort(compareNames);
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Room } from '../placing-options.ts';
 import type { Place, PlannedUnit } from './ledger.ts';
 
 /** What is left on a machine; without end where the machine does not say what it has, and negative where more is asked for than there is. */
-export function roomLeft({ machine: { capacity }, memoryUsed, cpuUsed }: Place): Room {
+function roomLeft({ machine: { capacity }, memoryUsed, cpuUsed }: Place): Room {
   return {
     bytes: capacity.memoryBytes === 0 ? Infinity : capacity.memoryBytes - memoryUsed,
     cpuMillis: capacity.cpus === 0 ? Infinity : Math.round(capacity.cpus * 1_000) - cpuUsed,

@@ -10,7 +10,7 @@ import type { SchedulePlan } from './decision.ts';
 import { drainMachines } from './drain.ts';
 import { createHandover } from './handover.ts';
 import { removeUnfit } from './keep.ts';
-import { beginWholePass } from './pass.ts';
+import { beginPass } from './pass.ts';
 import type { Circumstances, Pass } from './pass.ts';
 import { noteUnplacedGlobals, placeGlobals, placePending } from './placing.ts';
 import { runSteps } from './steps.ts';
@@ -21,12 +21,7 @@ export type { Circumstances } from './pass.ts';
 
 /** Decides where all units run. */
 export function schedule(snapshot: ClusterSnapshot, circumstances: Circumstances = {}): SchedulePlan {
-  return runSteps(scheduleInSteps(snapshot, circumstances));
-}
-
-/** The same, in steps. */
-export function* scheduleInSteps(snapshot: ClusterSnapshot, circumstances: Circumstances): Steps<SchedulePlan> {
-  return yield* carryOut(yield* beginWholePass(snapshot, circumstances));
+  return runSteps(carryOut(beginPass(snapshot, circumstances)));
 }
 
 /** Carries a pass out. */

@@ -2,7 +2,7 @@
  * Work in steps: a long computation as a generator, so that whoever runs it can do something else in between.
  * Promises: the answer is the same whether it is run at a stretch or in slices; between two steps lies little work.
  */
-import { compareText } from '../order.ts';
+import { compareNames } from '../order.ts';
 
 /** A computation that yields between its steps, and answers at the end. */
 export type Steps<T> = Generator<undefined, T>;
@@ -37,11 +37,11 @@ interface Named {
   readonly name: string;
 }
 
-/** Sorts by name, as {@link compareText} does, in place of what could be one long step. */
+/** Sorts by name, as {@link compareNames} does, in place of what could be one long step. */
 export function* sortInSteps<T extends Named>(all: readonly T[]): Steps<readonly T[]> {
   const runs: T[][] = [];
   for (let from = 0; from < all.length; from += runLength) {
-    runs.push(all.slice(from, from + runLength).sort((left, right) => compareText(left.name, right.name)));
+    runs.push(all.slice(from, from + runLength).sort(compareNames));
     yield;
   }
   return yield* mergeRuns(runs);

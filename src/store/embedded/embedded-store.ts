@@ -9,6 +9,7 @@ import { createBackoff } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
+import { whenAborted } from '../../lib/tasks.ts';
 import type { HistoryLimits } from '../history.ts';
 import { createLeaseTimers } from '../lease-timers.ts';
 import type { LeaseTimers } from '../lease-timers.ts';
@@ -82,7 +83,7 @@ export async function openEmbeddedStore(needs: EmbeddedStoreNeeds): Promise<Embe
   /** Keeps a session open until close(). */
   const keepOpen = async (): Promise<void> => {
     while (!closing.signal.aborted) {
-      await aborted(session.writer.lost, closing.signal);
+      await whenAborted(AbortSignal.any([session.writer.lost, closing.signal]));
       if (closing.signal.aborted) return;
       const reason = session.writer.lost.reason as StoreUnavailable;
       session.timers.close();
@@ -190,15 +191,6 @@ function verbs(current: () => Session & { readonly line: AbortSignal }): Store {
       yield* ledger.history.watch(prefix, after, AbortSignal.any([signal, line]));
     },
   };
-}
-
-/** Resolves as soon as one of the signals is aborted. */
-function aborted(...signals: readonly AbortSignal[]): Promise<void> {
-  return new Promise((resolve) => {
-    const any = AbortSignal.any([...signals]);
-    if (any.aborted) resolve();
-    else any.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 function abortedWith(reason: Error): AbortController {
