@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { ProcessActivity } from '../core/process-activity.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type { FileHash } from '../core/unit.ts';
 import { createManualClock } from '../lib/manual-clock.ts';
@@ -8,11 +9,12 @@ import type { Observation } from '../runner/runner.ts';
 import { createSettling } from './settling.ts';
 
 const name = 'app.service' as UnitName;
+const asleep = (text = ''): ProcessActivity => ({ state: 'asleep', text });
 
 interface Scene {
   readonly clock: ManualClock;
-  /** What its processes do; null: one of them runs. */
-  does: string | null;
+  /** What its processes do. */
+  does: ProcessActivity;
   readonly settled: () => number;
   /** Whether the machine may say what it observes. */
   mayTell(seen?: Partial<Observation>, count?: number): boolean;
@@ -26,7 +28,7 @@ function scene(): Scene {
   const settling = createSettling({ clock, activity: () => made.does, changed: () => { changes += 1; } });
   const running = settling.run(stop.signal).catch(() => undefined);
   const made: Scene = {
-    clock, does: null, settled: () => changes,
+    clock, does: { state: 'busy' }, settled: () => changes,
     mayTell(seen = {}, count = 1) {
       const observation: Observation = {
         name, hash: 'hash' as FileHash, renderedHash: '', restart: 0, reset: 0, load: 'loaded', active: 'active', sub: 'running', sinceMs: clock.nowMs(),
@@ -47,7 +49,7 @@ describe('a service that has just begun to run', () => {
   test('may be told of once its processes have slept for a while, and that is said', async () => {
     const at = scene();
     assert.equal(at.mayTell(), false);
-    at.does = 'asleep';
+    at.does = asleep();
     await at.clock.advance(5);
     assert.equal(at.mayTell(), false);
     assert.equal(at.settled(), 0);
@@ -62,12 +64,38 @@ describe('a service that has just begun to run', () => {
     const beganMs = at.clock.nowMs();
     assert.equal(at.mayTell(), false);
     for (let step = 0; step < 9; step += 1) {
-      at.does = `woke ${step} times`;
+      at.does = asleep(`woke ${step} times`);
       await at.clock.advance(10);
       assert.equal(at.mayTell({ sinceMs: beganMs }), false, `after ${(step + 1) * 10} ms`);
     }
     await at.clock.advance(10);
     assert.equal(at.mayTell({ sinceMs: beganMs }), true);
+    await at.end();
+  });
+
+  test('is not told of while its process has not begun its program or has ended, for a second at most', async () => {
+    for (const state of ['begins', 'gone'] as const) {
+      const at = scene();
+      at.does = { state };
+      const sinceMs = at.clock.nowMs();
+      assert.equal(at.mayTell(), false);
+      await at.clock.advance(900);
+      assert.equal(at.mayTell({ sinceMs }), false, state);
+      await at.clock.advance(100);
+      assert.equal(at.mayTell({ sinceMs }), true, state);
+      await at.end();
+    }
+  });
+
+  test('is not told of when it is heard of late and has ended by then', async () => {
+    const at = scene();
+    at.does = { state: 'gone' };
+    const sinceMs = at.clock.nowMs();
+    await at.clock.advance(300);
+    assert.equal(at.mayTell({ sinceMs }), false);
+    at.does = asleep();
+    await at.clock.advance(20);
+    assert.equal(at.mayTell({ sinceMs }), true);
     await at.end();
   });
 
@@ -82,7 +110,7 @@ describe('a service that has just begun to run', () => {
 
   test('is young again with another process', async () => {
     const at = scene();
-    at.does = 'asleep';
+    at.does = asleep();
     at.mayTell();
     await at.clock.advance(100);
     assert.equal(at.mayTell(), true);
@@ -92,7 +120,7 @@ describe('a service that has just begun to run', () => {
 
   test('is not looked at among many, only given its time', async () => {
     const at = scene();
-    at.does = 'asleep';
+    at.does = asleep();
     assert.equal(at.mayTell({}, 100), false);
     await at.clock.advance(80);
     assert.equal(at.settled(), 0);

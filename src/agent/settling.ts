@@ -1,15 +1,20 @@
 /**
  * Which units have begun to run so lately that they may be about to end: nobody is told that they run before that is over.
  * Promises: a service is told to run only when its processes have begun their programs and come to wait for something, or when it has
- * run for a tenth of a second; so one that ends at once is never told to have started. Nothing is held back for longer than that.
+ * run for a tenth of a second and is still there; so one that ends at once is never told to have started, also where processors are scarce.
+ * Nothing is held back for longer than a second.
  */
+import type { ProcessActivity } from '../core/process-activity.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createBell } from '../lib/wakeups.ts';
 import type { Observation } from '../runner/runner.ts';
 
-/** A service that has run for so long has started, whatever it does. */
+/** A service that has run for so long has started, whatever it does, unless it has not begun its program or has ended already. */
 const youngMs = 100;
+/** The end of a process is heard of by then. */
+const lateMs = 1_000;
+const lateLookMs = 20;
 /** A service whose processes have all slept for so long has started: one that is about to end has something to do. */
 const quietMs = 10;
 /** Looking at processes takes time from them: few units are looked at often, more of them seldom, and of many the time decides alone. */
@@ -17,11 +22,8 @@ const looks: readonly { readonly youngMax: number; readonly everyMs: number }[] 
   { youngMax: 2, everyMs: 2 }, { youngMax: 8, everyMs: 5 }, { youngMax: 64, everyMs: 20 },
 ];
 
-/**
- * What the processes of a service do, from its main process on: a text that changes whenever one of them has run; null while one
- * runs, waits for a disk, or has not begun its program, and when that cannot be told.
- */
-export type Activity = (mainPid: number) => string | null;
+/** What the processes of a service do, from its main process on. */
+export type Activity = (mainPid: number) => ProcessActivity;
 
 export interface Settling {
   /** Takes all observations of the machine; answers with the units that are not to be told to run yet. */
@@ -39,7 +41,8 @@ export interface SettlingNeeds {
 
 interface Young {
   readonly pid: number;
-  readonly seenMs: number;
+  /** Clock.uptimeMs() when it began to run. */
+  readonly sinceMs: number;
   /** What its processes did when they were last seen asleep, and since when they did nothing else. */
   quiet: { readonly text: string; readonly sinceMs: number } | null;
 }
@@ -56,18 +59,21 @@ export function createSettling({ clock, activity, changed }: SettlingNeeds): Set
   /** Whether the unit has settled by now. */
   const isOver = (unit: Young): boolean => {
     const nowMs = clock.uptimeMs();
-    if (nowMs - unit.seenMs >= youngMs) return true;
-    if (activity === undefined || lookEveryMs() === null) return false;
-    const text = activity(unit.pid);
-    if (text === null) unit.quiet = null;
-    else if (text !== unit.quiet?.text) unit.quiet = { text, sinceMs: nowMs };
-    return unit.quiet !== null && nowMs - unit.quiet.sinceMs >= quietMs;
+    const ageMs = nowMs - unit.sinceMs;
+    if (activity === undefined || (ageMs < youngMs && lookEveryMs() === null)) return ageMs >= youngMs;
+    const seen = activity(unit.pid);
+    if (seen.state === 'begins' || seen.state === 'gone') return ageMs >= lateMs;
+    if (seen.state === 'busy') unit.quiet = null;
+    else if (seen.text !== unit.quiet?.text) unit.quiet = { text: seen.text, sinceMs: nowMs };
+    return ageMs >= youngMs || (unit.quiet !== null && nowMs - unit.quiet.sinceMs >= quietMs);
   };
   const nextLookMs = (): number => {
     const everyMs = lookEveryMs();
     const nowMs = clock.uptimeMs();
-    const overInMs = [...young.values()].map(({ seenMs, quiet }) =>
-      (quiet === null || everyMs === null ? seenMs + youngMs : quiet.sinceMs + quietMs) - nowMs);
+    const overInMs = [...young.values()].map(({ sinceMs, quiet }) => {
+      const inMs = (quiet === null || everyMs === null ? sinceMs + youngMs : quiet.sinceMs + quietMs) - nowMs;
+      return inMs > 0 ? inMs : lateLookMs;
+    });
     return Math.max(1, Math.min(everyMs ?? youngMs, ...overInMs));
   };
   /** Looks at the young; answers whether one has settled. */
@@ -87,8 +93,9 @@ export function createSettling({ clock, activity, changed }: SettlingNeeds): Set
         if (!runs || young.get(name)?.pid !== mainPid) young.delete(name);
         if (!runs) settled.delete(name);
         if (!runs || settled.get(name) === mainPid || young.has(name)) continue;
-        if (clock.nowMs() - sinceMs >= youngMs) settled.set(name, mainPid);
-        else young.set(name, { pid: mainPid, seenMs: clock.uptimeMs(), quiet: null });
+        const ageMs = Math.max(0, clock.nowMs() - sinceMs);
+        if (ageMs >= lateMs) settled.set(name, mainPid);
+        else young.set(name, { pid: mainPid, sinceMs: clock.uptimeMs() - ageMs, quiet: null });
       }
       lookAgain();
       if (young.size > 0) bell.wake();

@@ -15,7 +15,6 @@ import { oneLine } from './json.ts';
 import type { ApiNeeds } from './needs.ts';
 import { addOperatorRoutes } from './operator-routes.ts';
 import type { MirrorRest } from '../store/resting-mirror.ts';
-import type { Revision } from '../store/store.ts';
 import { createStreamCounter } from './stream-counter.ts';
 import { addV1Routes, v1Prefixes } from './v1/routes.ts';
 import { addV2Routes } from './v2/routes.ts';
@@ -27,6 +26,8 @@ const requestLimitMs = 60_000;
 const keepAliveLimitMs = 60_000;
 /** How long after its start an API has requests wait for what the cluster looks like. */
 const firstListingMsMax = 5_000;
+/** How long a request that would be refused waits for a store that has just been lost: etcd may only have changed its leader. */
+const lostMsMax = 2_000;
 /** Connections of one listener; more wait in the kernel. */
 const connectionsMax = 1_000;
 /** A unit name of 255 characters, each escaped. */
@@ -74,8 +75,8 @@ export function createApi(needs: ApiNeeds, signal: AbortSignal): Api {
     history.close();
     done();
   });
-  if (needs.rest === null) waitForFirstListing(app, needs);
-  else keepWhileAsked(app, needs.rest);
+  if (needs.rest !== null) keepWhileAsked(app, needs.rest);
+  waitForStore(app, needs);
   addResource(app, { url: '/', methods: {}, refuse: (_, reply) => sendV1Error(reply, 405, '') });
   for (const prefix of v1Prefixes) addV1Routes(app, { needs, prefix }, signal);
   addOperatorRoutes(app, { needs, streams, answers });
@@ -103,16 +104,22 @@ const asksAboutCluster = ({ url }: FastifyRequest): boolean => url.startsWith('/
 /** An event stream. Who follows one asks again after a refusal, and another fleetd first: one that hears nothing meanwhile is late. */
 const asksForEvents = ({ url }: FastifyRequest): boolean => url.startsWith('/fleet/v2/events');
 
+/** What is refused while the store is away: a change, and all of API v1. */
+const needsStore = ({ method, url }: FastifyRequest): boolean => method !== 'GET' || !url.startsWith('/fleet/v2');
+
 /**
- * A fleetd that has just been started answers before it has heard of the cluster: who asks then gets the answer, not a
- * refusal that a moment later would be wrong. A store that is away holds up nobody for longer than that.
+ * Who asks a fleetd that has just been started, or has just lost the store, gets the answer and not a refusal that a moment later would be
+ * wrong. A store that is away for longer holds up nobody.
  */
-function waitForFirstListing(app: FastifyInstance, { mirror, clock }: ApiNeeds): void {
-  const untilMs = clock.uptimeMs() + firstListingMsMax;
+function waitForStore(app: FastifyInstance, { mirror, clock }: ApiNeeds): void {
+  const startedMs = clock.uptimeMs();
   app.addHook('onRequest', async (request) => {
-    const limitMs = untilMs - clock.uptimeMs();
-    if (limitMs <= 0 || mirror.snapshot().revision > 0 || !asksAboutCluster(request) || asksForEvents(request)) return;
-    await inTime(withDeadline({ clock, limitMs }, (late) => mirror.reached(1 as Revision, late)));
+    const { current, sinceMs } = mirror.freshness();
+    if (current || !asksAboutCluster(request) || asksForEvents(request)) return;
+    const isUnheard = mirror.snapshot().revision === 0;
+    if (!isUnheard && !needsStore(request)) return;
+    const limitMs = (isUnheard ? startedMs + firstListingMsMax : sinceMs + lostMsMax) - clock.uptimeMs();
+    if (limitMs > 0) await inTime(withDeadline({ clock, limitMs }, (late) => mirror.untilCurrent(late)));
   });
 }
 

@@ -5,11 +5,17 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { activityOf } from './process-activity.ts';
 
+/** What it has done when it is asleep, else null. */
+const asleepAs = (pid: number): string | null => {
+  const seen = activityOf(pid);
+  return seen.state === 'asleep' ? seen.text : null;
+};
+
 /** Looks until `holds`, at most ten seconds. */
 async function until(pid: number, holds: (activity: string | null) => boolean): Promise<string | null> {
   const endMs = performance.now() + 10_000;
   for (;;) {
-    const activity = activityOf(pid);
+    const activity = asleepAs(pid);
     if (holds(activity)) return activity;
     assert.ok(performance.now() < endMs, `not within ten seconds; last seen: ${activity}`);
     await sleep(5);
@@ -29,16 +35,16 @@ async function withShell(script: string, body: (pid: number) => Promise<void>): 
 
 test('a process that waits is asleep, with all its children, and has done nothing in between', async () => {
   await withShell('sleep 100 & wait', async (pid) => {
-    const asleep = await until(pid, (activity) => activity?.includes(' ' + String(pid + 1)) ?? activity !== null);
-    assert.equal(activityOf(pid), asleep);
+    const asleep = await until(pid, (activity) => activity?.match(/:/g)?.length === 2);
+    assert.equal(asleepAs(pid), asleep);
   });
 });
 
 test('a process is not asleep while a child of it works', async () => {
   await withShell('(while :; do :; done) & wait', async (pid) => {
     await until(pid, (activity) => activity === null);
-    const seen = Array.from({ length: 50 }, () => activityOf(pid));
-    assert.deepEqual(seen.filter((activity) => activity !== null), []);
+    const seen = Array.from({ length: 50 }, () => activityOf(pid).state);
+    assert.deepEqual([...new Set(seen)], ['busy']);
   });
 });
 
@@ -49,8 +55,8 @@ test('each time a process has run it looks different', async () => {
   });
 });
 
-test('of a process that is gone nothing is told', async () => {
+test('a process that has ended is gone', async () => {
   const child = spawn('/bin/true', { stdio: 'ignore' });
   await once(child, 'exit');
-  assert.equal(activityOf(child.pid ?? 0), null);
+  assert.deepEqual(activityOf(child.pid ?? 0), { state: 'gone' });
 });

@@ -4,36 +4,45 @@
  * be told for sure is not taken for sleep. Costs a few reads of memory.
  */
 import { readdirSync, readFileSync } from 'node:fs';
+import type { ProcessActivity } from '../core/process-activity.ts';
 
 /** With more threads it is not told: reading them all would take too long. */
 const threadsMax = 64;
 
-/**
- * A text that changes whenever a thread of the process `pid` or of its descendants has run; null while one runs, waits for a disk or has
- * not begun its program yet, and when it cannot be told.
- */
-export function activityOf(pid: number): string | null {
+/** What the process `pid` and its descendants do. */
+export function activityOf(pid: number): ProcessActivity {
+  const main = `/proc/${String(pid)}`;
+  try {
+    const { isBeginning, state } = readStat(main);
+    if (state === 'Z' || state === 'X') return { state: 'gone' };
+    if (isBeginning) return { state: 'begins' };
+  } catch {
+    return { state: 'gone' };
+  }
   const threads: string[] = [];
   try {
-    return readProcess(pid, threads) ? threads.join(' ') : null;
+    return sleeps(main, threads) ? { state: 'asleep', text: threads.join(' ') } : { state: 'busy' };
   } catch {
-    return null; // It is gone, or the kernel does not tell.
+    return { state: 'busy' }; // One of them has ended meanwhile, or the kernel does not tell.
   }
 }
 
 /** Adds what the threads of a process and its descendants have done; answers false when one does not sleep. */
-function readProcess(pid: number, threads: string[]): boolean {
-  const tasks = `/proc/${String(pid)}/task`;
-  const children: number[] = [];
-  for (const thread of readdirSync(tasks)) {
-    const read = (name: string): string => readFileSync(`${tasks}/${thread}/${name}`, 'utf8');
-    const stat = read('stat');
-    const nameEnds = stat.lastIndexOf(')');
-    // Between fork and exec systemd puts the program's name in brackets of its own: "42 ((sleep)) S".
-    if (stat[stat.indexOf('(') + 1] === '(' || stat[nameEnds + 2] !== 'S') return false;
-    threads.push(`${thread}:${read('schedstat').trim()}`);
+function sleeps(process: string, threads: string[]): boolean {
+  const children: string[] = [];
+  for (const thread of readdirSync(`${process}/task`)) {
+    const task = `${process}/task/${thread}`;
+    const { isBeginning, state } = readStat(task);
+    if (isBeginning || state !== 'S') return false;
+    threads.push(`${thread}:${readFileSync(`${task}/schedstat`, 'utf8').trim()}`);
     if (threads.length > threadsMax) return false;
-    children.push(...read('children').split(' ').filter((word) => word !== '').map(Number));
+    children.push(...readFileSync(`${task}/children`, 'utf8').split(' ').filter((word) => word !== ''));
   }
-  return children.every((child) => readProcess(child, threads));
+  return children.every((child) => sleeps(`/proc/${child}`, threads));
+}
+
+/** Between fork and exec systemd puts the program's name in brackets of its own: "42 ((sleep)) S". */
+function readStat(task: string): { readonly isBeginning: boolean; readonly state: string } {
+  const stat = readFileSync(`${task}/stat`, 'utf8');
+  return { isBeginning: stat[stat.indexOf('(') + 1] === '(', state: stat[stat.lastIndexOf(')') + 2] ?? '' };
 }

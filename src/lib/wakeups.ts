@@ -32,6 +32,28 @@ export async function waitAtMost(
   }
 }
 
+/** Resolves once `holds()` does, looking at once and whenever it is told to; rejects with the signal's reason when aborted. */
+export function untilHolds(onChange: (look: () => void) => () => void, holds: () => boolean, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    if (holds()) return resolve();
+    const finish = (): void => {
+      stopLooking();
+      signal.removeEventListener('abort', stop);
+    };
+    const stop = (): void => {
+      finish();
+      reject(signal.reason as Error);
+    };
+    const stopLooking = onChange(() => {
+      if (!holds()) return;
+      finish();
+      resolve();
+    });
+    signal.addEventListener('abort', stop, { once: true });
+  });
+}
+
 export function createBell(): Bell {
   let rung = false;
   let waiter: (() => void) | null = null;

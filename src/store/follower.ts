@@ -10,6 +10,7 @@ import type { Backoff } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
+import { untilHolds } from '../lib/wakeups.ts';
 import { StoreCompacted, StoreReplaced, StoreUnavailable } from './store.ts';
 import type { Listing, Revision, Store, StoreChange } from './store.ts';
 
@@ -43,6 +44,8 @@ export interface Follower {
   /** Works until the signal is aborted, then resolves. Rejects only on a bug. */
   run(signal: AbortSignal): Promise<void>;
   freshness(): Freshness;
+  /** Resolves once what is known is what the store says now; rejects with the signal's reason when aborted. */
+  untilCurrent(signal: AbortSignal): Promise<void>;
   /** The revision that last wrote a key under the prefix, as far as has been heard; 0 when it does not exist: for guards. */
   modRevision(key: string): Revision | 0;
 }
@@ -88,6 +91,7 @@ export function createFollower(needs: FollowNeeds, prefix: string, onBatch: (bat
   };
   return {
     freshness: outage.freshness,
+    untilCurrent: outage.untilOver,
     modRevision: (key) => position.known.get(key) ?? 0,
     async run(signal: AbortSignal): Promise<void> {
       while (!signal.aborted) {
@@ -111,12 +115,18 @@ export function createFollower(needs: FollowNeeds, prefix: string, onBatch: (bat
 /** Notes when the follower falls behind and catches up; begin() logs the first failure of an outage, over() its end. */
 function trackOutage(
   needs: FollowNeeds, prefix: string, backoff: Backoff,
-): { begin(why: string): void; over(): void; freshness(): Freshness } {
+): { begin(why: string): void; over(): void; freshness(): Freshness; untilOver(signal: AbortSignal): Promise<void> } {
   const fields = { prefix: prefix === '' ? '(all)' : prefix };
   let state: Freshness = { current: false, sinceMs: needs.clock.uptimeMs(), why: 'the store has not answered yet' };
   let begun = false;
+  const waiting = new Set<() => void>();
+  const onOver = (look: () => void): (() => void) => {
+    waiting.add(look);
+    return () => void waiting.delete(look);
+  };
   return {
     freshness: () => state,
+    untilOver: (signal) => untilHolds(onOver, () => state.current, signal),
     begin(why: string): void {
       if (!begun) needs.log.warning(`lost the store, keeping what is known and trying again: ${why}`, fields);
       begun = true;
@@ -129,6 +139,7 @@ function trackOutage(
       if (begun) needs.log.info('following the store again', { ...fields, afterMs: Math.round(needs.clock.uptimeMs() - state.sinceMs) });
       begun = false;
       state = { current: true, sinceMs: needs.clock.uptimeMs(), why: '' };
+      for (const look of [...waiting]) look();
     },
   };
 }

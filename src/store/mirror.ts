@@ -4,6 +4,7 @@
  * resumes at the next revision; a compacted history is listed again and delivered as the difference; nothing polls.
  */
 import type { ClusterSnapshot } from '../core/cluster.ts';
+import { untilHolds } from '../lib/wakeups.ts';
 import { createFollower } from './follower.ts';
 import type { FollowBatch, Follower, FollowNeeds } from './follower.ts';
 import { createSnapshotBuilder } from './snapshot-builder.ts';
@@ -44,30 +45,6 @@ export function createMirror(needs: FollowNeeds): Mirror {
     ...follower,
     snapshot: builder.snapshot,
     subscribe,
-    reached: (wanted, signal) => untilReached({ revision: () => revision, subscribe }, wanted, signal),
+    reached: (wanted, signal) => untilHolds(subscribe, () => revision >= wanted, signal),
   };
-}
-
-/** Mirror.reached() by what a mirror tells. */
-export function untilReached(
-  { revision, subscribe }: Pick<Mirror, 'subscribe'> & { readonly revision: () => number }, wanted: Revision, signal: AbortSignal,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    if (revision() >= wanted) return resolve();
-    const finish = (): void => {
-      unsubscribe();
-      signal.removeEventListener('abort', stop);
-    };
-    const stop = (): void => {
-      finish();
-      reject(signal.reason as Error);
-    };
-    const unsubscribe = subscribe((batch) => {
-      if (batch.revision < wanted) return;
-      finish();
-      resolve();
-    });
-    signal.addEventListener('abort', stop, { once: true });
-  });
 }

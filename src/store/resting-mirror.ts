@@ -6,8 +6,8 @@
 import { emptySnapshot } from '../core/cluster.ts';
 import { inTime, withDeadline } from '../lib/deadline.ts';
 import { untilFirstEnds } from '../lib/tasks.ts';
-import { createBell } from '../lib/wakeups.ts';
-import { createMirror, untilReached } from './mirror.ts';
+import { createBell, untilHolds } from '../lib/wakeups.ts';
+import { createMirror } from './mirror.ts';
 import type { FollowBatch, FollowNeeds, Freshness, Mirror } from './mirror.ts';
 import type { Revision } from './store.ts';
 
@@ -45,7 +45,7 @@ export function createRestingMirror(needs: FollowNeeds): RestingMirror {
       listeners.delete(listener);
     };
   };
-  const revision = (): number => awake?.snapshot().revision ?? 0;
+  const reached: Mirror['reached'] = (wanted, signal) => untilHolds(subscribe, () => (awake?.snapshot().revision ?? 0) >= wanted, signal);
   const resting = (): Freshness => ({ current: false, sinceMs: changedAtMs, why: 'nobody has asked about the cluster lately' });
   const release = (): void => {
     holds -= 1;
@@ -75,12 +75,13 @@ export function createRestingMirror(needs: FollowNeeds): RestingMirror {
     freshness: () => awake?.freshness() ?? resting(),
     modRevision: (key) => awake?.modRevision(key) ?? 0,
     subscribe,
-    reached: (wanted, signal) => untilReached({ revision, subscribe }, wanted, signal),
+    reached,
+    untilCurrent: (signal) => awake?.untilCurrent(signal) ?? untilHolds(subscribe, () => false, signal),
     isResting: () => awake === null && holds === 0,
     async hold() {
       holds += 1;
       bell.wake();
-      await inTime(withDeadline({ clock, limitMs: wakeLimitMs }, (late) => untilReached({ revision, subscribe }, 1 as Revision, late)));
+      await inTime(withDeadline({ clock, limitMs: wakeLimitMs }, (late) => reached(1 as Revision, late)));
       let isHeld = true;
       return () => {
         if (isHeld) release();

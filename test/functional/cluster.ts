@@ -1,6 +1,7 @@
 /**
  * The cluster the functional tests share: four real systemd machines as in the user's document, one real etcd, the built executables.
- * Promises: booted once for all files of a run, taken down at its end; every test begins with all machines in the cluster and no unit.
+ * Promises: booted once for all files of a run, taken down at its end; every test begins with all machines in the cluster and no unit. A cluster
+ * that does not come to that is said, fails the run, and is booted anew: what one test has spoiled is no failure of the tests after it.
  */
 import { rm } from 'node:fs/promises';
 import { after } from 'node:test';
@@ -35,11 +36,31 @@ export interface Cluster {
 let shared: Promise<Cluster> | null = null;
 let takeDown: (() => Promise<void>) | null = null;
 
+/** Why the cluster had to be booted anew, and how often that is tried before every test fails at once. */
+const spoiled: unknown[] = [];
+const spoiledMax = 5;
+
 // At the top of the module, so that it belongs to the run and not to the test that asked first.
-after(() => takeDown?.());
+after(async () => {
+  await takeDown?.();
+  if (spoiled.length > 0) throw new AggregateError(spoiled, `the shared cluster had to be booted anew: ${spoiled.map(String).join('; ')}`);
+});
 
 /** The shared cluster, emptied of units. */
 export async function cluster(): Promise<Cluster> {
+  try {
+    return await readyCluster();
+  } catch (error) {
+    if (spoiled.length === spoiledMax) throw error;
+    spoiled.push(error);
+    process.stderr.write(`\nthe shared cluster is booted anew: ${String(error)}\n`);
+    await takeDown?.();
+    shared = null;
+    return readyCluster();
+  }
+}
+
+async function readyCluster(): Promise<Cluster> {
   shared ??= bootCluster();
   const ready = await shared;
   await allPresent(ready);
@@ -84,12 +105,23 @@ async function bootCluster(): Promise<Cluster> {
 
 async function allPresent(made: Cluster): Promise<void> {
   await until(async () => (await made.fleetctl('list-machines', '--no-legend')).stdout.trim().split('\n').length === members.length,
-    async () => `all machines are in the cluster: ${await made.sh('fleetctl list-machines; journalctl -u fleet -n 50 --no-pager')}`, 60_000);
+    async () => `all machines are in the cluster\n${await condition(made)}`, 60_000);
 }
 
 async function empty(made: Cluster): Promise<void> {
   const names = (await made.fleetctl('list-unit-files', '--no-legend', '--fields=unit')).stdout.split('\n').filter((line) => line !== '');
   if (names.length > 0) await made.fleetctl('destroy', ...names);
-  await until(async () => (await made.fleetctl('list-units', '--no-legend')).stdout.trim() === '', 'no unit is left', 30_000);
+  await until(async () => (await made.fleetctl('list-units', '--no-legend')).stdout.trim() === '',
+    async () => `no unit is left\n${await condition(made)}`, 30_000);
   await made.sh('rm -f /root/*.service /root/*.socket /root/*.timer');
+}
+
+/** What a person would look at first: the cluster as it says it is, and what each fleetd said last. */
+async function condition(made: Cluster): Promise<string> {
+  const [machines, units] = [await made.fleetctl('list-machines', '--all'), await made.fleetctl('list-units')];
+  const names = units.stdout.split('\n').slice(1).map((line) => line.split(/\s/)[0] ?? '').filter((name) => name !== '').slice(0, 3);
+  const explained = await Promise.all(names.map((name) => made.fleetctl('explain', name)));
+  const journals = await Promise.all(made.machines.map(async (machine) =>
+    `${machine.name}:\n${(await machine.exec(['journalctl', '-q', '-u', 'fleet', '-n', '25', '--no-pager', '-o', 'short-precise'])).stdout}`));
+  return [machines, units, ...explained].map(({ stdout, stderr }) => stdout + stderr).concat(journals).join('');
 }

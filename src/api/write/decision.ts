@@ -12,6 +12,7 @@ import type { Mirror } from '../../store/mirror.ts';
 import { keys, schemaVersion } from '../../store/keys.ts';
 import type { Commit, CommitOutcome, Guard, Revision, Store } from '../../store/store.ts';
 import { inTime, withDeadline } from '../../lib/deadline.ts';
+import { untilHolds } from '../../lib/wakeups.ts';
 import { oneLine } from '../json.ts';
 import type { Plan } from './plan.ts';
 
@@ -142,20 +143,5 @@ export function seeRefusal(
 }
 
 /** Resolves once `holds()` does, looking after every change of the mirror; rejects with the reason of the signal. */
-export function mirrorUntil(mirror: Mirror, holds: () => boolean, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const finish = (end: () => void): void => {
-      unsubscribe();
-      signal.removeEventListener('abort', stop);
-      end();
-    };
-    const stop = (): void => finish(() => reject(signal.reason as Error));
-    const look = (): void => {
-      if (holds()) finish(resolve);
-    };
-    const unsubscribe = mirror.subscribe(look);
-    signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
-    else look();
-  });
-}
+export const mirrorUntil = (mirror: Mirror, holds: () => boolean, signal: AbortSignal): Promise<void> =>
+  untilHolds((look) => mirror.subscribe(look), holds, signal);

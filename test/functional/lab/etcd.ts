@@ -47,11 +47,12 @@ export async function startEtcd(lab: Lab): Promise<Etcd> {
     pause: () => void child?.kill('SIGSTOP'),
     resume: () => void child?.kill('SIGCONT'),
     async crash() {
-      if (child === null) return;
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await gone;
+      const dying = child;
       child = null;
+      if (dying === null || dying.exitCode !== null || dying.signalCode !== null) return;
+      const gone = once(dying, 'exit');
+      dying.kill('SIGKILL');
+      await gone;
     },
     async start() {
       child = spawn(program, args, { stdio: 'ignore' });

@@ -1,0 +1,10 @@
+/** What the processes of a service do, from its main process on, as far as it tells whether the service has begun to work. */
+export type ProcessActivity =
+  /** They wait for something; `text` changes whenever one of them has run. */
+  | { readonly state: 'asleep'; readonly text: string }
+  /** One of them runs or waits for a disk, or it cannot be told. */
+  | { readonly state: 'busy' }
+  /** The main process has not begun its program yet. */
+  | { readonly state: 'begins' }
+  /** The main process has ended. */
+  | { readonly state: 'gone' };
