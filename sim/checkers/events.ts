@@ -19,7 +19,7 @@ const batchesPerLook = 20;
 interface Follower {
   readonly mirror: Mirror;
   readonly history: EventHistory;
-  revision: number;
+  position: number;
   /** Views as text, by what they are views of. */
   views: Map<string, string>;
   batches: number;
@@ -36,7 +36,7 @@ export const eventsTellAll: Checker = {
     const fresh = new Set<SimProcess>();
     const compare = (process: SimProcess, follower: Follower): void => {
       const missed = whatDiffers(follower.views, presentOf(follower.mirror));
-      if (missed !== null) broken(`${missed} at revision ${follower.revision} of ${process.name}, which its events have not told`);
+      if (missed !== null) broken(`${missed} at revision ${follower.position} of ${process.name}, which its events have not told`);
     };
     return {
       heard: (process, part) => void (part === 'mirror' && fresh.add(process)),
@@ -66,14 +66,14 @@ export const eventsTellAll: Checker = {
 function begin(mirror: Mirror): Follower {
   const history = createEventHistory(mirror, { sections, clock: createManualClock() });
   history.subscribe(() => undefined);
-  return { mirror, history, revision: history.revision(), views: presentOf(mirror), batches: 0 };
+  return { mirror, history, position: history.position(), views: presentOf(mirror), batches: 0 };
 }
 
 /** Takes over what is new; one who was too slow begins anew. */
 function follow(follower: Follower): void {
-  const { history, mirror, revision } = follower;
-  const recent = history.after(revision);
-  follower.revision = recent?.revision ?? history.revision();
+  const { history, mirror, position } = follower;
+  const recent = history.after(position);
+  follower.position = recent?.position ?? history.position();
   if (recent === null) follower.views = presentOf(mirror);
   for (const frame of recent?.frames ?? []) {
     const event = eventOf(frame);

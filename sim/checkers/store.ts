@@ -5,6 +5,7 @@ import type { UnitName } from '../../src/core/unit-name.ts';
 import { parseStoredFleetSection } from '../../src/core/fleet-section.ts';
 import { keys } from '../../src/store/keys.ts';
 import type { KeyMeaning } from '../../src/store/keys.ts';
+import type { Mirror } from '../../src/store/mirror.ts';
 import type { KeyChange } from '../chronicle.ts';
 import type { FleetdPart } from '../fleetd.ts';
 import type { SimProcess } from '../process.ts';
@@ -155,28 +156,31 @@ export const mirrorsAreTrue: Checker = {
       },
       step(): void {
         for (const process of fresh) {
-          const upTo = court.chronicle.heard(process, '');
-          compareMirror(court, process, { from: checked.get(process) ?? 0, upTo });
+          const running = court.machines.find(({ id }) => id === process.machine)?.running();
+          const mirror = running?.process === process ? running.fleetd.mirror : null;
+          // What it has heard of a store that may only have to catch up it does not know yet.
+          if (mirror?.freshness().current === false) continue;
+          fresh.delete(process);
+          if (mirror === null) continue;
+          const upTo = mirror.snapshot().revision;
+          compareMirror(court, { name: process.name, mirror }, { from: checked.get(process) ?? 0, upTo });
           checked.set(process, upTo);
         }
-        fresh.clear();
       },
     };
   },
 };
 
 function compareMirror(
-  { machines, chronicle, broken }: Court,
-  process: SimProcess,
+  { chronicle, broken }: Court,
+  { name, mirror }: { readonly name: string; readonly mirror: Mirror },
   { from, upTo }: { readonly from: number; readonly upTo: number },
 ): void {
-  const running = machines.find(({ id }) => id === process.machine)?.running();
-  if (running?.process !== process) return;
   for (const key of chronicle.changedKeys(from, upTo)) {
     const version = chronicle.at(key, upTo);
-    const [known, real] = [running.fleetd.mirror.modRevision(key), version.value === null ? 0 : version.revision];
+    const [known, real] = [mirror.modRevision(key), version.value === null ? 0 : version.revision];
     if (known === real) continue;
-    broken(`the mirror of ${process.name} at revision ${upTo} has ${key} of revision ${known}, the store ${real}`);
+    broken(`the mirror of ${name} at revision ${upTo} has ${key} of revision ${known}, the store ${real}`);
   }
 }
 
@@ -217,7 +221,7 @@ export const storeIsTrusted: Checker = {
 
 export const wrongStoreIsLeftAlone: Checker = {
   name: 'wrong-store-is-left-alone',
-  promise: 'who has heard a store that was wiped or put back doubts it at once, and nothing is decided in it (promise 14)',
+  promise: 'who hears a store that was wiped or put back doubts it before it takes it for current, and nothing is decided in it (promise 14)',
   begin({ machines, server, broken }) {
     const heard = new Map<SimProcess, number>();
     return {
@@ -234,7 +238,7 @@ export const wrongStoreIsLeftAlone: Checker = {
         for (const machine of machines) {
           const running = machine.running();
           if (running === null || heard.get(running.process) !== server.era()) continue;
-          if (running.fleetd.trust.doubt() === null) broken(`${running.process.name} takes a wrong store for its cluster's`);
+          if (running.fleetd.trust.doubt() === null && running.fleetd.mirror.freshness().current) broken(`${running.process.name} takes a wrong store for its cluster's`);
         }
       },
     };

@@ -101,7 +101,7 @@ describe('events of services', () => {
     const history = createEventHistory(fleetd.mirror, { sections: createSectionReader(), clock: createManualClock() });
     history.subscribe(() => undefined);
     const after = async (changes: Parameters<FakeFleetd['write']>[0], services: readonly string[] | null = null): Promise<readonly string[]> => {
-      const before = history.revision();
+      const before = history.position();
       await fleetd.write(changes);
       return frames(history.after(before), services);
     };

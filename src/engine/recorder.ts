@@ -27,7 +27,7 @@ import { encodeRecord } from '../store/records.ts';
 import type { Revision } from '../store/store.ts';
 import { packCommits } from './commits.ts';
 import type { Part } from './commits.ts';
-import type { EngineNeeds } from './passes.ts';
+import { whyUndecided, type EngineNeeds } from './passes.ts';
 import { answerMsMax, leaderGuard, mayWrite } from './term.ts';
 import type { Term } from './term.ts';
 
@@ -112,7 +112,7 @@ interface Recording {
 
 async function recordOnce(needs: EngineNeeds, { term, decide, pending, sections }: Recording, signal: AbortSignal): Promise<void> {
   const { mirror, clock, store } = needs;
-  if (!mirror.freshness().current || !mayWrite(term, clock)) return;
+  if (!mirror.freshness().current || !mayWrite(term, clock) || whyUndecided(needs) !== null) return;
   const snapshot = mirror.snapshot();
   const writing: Writing = { snapshot, nowMs: clock.nowMs(), revisionOf: mirror.modRevision };
   const isIdle = pending.units.size === 0 && pending.machines.size === 0;

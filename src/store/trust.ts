@@ -71,8 +71,6 @@ const wakeSoon = ({ changed, soon }: Bells): void => {
 interface State {
   known: KnownStore | null;
   doubt: Doubt | null;
-  /** What would be a doubt, should the store not catch up: what the mirror has heard is behind. */
-  suspicion: Doubt | null;
   /** The newest revision heard of, by whatever way. */
   reached: number;
   /** A doubt that the mirror's newest listing gives rise to, and that nothing else has. */
@@ -92,7 +90,7 @@ const nothing: State['mirrored'] = { revision: 0, modRevision: () => 0, newest: 
 
 export function createStoreTrust(needs: TrustNeeds): StoreTrust {
   const state: State = {
-    known: null, doubt: null, suspicion: null, reached: 0, strange: null, mustList: false, mirrored: nothing,
+    known: null, doubt: null, reached: 0, strange: null, mustList: false, mirrored: nothing,
     schema: null, unreadable: null, registration: noRegistration, acceptance: null,
   };
   const listeners = new Set<() => void>();
@@ -109,13 +107,11 @@ export function createStoreTrust(needs: TrustNeeds): StoreTrust {
     wakeSoon(bells);
     for (const listener of listeners) listener();
   };
-  const hear = (facts: StoreFacts, isSure = false): Doubt | null => {
+  const hear = (facts: StoreFacts): Doubt | null => {
     const { known } = state;
-    state.suspicion = isSure ? null : suspicionOf(state, facts);
-    if (state.suspicion !== null) return state.doubt;
-    const doubt = doubtOf(known, facts, schemaVersion) ?? (state.doubt === null ? state.strange : null);
-    state.strange = null;
     const byWord = known !== null && isAccepted(known, facts.acceptance);
+    const doubt = doubtOf(known, facts, schemaVersion) ?? (state.doubt === null && !byWord ? state.strange : null);
+    state.strange = null;
     if (doubt === null) remember(state, facts, bells);
     become(doubt, byWord ? saysAccepted(facts.acceptance) : 'it is the one this machine knows');
     mark(state, facts.registration, bells);
@@ -124,7 +120,7 @@ export function createStoreTrust(needs: TrustNeeds): StoreTrust {
   const check = async (signal: AbortSignal): Promise<Doubt | null> => {
     const { known, reached } = state;
     const facts = await caughtUp({ needs, state }, (late) => askStore(needs, late), signal);
-    if (isResting()) return hear(facts, true);
+    if (isResting()) return hear(facts);
     const doubt = doubtOf(known === null ? null : { ...known, revision: Math.max(known.revision, reached) }, facts, schemaVersion);
     if (doubt !== null && state.doubt === null && isOfNow(state, known)) become(doubt);
     mark(state, facts.registration, bells);
@@ -150,12 +146,12 @@ export function createStoreTrust(needs: TrustNeeds): StoreTrust {
       isResting = () => rest?.isResting() === true;
       followMirror(state, { mirror, hear, isResting, registration: keys.registration(needs.machine) });
     },
-    doubt: () => state.doubt ?? state.suspicion,
+    doubt: () => state.doubt,
     spoken: () => spokenDoubt(state.known, state.doubt),
     known: () => state.known,
     check,
     subscribe: (listener) => void listeners.add(listener),
-    mirrored: (store) => mirroredStore(state, store),
+    mirrored: (store) => mirroredStore({ needs, state }, store),
     trusted: (store) => trustedStore(state, store, { needs, ensure, compare }),
     run: (signal) => keepKnownStore(needs, { known: () => state.known, bells }, signal),
   };
@@ -164,11 +160,6 @@ export function createStoreTrust(needs: TrustNeeds): StoreTrust {
 /** What was asked before a doubt ended, or a person's word came, is no answer to what is known since. */
 const isOfNow = (state: State, known: KnownStore | null): boolean =>
   state.known?.acceptedAtMs === known?.acceptedAtMs && state.known?.doubted === known?.doubted;
-
-/** The doubt about a store that is behind what was heard of it; a check tells whether it only has yet to catch up. */
-function suspicionOf({ known, doubt }: State, facts: StoreFacts): Doubt | null {
-  return known !== null && doubt === null && facts.revision < known.revision ? doubtOf(known, facts, schemaVersion) : null;
-}
 
 /** Notes that a doubted store has a registration the right one does not have: what tells them apart later, also after kill -9. */
 function mark(state: State, { text }: Registration, bells: Bells): void {
@@ -253,12 +244,17 @@ async function askStore({ store, clock, machine }: TrustNeeds, signal: AbortSign
   };
 }
 
+interface Asking {
+  readonly needs: TrustNeeds;
+  readonly state: State;
+}
+
 /**
  * What a store says once it has come as far as it is known to have, or the last that it says: an etcd that has just been started may answer
  * from before its last changes for a moment. One that is doubted already is not waited for.
  */
 async function caughtUp<T extends { readonly revision: number }>(
-  { needs: { clock }, state }: { readonly needs: TrustNeeds; readonly state: State }, ask: (signal: AbortSignal) => Promise<T>, signal: AbortSignal,
+  { needs: { clock }, state }: Asking, ask: (signal: AbortSignal) => Promise<T>, signal: AbortSignal,
 ): Promise<T> {
   let answer = await ask(signal);
   for (let asks = 1; asks < catchUpAsksMax && state.doubt === null && answer.revision < state.reached; asks += 1) {
@@ -283,9 +279,9 @@ async function inTime<T>(
  * What a listing has that this machine would have heard of in a history that goes on: up to the revision the mirror has come to every key is
  * known. One line, or null.
  */
-function contradictionIn({ mirrored: { revision, modRevision }, doubt, suspicion, known }: State, { entries }: Listing): string | null {
-  // What is heard of a store that is behind is no knowledge of the right one.
-  if (doubt !== null || suspicion !== null || known === null || known.doubted !== '') return null;
+function contradictionIn({ mirrored: { revision, modRevision }, doubt, known }: State, { entries }: Listing): string | null {
+  // What is heard of a store that is doubted is no knowledge of the right one.
+  if (doubt !== null || known === null || known.doubted !== '') return null;
   const strange = entries.find((entry) => entry.modRevision <= revision && entry.modRevision !== modRevision(entry.key));
   if (strange === undefined) return null;
   return `the store had come to revision ${String(revision)}, and has ${strange.key} of revision ${String(strange.modRevision)}, ` +
@@ -296,19 +292,29 @@ function contradictionIn({ mirrored: { revision, modRevision }, doubt, suspicion
 async function goesOn({ mirrored: { newest } }: State, store: Store, signal: AbortSignal): Promise<boolean> {
   if (newest === null) return true;
   const { entries } = await store.list(newest.key, signal);
-  return entries.find(({ key }) => key === newest.key)?.modRevision === newest.modRevision;
+  return entries.some(({ key, modRevision, value }) => key === newest.key && modRevision === newest.modRevision && value === newest.value);
 }
 
-function mirroredStore(state: State, store: Store): Store {
+/**
+ * A store that has gone back is not listed before it is known to have: what the mirror knows is what tells it from the right one, also once
+ * it has been written to, by machines that say that they doubt it.
+ */
+function mirroredStore({ needs, state }: Asking, store: Store): Store {
   return {
     async list(prefix, signal): Promise<Listing> {
-      const listing = await store.list(prefix, signal);
+      const listing = await caughtUp({ needs, state }, (late) => store.list(prefix, late), signal);
+      const { known, reached } = state;
+      if (state.doubt === null && known !== null) state.known = { ...known, revision: Math.max(known.revision, reached) };
       const why = contradictionIn(state, listing);
       Object.assign(state, { strange: why === null ? null : { kind: 'older', why }, mustList: false });
       return listing;
     },
     async* watch(prefix, after, signal): AsyncGenerator<WatchBatch, void> {
-      if (!await goesOn(state, store, signal)) throw new StoreCompacted('what was heard last has changed since, or never was: listing again');
+      if (!await goesOn(state, store, signal)) {
+        // After a doubt the same revision may have written something else.
+        const Again = state.doubt === null ? StoreCompacted : StoreReplaced;
+        throw new Again('what was heard last has changed since, or never was: listing again');
+      }
       for await (const batch of store.watch(prefix, after, signal)) {
         if (state.mustList) throw new StoreReplaced('the store is not the one that was followed');
         yield batch;

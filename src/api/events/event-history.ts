@@ -20,17 +20,17 @@ export interface Frame extends EventHead {
   readonly text: string;
 }
 
-/** Frames up to a revision. */
+/** Frames up to a position. */
 export interface Recent {
-  readonly revision: number;
+  readonly position: number;
   readonly frames: readonly Frame[];
 }
 
 export interface EventHistory {
-  /** The newest revision known; 0 before the store has answered. */
-  revision(): number;
-  /** Everything after `revision`; null when that is no longer, or not yet, known. */
-  after(revision: number): Recent | null;
+  /** Where the history has come to: the newest revision known, 0 before the store has answered; more right after a store was put back. */
+  position(): number;
+  /** Everything after a position or revision; null when that is no longer, or not yet, known. */
+  after(position: number): Recent | null;
   /** Calls `listener` after every batch, the changes of which are known from then on; returns how to stop that. */
   subscribe(listener: () => void): () => void;
   close(): void;
@@ -44,8 +44,9 @@ export function createEventHistory(mirror: Mirror, { sections, clock }: { readon
   let before: ClusterSnapshot | null = null;
   let heardAtMs = clock.uptimeMs();
   let newest = mirror.snapshot().revision;
-  /** Changes up to here are forgotten. */
+  /** Changes up to here are forgotten, or of another history: half a revision more when the new one begins at the revision of the old. */
   let floor = newest;
+  const position = (): number => Math.max(newest, floor);
 
   const forget = (): void => {
     entries = [];
@@ -53,7 +54,8 @@ export function createEventHistory(mirror: Mirror, { sections, clock }: { readon
     floor = newest;
   };
   const hear = ({ revision, changes }: FollowBatch): void => {
-    const isNewHistory = newest === 0 || revision < newest;
+    const isSameRevision = revision === newest && changes.length > 0;
+    const isNewHistory = newest === 0 || revision < newest || isSameRevision;
     newest = revision;
     const isUnheard = before !== null && listeners.size === 0 && clock.uptimeMs() - heardAtMs >= unheardMs;
     if (before === null || isUnheard) {
@@ -63,6 +65,7 @@ export function createEventHistory(mirror: Mirror, { sections, clock }: { readon
     } else if (isNewHistory) {
       before = mirror.snapshot();
       forget();
+      if (isSameRevision) floor += 0.5;
     } else if (changes.length > 0) {
       const after = mirror.snapshot();
       const frames = describeChanges({ before, after, sections, changes }).map((event) => ({
@@ -70,11 +73,11 @@ export function createEventHistory(mirror: Mirror, { sections, clock }: { readon
         text: frameOf(event, revision),
       }));
       before = after;
-      entries.push({ revision, frames });
+      entries.push({ position: revision, frames });
       frameCount += frames.length;
       while (frameCount > limits.eventBacklogMax && entries.length > 1) {
         const oldest = entries.shift();
-        floor = oldest?.revision ?? floor;
+        floor = oldest?.position ?? floor;
         frameCount -= oldest?.frames.length ?? 0;
       }
     }
@@ -82,11 +85,11 @@ export function createEventHistory(mirror: Mirror, { sections, clock }: { readon
   };
   const unsubscribe = mirror.subscribe(hear);
   return {
-    revision: () => newest,
-    after(revision: number): Recent | null {
-      if (revision < floor || revision > newest) return null;
-      const first = firstAfter(entries, revision);
-      return { revision: newest, frames: entries.slice(first).flatMap((entry) => entry.frames) };
+    position,
+    after(from: number): Recent | null {
+      if (from < floor || from > position()) return null;
+      const first = firstAfter(entries, from);
+      return { position: position(), frames: entries.slice(first).flatMap((entry) => entry.frames) };
     },
     subscribe(listener: () => void): () => void {
       listeners.add(listener);
@@ -104,9 +107,9 @@ export function createEventHistory(mirror: Mirror, { sections, clock }: { readon
   };
 }
 
-/** Index of the first entry after a revision; streams that keep up find it at the end. */
-function firstAfter(entries: readonly Recent[], revision: number): number {
+/** Index of the first entry after a position; streams that keep up find it at the end. */
+function firstAfter(entries: readonly Recent[], position: number): number {
   let index = entries.length;
-  while (index > 0 && (entries[index - 1]?.revision ?? 0) > revision) index -= 1;
+  while (index > 0 && (entries[index - 1]?.position ?? 0) > position) index -= 1;
   return index;
 }

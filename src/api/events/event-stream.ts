@@ -44,16 +44,16 @@ export async function streamEvents(
   const bell = createBell();
   const unsubscribe = history.subscribe(() => bell.wake());
   try {
-    let revision = query.from ?? (await writePresent(needs, { filter: query.filter, out }, signal));
+    let position = query.from ?? (await writePresent(needs, { filter: query.filter, out }, signal));
     for (;;) {
-      const recent = history.after(revision);
+      const recent = history.after(position);
       if (recent === null) {
         return log.warning(
           'an event stream is closed: its reader fell too far behind, or the store was put back; it begins again',
         );
       }
       await writePieces(out, textsOf(recent, query.filter), { clock, signal });
-      revision = recent.revision;
+      position = recent.position;
       const hasRung = await inTime(
         withDeadline({ clock, limitMs: heartbeatMs, signal }, (limited) => bell.wait(limited)),
       );
@@ -67,14 +67,15 @@ export async function streamEvents(
   }
 }
 
-/** Writes everything there is, then `current`; returns the revision it was at. */
+/** Writes everything there is, then `current`; returns the position it was at. */
 async function writePresent(
-  { mirror, sections, clock }: EventStreamNeeds,
+  { history, mirror, sections, clock }: EventStreamNeeds,
   { filter, out }: { readonly filter: EventFilter; readonly out: Writable },
   signal: AbortSignal,
 ): Promise<number> {
   const snapshot = mirror.snapshot();
   const { revision } = snapshot;
+  const position = history.position();
   function* texts(): Generator<string> {
     for (const event of describePresent({ snapshot, sections }, (head) => passes(filter, head))) {
       yield frameOf(event, revision);
@@ -82,7 +83,7 @@ async function writePresent(
     yield frameOf({ kind: 'current' }, revision);
   }
   await writePieces(out, texts(), { clock, signal });
-  return revision;
+  return position;
 }
 
 function* textsOf({ frames }: Recent, filter: EventFilter): Generator<string> {

@@ -292,7 +292,7 @@ describe('the history of events', () => {
   test('is bounded, and says when a revision is no longer in it', async () => {
     const history = createEventHistory(fleetd.mirror, { sections: createSectionReader(), clock: createManualClock() });
     history.subscribe(() => undefined);
-    const first = history.revision();
+    const first = history.position();
     await fleetd.write([putMachine(fakeMachine(fakeMachineId))]);
     assert.deepEqual(
       history.after(first)?.frames.map(({ kind }) => kind),
@@ -308,7 +308,7 @@ describe('the history of events', () => {
       );
     }
     assert.equal(history.after(first), null);
-    const kept = history.after(history.revision() - 1);
+    const kept = history.after(history.position() - 1);
     assert.equal(kept?.frames.length, batch);
     history.close();
   });
@@ -316,11 +316,11 @@ describe('the history of events', () => {
   test('is kept while somebody listens and for a minute after, and begins with the next who does', async () => {
     const clock = createManualClock();
     const history = createEventHistory(fleetd.mirror, { sections: createSectionReader(), clock });
-    const unheard = history.revision();
+    const unheard = history.position();
     await fleetd.write([putMachine(fakeMachine(fakeMachineId, { hostname: 'one' }))]);
     assert.equal(history.after(unheard), null);
     const unsubscribe = history.subscribe(() => undefined);
-    const heard = history.revision();
+    const heard = history.position();
     unsubscribe();
     await clock.advance(59_000);
     await fleetd.write([putMachine(fakeMachine(fakeMachineId, { hostname: 'two' }))]);

@@ -10,7 +10,7 @@ import type { Log } from '../../lib/log.ts';
 import type { StoreTrust } from '../../store/trust.ts';
 import type { Mirror } from '../../store/mirror.ts';
 import { keys, schemaVersion } from '../../store/keys.ts';
-import type { Commit, CommitOutcome, Guard, Revision, Store } from '../../store/store.ts';
+import { StoreUnavailable, type Commit, type CommitOutcome, type Guard, type Revision, type Store } from '../../store/store.ts';
 import { inTime, withDeadline } from '../../lib/deadline.ts';
 import { untilHolds } from '../../lib/wakeups.ts';
 import { oneLine } from '../json.ts';
@@ -111,13 +111,19 @@ export function basisOf({ mirror, clock }: WriteNeeds): Basis {
   return { snapshot: mirror.snapshot(), modRevision: (key) => mirror.modRevision(key), nowMs: clock.nowMs() };
 }
 
-/** Commits, and throws DeadlineExceeded when the store takes too long; then it may or may not have happened. */
-export function commitInTime(
-  { store, clock }: WriteNeeds,
+/**
+ * Commits, and throws DeadlineExceeded when the store takes too long; then it may or may not have happened. Throws StoreUnavailable when it
+ * happened in a store that was wiped or put back a moment ago: nobody may hold it to be done.
+ */
+export async function commitInTime(
+  { mirror, store, clock }: WriteNeeds,
   commit: Commit,
   signal: AbortSignal,
 ): Promise<CommitOutcome> {
-  return withDeadline({ clock, limitMs: commitLimitMs, signal }, (limited) => store.commit(commit, limited));
+  const heard = mirror.snapshot().revision;
+  const outcome = await withDeadline({ clock, limitMs: commitLimitMs, signal }, (limited) => store.commit(commit, limited));
+  if (outcome.revision >= heard) return outcome;
+  throw new StoreUnavailable(`it answers with revision ${String(outcome.revision)}, and had come to ${String(heard)}: it was wiped or put back`);
 }
 
 /** Waits until the mirror shows the revision of a commit of ours; false when it does not in time. */

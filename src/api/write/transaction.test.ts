@@ -98,3 +98,13 @@ test('a unit that a lagging mirror does not show yet is destroyed, not answered 
     assert.equal(await stored(store), 0);
   });
 });
+
+test('what comes into a store that was wiped a moment ago is not answered to be done', async () => {
+  await scene(async ({ store, ask }) => {
+    assert.equal((await ask('prompt', wanting('launched'))).ok, true);
+    assert.equal((await ask('prompt', wanting('loaded'))).ok, true);
+    store.putBack();
+    const answer = await ask('prompt', wanting('launched'));
+    assert.match(answer.ok ? 'done' : answer.failure.message, /answers with revision \d+, and had come to \d+: it was wiped or put back/);
+  });
+});
