@@ -28,7 +28,7 @@ function scene(): Scene {
   const settling = createSettling({ clock, activity: () => made.does, changed: () => { changes += 1; } });
   const running = settling.run(stop.signal).catch(() => undefined);
   const made: Scene = {
-    clock, does: { state: 'busy' }, settled: () => changes,
+    clock, does: { state: 'busy', ranMs: 1 }, settled: () => changes,
     mayTell(seen = {}, count = 1) {
       const observation: Observation = {
         name, hash: 'hash' as FileHash, renderedHash: '', restart: 0, reset: 0, load: 'loaded', active: 'active', sub: 'running', sinceMs: clock.nowMs(),
@@ -73,10 +73,23 @@ describe('a service that has just begun to run', () => {
     await at.end();
   });
 
-  test('is not told of while its process has not begun its program or has ended, for a second at most', async () => {
-    for (const state of ['begins', 'gone'] as const) {
+  test('is told of after a tenth of a second when it computes', async () => {
+    const at = scene();
+    const sinceMs = at.clock.nowMs();
+    at.does = { state: 'busy', ranMs: 60 };
+    assert.equal(at.mayTell(), false);
+    await at.clock.advance(99);
+    assert.equal(at.mayTell({ sinceMs }), false);
+    await at.clock.advance(1);
+    assert.equal(at.mayTell({ sinceMs }), true);
+    await at.end();
+  });
+
+  test('is not told of while its process has not begun its program, waits for a processor or has ended, for a second at most', async () => {
+    for (const does of [{ state: 'begins' }, { state: 'busy', ranMs: 49 }, { state: 'gone' }] as const) {
+      const { state } = does;
       const at = scene();
-      at.does = { state };
+      at.does = does;
       const sinceMs = at.clock.nowMs();
       assert.equal(at.mayTell(), false);
       await at.clock.advance(900);

@@ -1,8 +1,8 @@
 /**
  * Which units have begun to run so lately that they may be about to end: nobody is told that they run before that is over.
  * Promises: a service is told to run only when its processes have begun their programs and come to wait for something, or when it has
- * run for a tenth of a second and is still there; so one that ends at once is never told to have started, also where processors are scarce.
- * Nothing is held back for longer than a second.
+ * run for a tenth of a second; so one that ends at once is never told to have started, also where processors are scarce. Nothing is held back
+ * for longer than a second.
  */
 import type { ProcessActivity } from '../core/process-activity.ts';
 import type { UnitName } from '../core/unit-name.ts';
@@ -10,8 +10,9 @@ import type { Clock } from '../lib/clock.ts';
 import { createBell } from '../lib/wakeups.ts';
 import type { Observation } from '../runner/runner.ts';
 
-/** A service that has run for so long has started, whatever it does, unless it has not begun its program or has ended already. */
+/** A service that has run for so long has started when it waits for something then, or has had a processor for half of that time. */
 const youngMs = 100;
+const ranMsMin = youngMs / 2;
 /** The end of a process is heard of by then. */
 const lateMs = 1_000;
 const lateLookMs = 20;
@@ -62,10 +63,12 @@ export function createSettling({ clock, activity, changed }: SettlingNeeds): Set
     const ageMs = nowMs - unit.sinceMs;
     if (activity === undefined || (ageMs < youngMs && lookEveryMs() === null)) return ageMs >= youngMs;
     const seen = activity(unit.pid);
-    if (seen.state === 'begins' || seen.state === 'gone') return ageMs >= lateMs;
-    if (seen.state === 'busy') unit.quiet = null;
-    else if (seen.text !== unit.quiet?.text) unit.quiet = { text: seen.text, sinceMs: nowMs };
-    return ageMs >= youngMs || (unit.quiet !== null && nowMs - unit.quiet.sinceMs >= quietMs);
+    if (seen.state !== 'asleep') {
+      unit.quiet = null;
+      return ageMs >= (seen.state === 'busy' && seen.ranMs >= ranMsMin ? youngMs : lateMs);
+    }
+    if (seen.text !== unit.quiet?.text) unit.quiet = { text: seen.text, sinceMs: nowMs };
+    return ageMs >= youngMs || nowMs - unit.quiet.sinceMs >= quietMs;
   };
   const nextLookMs = (): number => {
     const everyMs = lookEveryMs();

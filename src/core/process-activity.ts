@@ -2,8 +2,8 @@
 export type ProcessActivity =
   /** They wait for something; `text` changes whenever one of them has run. */
   | { readonly state: 'asleep'; readonly text: string }
-  /** One of them runs or waits for a disk, or it cannot be told. */
-  | { readonly state: 'busy' }
+  /** One of them runs, waits for a processor or a disk, or it cannot be told; the main thread has had a processor for `ranMs` so far. */
+  | { readonly state: 'busy'; readonly ranMs: number }
   /** The main process has not begun its program yet. */
   | { readonly state: 'begins' }
   /** The main process has ended. */

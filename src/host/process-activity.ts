@@ -21,9 +21,19 @@ export function activityOf(pid: number): ProcessActivity {
   }
   const threads: string[] = [];
   try {
-    return sleeps(main, threads) ? { state: 'asleep', text: threads.join(' ') } : { state: 'busy' };
+    if (sleeps(main, threads)) return { state: 'asleep', text: threads.join(' ') };
   } catch {
-    return { state: 'busy' }; // One of them has ended meanwhile, or the kernel does not tell.
+    // One of them has ended meanwhile, or the kernel does not tell.
+  }
+  return { state: 'busy', ranMs: ranMsOf(main) };
+}
+
+/** How long the main thread has had a processor; Infinity when the kernel does not tell. */
+function ranMsOf(process: string): number {
+  try {
+    return Number.parseInt(readFileSync(`${process}/schedstat`, 'utf8')) / 1_000_000;
+  } catch {
+    return Infinity;
   }
 }
 

@@ -7,19 +7,13 @@ import { test } from 'node:test';
 import { cluster, type Cluster } from './cluster.ts';
 import { until } from './lab/command.ts';
 import type { Machine } from './lab/machine.ts';
-import { journalCursor, logged, mainPid, sleeper, startOneOnEachMachine, startUnit } from './units.ts';
+import { allSay, journalCursor, logged, mainPid, sleeper, startOneOnEachMachine, startUnit } from './units.ts';
 
 /** Every process of a unit, asked of the machines. */
 async function processes(places: ReadonlyMap<string, Machine>): Promise<readonly string[]> {
   const lines = [...places].map(async ([unit, machine]) => `${unit} ${machine.name} ${String(await mainPid(machine, unit))}`);
   return (await Promise.all(lines)).sort();
 }
-
-const readyz = async (machine: Machine): Promise<string> =>
-  (await machine.exec(['curl', '-sS', '--unix-socket', '/run/fleet.sock', 'http://localhost/readyz'])).stdout;
-const allSay = (made: Cluster, words: RegExp): Promise<unknown> => until(
-  async () => (await Promise.all(made.machines.map(readyz))).every((text) => words.test(text)),
-  async () => `all machines say ${String(words)}: ${(await Promise.all(made.machines.map(readyz))).join('')}`, 60_000);
 
 /** A machine registers with its doubt a moment after it has begun. */
 const allAreListed = (made: Cluster, words: RegExp): Promise<unknown> => {

@@ -1,11 +1,11 @@
-/** fleetd is replaced by another version and back again while units run; on_stop= decides otherwise for every orderly end. */
+/** fleetd is replaced by another version and back again while units run, or finds what a newer one has written; on_stop= decides otherwise for every orderly end. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, describe, test } from 'node:test';
 import { cluster, type Cluster } from './cluster.ts';
 import { holder } from './holder.ts';
 import { until } from './lab/command.ts';
-import { machineIds, mainPid, mainPids, placesOf, sleeper, startUnit } from './units.ts';
+import { allSay, done, machineIds, mainPid, mainPids, placesOf, sleeper, startOneOnEachMachine, startUnit } from './units.ts';
 
 const folder = '/etc/systemd/system/fleet.service.d';
 const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as { readonly version: string };
@@ -46,6 +46,41 @@ describe('fleetd on a machine with units', () => {
     await machine.sh('systemctl restart fleet');
     await until(async () => await versionOf(shared) === version, 'the former version runs again');
     await startUnit(shared, 'last.service', sleeper(`MachineID=${machine.id}`));
+    assert.deepEqual(await mainPids(places), before);
+  });
+
+  test('works on in a store whose layout is one version ahead, with keys and fields it does not know; two ahead it changes nothing and says so', async () => {
+    const shared = await cluster();
+    const { etcd } = shared;
+    const places = await startOneOnEachMachine(shared);
+    const before = await mainPids(places);
+    const value = async (key: string): Promise<object> => JSON.parse(await etcd.ctl('get', '--print-value-only', `/fleet/${key}`)) as object;
+    const put = (key: string, record: object): Promise<string> => etcd.ctl('put', `/fleet/${key}`, JSON.stringify(record));
+    const restartAll = (): Promise<unknown> => Promise.all(shared.machines.map((machine) => machine.sh('systemctl restart fleet')));
+    const [schema, unit] = [await value('schema'), await value('units/spread@1.service')];
+    try {
+      await put('schema', { ...schema, version: 2, future: [1] });
+      await put('future-things/one', { any: 'thing' });
+      await put('units/spread@1.service', { ...unit, future: { by: 'a newer fleet' } });
+      await restartAll();
+      await startUnit(shared, 'later.service', sleeper());
+      await done(shared.fleetctl, 'destroy', 'later.service');
+      assert.deepEqual(await mainPids(places), before);
+
+      await put('schema', { ...schema, version: 3 });
+      await allSay(shared, /layout 3 of a newer fleet, this one understands up to 2: install the newer fleet here/);
+      const refused = await shared.fleetctl('stop', 'spread@1.service');
+      assert.notEqual(refused.code, 0);
+      assert.match(refused.stderr, /layout 3 of a newer fleet/);
+      await restartAll();
+      await allSay(shared, /layout 3 of a newer fleet/);
+      assert.deepEqual(await mainPids(places), before);
+    } finally {
+      await etcd.ctl('del', '/fleet/future-things/one');
+      await put('schema', schema);
+    }
+    await allSay(shared, /^ok$/m);
+    await startUnit(shared, 'last.service', sleeper());
     assert.deepEqual(await mainPids(places), before);
   });
 

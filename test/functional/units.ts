@@ -71,6 +71,15 @@ export async function mainPids(places: ReadonlyMap<string, Machine>): Promise<re
   return Promise.all([...places].map(async ([unit, machine]) => `${unit} ${machine.name} ${await mainPid(machine, unit)}`));
 }
 
+const readyz = async (machine: Machine): Promise<string> =>
+  (await machine.exec(['curl', '-sS', '--unix-socket', '/run/fleet.sock', 'http://localhost/readyz'])).stdout;
+
+/** Waits until /readyz of every machine says the words. */
+export async function allSay({ machines }: Cluster, words: RegExp): Promise<void> {
+  await until(async () => (await Promise.all(machines.map(readyz))).every((text) => words.test(text)),
+    async () => `all machines say ${String(words)}: ${(await Promise.all(machines.map(readyz))).join('')}`, 60_000);
+}
+
 /** The ids list-machines shows. */
 export async function machineIds({ fleetctl }: Cluster): Promise<readonly string[]> {
   return (await fleetctl('list-machines', '--no-legend', '--full', '--fields=machine')).stdout.trim().split('\n');

@@ -19,6 +19,8 @@ export interface Etcd {
   /** Ends it as a crash does; start() brings it back with its data. */
   crash(): Promise<void>;
   start(): Promise<void>;
+  /** What etcdctl prints; throws what it says when it fails. */
+  ctl(...words: readonly string[]): Promise<string>;
   /** Writes a snapshot of its data to a file, which it answers with. */
   snapshot(): Promise<string>;
   /** While it is down: puts its data aside, so that it starts empty, or with a snapshot. */
@@ -38,12 +40,14 @@ export async function startEtcd(lab: Lab): Promise<Etcd> {
     '--advertise-client-urls', endpoint, '--listen-peer-urls', 'http://127.0.0.1:2380', '--log-level', 'error'];
   let child: ChildProcess | null = null;
   const [aside, saved] = [`${directory}.aside`, `${directory}.snapshot`];
-  const etcdctl = async (...words: readonly string[]): Promise<void> => {
+  const ctl = async (...words: readonly string[]): Promise<string> => {
     const done = await run([...lab.inHub, 'env', 'ETCDCTL_API=3', 'etcdctl', `--endpoints=${endpoint}`, ...words]);
     if (done.code !== 0) throw new Error(`etcdctl ${words.join(' ')}: ${done.stderr}`);
+    return done.stdout;
   };
   const etcd: Etcd = {
     endpoint,
+    ctl,
     pause: () => void child?.kill('SIGSTOP'),
     resume: () => void child?.kill('SIGCONT'),
     async crash() {
@@ -60,13 +64,13 @@ export async function startEtcd(lab: Lab): Promise<Etcd> {
     },
     async snapshot() {
       await rm(saved, { force: true });
-      await etcdctl('snapshot', 'save', saved);
+      await ctl('snapshot', 'save', saved);
       return saved;
     },
     async lose(snapshot?: string) {
       await rm(aside, { recursive: true, force: true });
       await rename(directory, aside);
-      if (snapshot !== undefined) await etcdctl('snapshot', 'restore', snapshot, '--data-dir', directory);
+      if (snapshot !== undefined) await ctl('snapshot', 'restore', snapshot, '--data-dir', directory);
     },
     async find() {
       await rm(directory, { recursive: true, force: true });
