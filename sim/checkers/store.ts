@@ -221,7 +221,7 @@ export const storeIsTrusted: Checker = {
 
 export const wrongStoreIsLeftAlone: Checker = {
   name: 'wrong-store-is-left-alone',
-  promise: 'who hears a store that was wiped or put back doubts it before it takes it for current, and nothing is decided in it (promise 14)',
+  promise: 'who hears a store that was wiped or put back doubts it before it takes it for current; nothing is decided in it (promise 14)',
   begin({ machines, server, broken }) {
     const heard = new Map<SimProcess, number>();
     return {
@@ -238,7 +238,8 @@ export const wrongStoreIsLeftAlone: Checker = {
         for (const machine of machines) {
           const running = machine.running();
           if (running === null || heard.get(running.process) !== server.era()) continue;
-          if (running.fleetd.trust.doubt() === null && running.fleetd.mirror.freshness().current) broken(`${running.process.name} takes a wrong store for its cluster's`);
+          const { mirror, trust } = running.fleetd;
+          if (trust.doubt() === null && mirror.freshness().current) broken(`${running.process.name} takes a wrong store for its cluster's`);
         }
       },
     };
