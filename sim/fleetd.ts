@@ -89,7 +89,10 @@ export function startFleetd(needs: FleetdNeeds): Fleetd {
   const hold = needs.massLossHoldMs === undefined ? {} : { massLossHoldMs: needs.massLossHoldMs };
   const recalled = trust.recall();
   const engineEnded = recalled.then(() => runEngine(
-    { store: stores.engine, mirror, machine: machineId, clock, random, log, ttlMs, report: engine, doubtsStore: () => trust.doubt() !== null, ...hold },
+    {
+      store: stores.engine, mirror, machine: machineId, clock, random, log, ttlMs, report: engine, doubtsStore: () => trust.doubt() !== null,
+      steadySinceMs: () => agent.steadySinceMs(), ...hold,
+    },
     engineStop.signal,
   ));
   const agentEnded = recalled.then(() => runAgent(

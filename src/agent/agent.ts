@@ -97,6 +97,7 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
     report.assignmentsKnown = true;
     bell.wake();
   });
+  report.steadySinceMs = presence.steadySinceMs;
   presence.subscribe(() => {
     const before = report.presence;
     report.presence = presence.state();

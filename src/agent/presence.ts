@@ -70,6 +70,8 @@ export interface Presence {
   state(): PresenceState;
   /** What is certain about this machine's registration; null while nothing is. */
   confirmed(): Confirmed | null;
+  /** Since when every renewal of the lease was confirmed in time (Clock.uptimeMs()); null while there is none. */
+  steadySinceMs(): number | null;
   /** Calls `listener` whenever holding() or state() may have changed. */
   subscribe(listener: () => void): void;
   /** A write under this guard was refused or got no answer: finds out what holds, and makes a late effect impossible. */
@@ -129,6 +131,7 @@ export function createPresence(needs: PresenceNeeds): Presence {
       return standing.held === null || guard === null || leaving.signal.aborted ? null : { leaseId: standing.held.lease.id, guard };
     },
     state: () => standing.state,
+    steadySinceMs: () => standing.held?.steadySinceMs ?? null,
     confirmed(): Confirmed | null {
       const { held, written, registered } = standing;
       if (held === null || written === null || registered === null || needs.trust.doubt() !== null) return null;

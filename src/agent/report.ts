@@ -1,6 +1,6 @@
 /**
  * What the agent tells others about itself, read by the API for /metrics, /readyz and the debug page.
- * Promises: plain data, written by the agent alone; nothing in it decides anything.
+ * Promises: written by the agent alone; nothing in it decides anything, but that the engine beside it goes by how steadily the store answers.
  */
 import type { Step, StepKind } from '../core/reconcile/step.ts';
 
@@ -19,6 +19,8 @@ export interface PresenceState {
 
 export interface AgentReport {
   presence: PresenceState;
+  /** Since when every renewal of this machine's lease was confirmed in time (Clock.uptimeMs()); null while it has none. */
+  steadySinceMs: () => number | null;
   /** What keeps this machine from taking new units, one line; empty when nothing does. */
   trouble: string;
   /** Whether this machine's assignments have been heard since the agent began. */
@@ -37,7 +39,7 @@ export interface AgentReport {
 
 export function createAgentReport(): AgentReport {
   return {
-    presence: { state: 'joining', why: 'the store has not answered yet', sinceMs: 0 }, trouble: '', assignmentsKnown: false,
+    presence: { state: 'joining', why: 'the store has not answered yet', sinceMs: 0 }, steadySinceMs: () => null, trouble: '', assignmentsKnown: false,
     passes: 0, lastPassMs: 0, failedSteps: 0, statusCommits: 0, failedStatusCommits: 0, lastPlan: [],
     steps: { fetch: 0, drain: 0, undrain: 0, stop: 0, unload: 0, load: 0, reload: 0, reset: 0, lower: 0, raise: 0, start: 0, restart: 0 },
   };

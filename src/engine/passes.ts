@@ -58,6 +58,8 @@ export interface EngineNeeds extends TermNeeds {
   readonly massLossHoldMs?: number;
   /** Whether this machine doubts that the store is its cluster's: then it does not lead. */
   readonly doubtsStore?: () => boolean;
+  /** Since when the store has answered every renewal of this machine's own lease in time (Clock.uptimeMs()); null while it has none. */
+  readonly steadySinceMs?: () => number | null;
 }
 
 /** Why nothing may be decided on what the store says; null when it may. */

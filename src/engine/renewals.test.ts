@@ -22,6 +22,8 @@ const askedAtMs = 100_000;
 interface Case {
   /** Since when the leader's own lease was renewed without a miss. */
   readonly steadySinceMs?: number;
+  /** The same of its machine's lease. */
+  readonly machineSteadySinceMs?: number;
   /** Machines that have vanished. */
   readonly vanished?: readonly string[];
   /** How long the lease of machine b is asked for, and how long the machine says that it is. */
@@ -32,7 +34,7 @@ interface Case {
 }
 
 /** What the mass loss hears of a cluster of which machine b is there, renewed four seconds ago; null when nothing is asked. */
-async function heard({ steadySinceMs = 0, vanished = ['a'], leaseMs = ttlMs, fault = {}, others = 0 }: Case): Promise<object | null> {
+async function heard({ steadySinceMs = 0, machineSteadySinceMs = askedAtMs, vanished = ['a'], leaseMs = ttlMs, fault = {}, others = 0 }: Case): Promise<object | null> {
   const clock = createManualClock();
   const store = createMemoryStore({ clock });
   await clock.advance(askedAtMs - 4_000);
@@ -49,7 +51,7 @@ async function heard({ steadySinceMs = 0, vanished = ['a'], leaseMs = ttlMs, fau
   const asked = askRenewals(
     {
       store: store.client(() => fault), clock, ttlMs, random: seededRandom(1), log: createLog('engine', 'error', () => undefined),
-      machine: 'b' as MachineId, mirror: { snapshot: () => ({ ...emptySnapshot, machines }) } as unknown as Mirror,
+      machine: 'b' as MachineId, steadySinceMs: () => machineSteadySinceMs, mirror: { snapshot: () => ({ ...emptySnapshot, machines }) } as unknown as Mirror,
     },
     { massLoss: massLoss as MassLoss, term: { held: { steadySinceMs } } as Term }, never,
   );
@@ -64,6 +66,8 @@ const rows: readonly (readonly [what: string, given: Case, heard: object | null]
   ['nothing when nobody has vanished', { vanished: [] }, null],
   ['nothing while the store has not answered without a miss for twice the lease time', { steadySinceMs: askedAtMs - 2 * ttlMs + 1 }, null],
   ['again as soon as it has', { steadySinceMs: askedAtMs - 2 * ttlMs }, { of: ['a'], ages: { b: 4_000 } }],
+  ['that others have renewed, also just elected, on a machine whose lease was renewed all along',
+    { steadySinceMs: askedAtMs, machineSteadySinceMs: askedAtMs - 2 * ttlMs }, { of: ['a'], ages: { b: 4_000 } }],
   ['nothing of a lease that lives longer than was asked for', { leaseMs: ttlMs + 10_000 }, { of: ['a'], ages: {} }],
   ['nothing of more machines than it may ask for', { others: 1_000 }, null],
   ['nothing from a store that refuses', { fault: { fails: 'before' } }, null],

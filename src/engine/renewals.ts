@@ -6,21 +6,25 @@ import type { MachineId } from '../core/machine.ts';
 import { withDeadline } from '../lib/deadline.ts';
 import { keys, parseKey } from '../store/keys.ts';
 import { isStoreTrouble } from '../store/lease-keeper.ts';
-import type { Mirror } from '../store/mirror.ts';
 import type { MassLoss } from './mass-loss.ts';
+import type { EngineNeeds } from './passes.ts';
 import { answerMsMax } from './term.ts';
 import type { Term, TermNeeds } from './term.ts';
 
 /** With more machines than this a loss waits for its time instead: etcd answers for one lease at a time. */
 const machinesMax = 1_000;
 
+type RenewalNeeds = TermNeeds & Pick<EngineNeeds, 'mirror' | 'steadySinceMs'>;
+
 /** Tells `massLoss` how long ago machines have renewed, if a loss is in question. */
 export async function askRenewals(
-  needs: TermNeeds & { readonly mirror: Mirror }, { massLoss, term }: { readonly massLoss: MassLoss; readonly term: Term }, signal: AbortSignal,
+  needs: RenewalNeeds, { massLoss, term }: { readonly massLoss: MassLoss; readonly term: Term }, signal: AbortSignal,
 ): Promise<void> {
   const { store, mirror, clock, ttlMs } = needs;
-  // A store that stood still let leases end of machines that could not renew them; those that were faster afterwards prove nothing.
-  if (clock.uptimeMs() - term.held.steadySinceMs < 2 * ttlMs) return;
+  // A store that stood still let leases end of machines that could not renew them; those that were faster afterwards prove nothing. A leader
+  // that has just been elected knows by the lease of its machine.
+  const steadySinceMs = Math.min(term.held.steadySinceMs, needs.steadySinceMs?.() ?? Infinity);
+  if (clock.uptimeMs() - steadySinceMs < 2 * ttlMs) return;
   const { machines } = mirror.snapshot();
   const vanished = massLoss.justVanished(clock.uptimeMs());
   if (machines.size > machinesMax || vanished.length === 0) return;

@@ -205,7 +205,7 @@ async function runComponents(parts: ServingParts, { engineReport: report, loops 
   const agentsStop = new AbortController();
   const engine = disableEngine ? [] : [runEngine({
     store, mirror, machine: plan.members[0].id, clock, random, log: logFor('engine'), report, ttlMs, massLossHoldMs,
-    doubtsStore: () => trust.doubt() !== null,
+    doubtsStore: () => trust.doubt() !== null, steadySinceMs: () => members[0]?.report.steadySinceMs() ?? null,
   }, engineStop.signal)];
   const agents = members.map((member) => member.run(agentsStop.signal));
   try {
