@@ -12,7 +12,7 @@ import { createMemoryStore } from './memory-store.ts';
 import type { MemoryStore } from './memory-store.ts';
 import { createMirror, type Mirror } from './mirror.ts';
 import { encodeRecord } from './records.ts';
-import type { Store } from './store.ts';
+import type { Revision, Store } from './store.ts';
 import { createStoreTrust } from './trust.ts';
 import type { StoreTrust } from './trust.ts';
 
@@ -20,6 +20,8 @@ const never = new AbortController().signal;
 const machine = 'aaa' as MachineId;
 
 interface Trusting {
+  /** How long answers to lists are on their way. */
+  readonly answers: { lateMs: number };
   readonly clock: ManualClock;
   readonly store: MemoryStore;
   readonly trust: StoreTrust;
@@ -31,6 +33,8 @@ interface Trusting {
   change(): Promise<void>;
   changeElsewhere(): Promise<void>;
   readonly mirror: Mirror;
+  /** Has the mirror list anew: it was cut off, and what it has missed is compacted. */
+  relist(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -42,10 +46,21 @@ async function trusting(): Promise<Trusting> {
   const lines: string[] = [];
   const log = createLog('store', 'info', (line) => lines.push(line));
   let asks = 0;
-  const client = store.client(({ verb }) => {
+  const direct = store.client(({ verb }) => {
     if (verb === 'list') asks += 1;
     return {};
   });
+  const answers = { lateMs: 0 };
+  const late = (of: Store): Store => ({
+    ...of,
+    async list(prefix, signal) {
+      const listing = await of.list(prefix, signal);
+      if (answers.lateMs > 0) await clock.sleep(answers.lateMs, signal);
+      return listing;
+    },
+  });
+  const client = late(direct);
+  const heardBy = store.client();
   const put = async (key: string, value: string): Promise<void> => {
     await store.commit({ guards: [], changes: [{ kind: 'put', key, value }] }, never);
     await clock.settle();
@@ -56,7 +71,7 @@ async function trusting(): Promise<Trusting> {
   };
   const trust = createStoreTrust({ store: client, memory, machine, clock, log });
   await trust.recall();
-  const mirror = createMirror({ store: trust.mirrored(store), clock, random: seededRandom(1), log });
+  const mirror = createMirror({ store: trust.mirrored(late(heardBy)), clock, random: seededRandom(1), log });
   trust.follow(mirror);
   const stop = new AbortController();
   const running = mirror.run(stop.signal);
@@ -65,11 +80,17 @@ async function trusting(): Promise<Trusting> {
   await put('some/key', '2');
   await clock.advance(1_000);
   return {
-    clock, store, trust, trusted: trust.trusted(client), log: lines,
+    answers, clock, store, trust, trusted: trust.trusted(client), log: lines,
     asks: () => asks,
     change: () => put('another/key', 'x'),
     changeElsewhere: () => put('some/key', 'elsewhere'),
     mirror,
+    async relist(): Promise<void> {
+      heardBy.cut();
+      await put('some/key', 'unheard');
+      store.compact(store.copy().revision);
+      heardBy.heal();
+    },
     async stop(): Promise<void> {
       stop.abort();
       await Promise.all([running, clock.advance(60_000)]);
@@ -92,6 +113,39 @@ async function behind(one: Trusting): Promise<{ readonly older: LedgerContents; 
   await one.clock.advance(1_000);
   return { older, newest: one.store.copy() };
 }
+
+describe('what was heard while an answer was on its way', () => {
+  test('does not make it late', async () => {
+    const one = await trusting();
+    one.answers.lateMs = 100;
+    const asked = watched(one.trusted.list('', never));
+    await one.clock.advance(50);
+    await one.change();
+    await one.clock.advance(350);
+    assert.equal(asked.ended(), true);
+    assert.equal(await asked.how, 'believed');
+    await one.stop();
+  });
+
+  test('is no doubt for a mirror that lists anew, whoever heard it', async () => {
+    const one = await trusting();
+    one.answers.lateMs = 100;
+    const stop = new AbortController();
+    const following = (async () => { for await (const batch of one.trusted.watch('', one.mirror.snapshot().revision as Revision, stop.signal)) void batch; })();
+    await one.clock.advance(1_000);
+    await one.relist();
+    for (let step = 0; step < 100; step += 1) {
+      await one.clock.advance(50);
+      await one.change();
+    }
+    await one.clock.advance(5_000);
+    assert.equal(one.trust.doubt(), null);
+    assert.equal(one.mirror.freshness().current, true);
+    stop.abort();
+    await following.catch(() => undefined);
+    await one.stop();
+  });
+});
 
 describe('an answer that is behind what was heard', () => {
   test('is no doubt when the store catches up within a second and a half, and nothing is logged', async () => {

@@ -118,8 +118,8 @@ export function createStoreTrust(needs: TrustNeeds): StoreTrust {
     return state.doubt;
   };
   const check = async (signal: AbortSignal): Promise<Doubt | null> => {
-    const { known, reached } = state;
-    const facts = await caughtUp({ needs, state }, (late) => askStore(needs, late), signal);
+    const { known } = state;
+    const { answer: facts, reached } = await caughtUp({ needs, state }, (late) => askStore(needs, late), signal);
     if (isResting()) return hear(facts);
     const doubt = doubtOf(known === null ? null : { ...known, revision: Math.max(known.revision, reached) }, facts, schemaVersion);
     if (doubt !== null && state.doubt === null && isOfNow(state, known)) become(doubt);
@@ -255,13 +255,14 @@ interface Asking {
  */
 async function caughtUp<T extends { readonly revision: number }>(
   { needs: { clock }, state }: Asking, ask: (signal: AbortSignal) => Promise<T>, signal: AbortSignal,
-): Promise<T> {
-  let answer = await ask(signal);
-  for (let asks = 1; asks < catchUpAsksMax && state.doubt === null && answer.revision < state.reached; asks += 1) {
+): Promise<{ readonly answer: T; /** What it was known to have come to when it was asked. */ readonly reached: number }> {
+  for (let asks = 1; ; asks += 1) {
+    // What is heard while the answer is on its way need not be in it.
+    const { reached } = state;
+    const answer = await ask(signal);
+    if (answer.revision >= reached || asks === catchUpAsksMax || state.doubt !== null) return { answer, reached };
     await clock.sleep(catchUpMs, signal);
-    answer = await ask(signal);
   }
-  return answer;
 }
 
 /** A store that takes too long is away. */
@@ -302,8 +303,8 @@ async function goesOn({ mirrored: { newest } }: State, store: Store, signal: Abo
 function mirroredStore({ needs, state }: Asking, store: Store): Store {
   return {
     async list(prefix, signal): Promise<Listing> {
-      const listing = await caughtUp({ needs, state }, (late) => store.list(prefix, late), signal);
-      const { known, reached } = state;
+      const { answer: listing, reached } = await caughtUp({ needs, state }, (late) => store.list(prefix, late), signal);
+      const { known } = state;
       if (state.doubt === null && known !== null) state.known = { ...known, revision: Math.max(known.revision, reached) };
       const why = contradictionIn(state, listing);
       Object.assign(state, { strange: why === null ? null : { kind: 'older', why }, mustList: false });
@@ -350,7 +351,7 @@ function trustedStore(state: State, store: Store, { needs, ensure, compare }: Ga
   const begin = async (signal: AbortSignal): Promise<void> => {
     await pass(signal);
     if (await goesOn(state, store, signal)) return;
-    compare(await caughtUp({ needs, state }, (late) => store.list('', late), signal));
+    compare((await caughtUp({ needs, state }, (late) => store.list('', late), signal)).answer);
     await pass(signal);
   };
   const note = (revision: number): void => {
