@@ -21,6 +21,8 @@ export interface FakeApi {
   keyPrefix: string;
   /** When set, every request is refused with it. */
   refusal: FakeRefusal | null;
+  /** When set, every answer says that the store is away since then. */
+  staleSince: string | null;
   /** Ends all event streams in the middle. */
   breakStreams(): void;
   close(): Promise<void>;
@@ -45,6 +47,7 @@ export async function startFakeApi(socketPath: string): Promise<FakeApi> {
     asked,
     keyPrefix: '/_coreos.com/fleet',
     refusal: null,
+    staleSince: null,
     breakStreams: () => {
       for (const stream of streams) stream.destroy();
     },
@@ -79,6 +82,7 @@ async function answer(scene: Scene, request: IncomingMessage, response: ServerRe
   const { api } = scene;
   const { cluster } = api;
   if (api.refusal !== null) throw api.refusal;
+  if (api.staleSince !== null) response.setHeader('fleet-stale-since', api.staleSince);
   const url = new URL(request.url ?? '/', 'http://fake');
   const [, , , resource = '', name = '', part = ''] = url.pathname.split('/').map(decodeURIComponent);
   const body = request.method === 'POST' ? (JSON.parse(await readText(request)) as object) : {};

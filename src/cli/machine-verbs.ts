@@ -77,6 +77,7 @@ export const machineVerbs: readonly VerbSpec[] = [
     usage: '[-a|--all] [-l|--full] [--no-legend] [--fields=LIST]',
     flags: machineListFlags(machineFields, Object.keys(machineColumns)),
     errorPrefix: 'Error retrieving list of active machines from fleet API: ',
+    saysStale: true,
     description: [
       'Lists the machines whose fleetd is alive; with --all also those that are gone, and the',
       'state of each. A hold and whatever is wrong is noted on stderr.',

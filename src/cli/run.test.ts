@@ -218,6 +218,13 @@ test('a cluster that can never grow is said to be one', async () => {
   );
 });
 
+test('what is shown while the store is away is said to be old', async () => {
+  api.staleSince = '2026-01-02T03:04:05.000Z';
+  const { code, stderr } = await terminal.run(['list-units']);
+  assert.deepEqual([code, stderr], [0, 'NOTE: the store is away since 2026-01-02T03:04:05.000Z: what is shown was heard before that\n']);
+  assert.equal((await terminal.run(['list-machines'])).stderr, '', 'its answer says more');
+});
+
 test('what the API complains about is one line with what was tried, exit 1', async () => {
   api.refusal = new FakeRefusal(503, 'STORE_UNAVAILABLE', 'fleet server unable to communicate with etcd');
   const said = async (argv: readonly string[]): Promise<string> => {

@@ -69,7 +69,9 @@ async function runVerb(verb: VerbSpec, session: Session): Promise<number> {
   const { run } = await verb.load();
   if (!verb.online) return run(session);
   const { environment, flags } = session;
-  const client = await openClient(environment, flags, environment.interrupted);
+  let staleSince: string | null = null;
+  const connect: Environment['connect'] = (options) => environment.connect({ ...options, onStale: (since) => { staleSince = since; } });
+  const client = await openClient({ ...environment, connect }, flags, environment.interrupted);
   if (!client.ok) {
     const isUsage = client.failure.code === 'USAGE_INVALID';
     complain(session, isUsage ? client.failure.message : `Unable to initialize client: ${client.failure.message}`);
@@ -78,6 +80,9 @@ async function runVerb(verb: VerbSpec, session: Session): Promise<number> {
   try {
     return await run({ ...session, client: client.value });
   } finally {
+    if (staleSince !== null && verb.saysStale !== true) {
+      complain(session, `NOTE: the store is away since ${String(staleSince)}: what is shown was heard before that`);
+    }
     await client.value.close();
   }
 }

@@ -15,6 +15,8 @@ export interface VerbSpec {
   readonly errorPrefix: string;
   /** False for verbs that need no cluster. */
   readonly online: boolean;
+  /** It says by itself when the store is away. */
+  readonly saysStale?: boolean;
   /** How many words, the verb among them, stand before a command whose flags are not ours; absent: there is none. */
   readonly wordsBeforeCommand?: (values: ReadonlyMap<string, string>) => number;
   readonly load: () => Promise<{ readonly run: Verb }>;

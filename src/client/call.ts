@@ -27,6 +27,8 @@ export interface CallerNeeds {
   readonly timeoutMs: number;
   readonly tls: TlsTexts;
   readonly log: Log;
+  /** Called when an answer is of a fleetd that has lost its store, with the time since when, as it says it. */
+  readonly onStale?: (since: string) => void;
 }
 
 /** What to ask. `changes` says that asking twice is not the same as asking once. */
@@ -88,6 +90,8 @@ export function createCaller(needs: CallerNeeds): Caller {
           continue;
         }
         first = index;
+        const since = message.headers['fleet-stale-since'];
+        if (typeof since === 'string') needs.onStale?.(since);
         return { message, endpoint };
       } catch (error) {
         if (!(error instanceof AttemptFailed)) throw error;

@@ -128,6 +128,8 @@ export interface ClientOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Called when an answer is of a fleetd that has lost its store, with the time since when, as it says it. */
+  readonly onStale?: (since: string) => void;
 }
 
 /** An answer, or `otherwise` when the API refuses with a certain reason. Other errors are thrown on. */

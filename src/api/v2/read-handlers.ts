@@ -9,7 +9,7 @@ import type { Explanation, InfoView, StatusList, UnitList } from '../../protocol
 import { sendFailure } from '../http.ts';
 import { describeStatuses, describeUnit, describeUnits } from '../views.ts';
 import { sendList } from './long-list.ts';
-import { knownUnit, markStale, neverSynced, sendView, type Scene } from './scene.ts';
+import { knownUnit, markStale, neverSynced, sendView, whenHeardLast, type Scene } from './scene.ts';
 
 export function listUnits(scene: Scene, _: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   return sendList(scene, reply, (viewed) => ({ field: 'units' satisfies keyof UnitList, rows: describeUnits(viewed) }));
@@ -51,7 +51,10 @@ export function listStatuses(scene: Scene, _: FastifyRequest, reply: FastifyRepl
 export function explainUnit(scene: Scene, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   return sendView(scene, reply, (viewed) => {
     const name = knownUnit(viewed, request);
-    return name.ok ? success<Explanation>(explain(viewed.snapshot, name.value, { sections: viewed.sections, nowMs: scene.needs.clock.nowMs() })) : name;
+    if (!name.ok) return name;
+    const heardUntilMs = whenHeardLast(scene.needs);
+    const knowledge = { sections: viewed.sections, nowMs: scene.needs.clock.nowMs(), ...(heardUntilMs !== null && { heardUntilMs }) };
+    return success<Explanation>(explain(viewed.snapshot, name.value, knowledge));
   });
 }
 

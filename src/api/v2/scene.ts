@@ -40,11 +40,15 @@ export function sendView(scene: Scene, reply: FastifyReply, view: (viewed: Viewe
 /** What is answered while this fleetd has never heard of the store. */
 export const neverSynced = (needs: Pick<ApiNeeds, 'storeKind'>): Failure => storeLost(needs).failure;
 
-export function markStale({ mirror, clock }: Pick<ApiNeeds, 'mirror' | 'clock'>, reply: FastifyReply): void {
+export function markStale(needs: Pick<ApiNeeds, 'mirror' | 'clock'>, reply: FastifyReply): void {
+  const heardUntilMs = whenHeardLast(needs);
+  if (heardUntilMs !== null) reply.header(staleHeader, new Date(heardUntilMs).toISOString());
+}
+
+/** The time of day at which the store was heard for the last time; null while it is heard. */
+export function whenHeardLast({ mirror, clock }: Pick<ApiNeeds, 'mirror' | 'clock'>): number | null {
   const { current, sinceMs } = mirror.freshness();
-  if (current) return;
-  const sinceWallMs = clock.nowMs() - (clock.uptimeMs() - sinceMs);
-  reply.header(staleHeader, new Date(sinceWallMs).toISOString());
+  return current ? null : clock.nowMs() - (clock.uptimeMs() - sinceMs);
 }
 
 /** The unit that a path names, when the cluster has it. */

@@ -705,6 +705,7 @@ describe('operators', () => {
     const list = await fleetd.app.inject({ method: 'GET', url: '/fleet/v2/units' });
     assert.equal(list.statusCode, 200);
     assert.match(String(list.headers['fleet-stale-since']), /^\d{4}-\d\d-\d\dT/);
+    assert.match((await get<Explanation>('/explain/a.service')).body.summary, /^the store is away, and when it was heard last, at \d{4}-.*Z, /);
     assert.equal((await get<Refused>('/units/x.service')).status, 404);
     const { status, body } = await post<Refused>('/apply', { units: [{ name: 'a.service' }], desired: 'launched' });
     assert.deepEqual([status, body.error.message], [503, says]);

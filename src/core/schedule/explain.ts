@@ -44,15 +44,31 @@ export interface Explanation {
 
 type Summary = Pick<Explanation, 'summary' | 'state'>;
 
+/** What an explanation is made of. */
+export interface Knowledge extends Circumstances {
+  /** The time of day at which the store was heard for the last time; absent while it is heard. */
+  readonly heardUntilMs?: number;
+}
+
 /** Explains one unit. */
-export function explain(snapshot: ClusterSnapshot, name: UnitName, circumstances: Circumstances = {}): Explanation {
+export function explain(snapshot: ClusterSnapshot, name: UnitName, circumstances: Knowledge = {}): Explanation {
   const record = snapshot.units.get(name);
   const pass = beginPass(snapshot, circumstances);
   const row = pass.ledger.rows.get(name);
   const held = row?.held ?? [];
   const unit = row?.wanted ?? undefined;
   const verdicts = unit === undefined ? chosenOnly(pass, held) : verdictsOf(pass, unit, held);
-  return { name, ...summarise(pass, { name, record, held }), machines: verdicts.slice(0, limits.explainMachinesMax) };
+  const said = summarise(pass, { name, record, held });
+  const { heardUntilMs } = circumstances;
+  const summary = heardUntilMs === undefined ? said.summary : sayOld(said.summary, heardUntilMs, unit);
+  return { name, ...said, summary, machines: verdicts.slice(0, limits.explainMachinesMax) };
+}
+
+/** What was so when the store was heard for the last time: since then only the machine itself knows. */
+function sayOld(summary: string, heardUntilMs: number, unit: PlannedUnit | undefined): string {
+  const isFenced = unit?.section.onMachineLost === 'stop';
+  const since = isFenced ? '; since then its fence stops it where the machine cannot reach the store either (OnMachineLost=stop)' : '; units go on meanwhile';
+  return `the store is away, and when it was heard last, at ${new Date(heardUntilMs).toISOString()}, ${summary}${since}`;
 }
 
 function wantedUnit({ ledger }: Pass, name: UnitName): PlannedUnit | undefined {

@@ -50,6 +50,8 @@ interface World {
   unreadable: Map<string, Unreadable>;
   unitHistories: Map<UnitName, UnitHistory>;
   nowMs: number;
+  /** When the store was heard for the last time; null while it is. */
+  heardUntilMs: number | null;
   leads: boolean;
   roster: Map<MachineId, RosterEntry>;
   overrides: Map<MachineId, MachineOverride>;
@@ -58,7 +60,7 @@ interface World {
 
 const emptyWorld = (): World => ({
   files: new Map(), units: new Map(), machines: new Map(), assignments: new Map(), statuses: new Map(), releases: new Map(),
-  unreadable: new Map(), unitHistories: new Map(), nowMs: 0, leads: true,
+  unreadable: new Map(), unitHistories: new Map(), nowMs: 0, heardUntilMs: null, leads: true,
   portPools: new Map(), portCursors: new Map(), machinePorts: new Map(), formerPorts: new Map(), roster: new Map(), overrides: new Map(), hold: null,
 });
 
@@ -229,6 +231,7 @@ const rows: Rows = {
     world.unitHistories.set(name as UnitName, { ...emptyUnitHistory, succeeded });
   },
   now: (world, [at = '0']) => { world.nowMs = Number(at); },
+  'heard-until': (world, [at = '0']) => { world.heardUntilMs = Number(at); },
   'no-leader': (world) => { world.leads = false; },
 };
 
@@ -284,7 +287,8 @@ function answer(question: readonly string[]): string {
     for (const [machine, reason] of machines) lines.push(`  ${machine}: ${reason}`);
   }
   for (const name of explained) {
-    const { summary, state, machines } = explain(snapshot, name, { nowMs: world.nowMs });
+    const { nowMs, heardUntilMs } = world;
+    const { summary, state, machines } = explain(snapshot, name, { nowMs, ...(heardUntilMs !== null && { heardUntilMs }) });
     lines.push(`explain ${name}: ${state}: ${summary}`);
     for (const { id, verdict, why } of machines) lines.push(`  ${id} ${verdict}: ${why}`);
   }
