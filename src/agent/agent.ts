@@ -37,6 +37,7 @@ import type { Presence } from './presence.ts';
 import { createProblemBook } from './problems.ts';
 import { createColdStart } from './cold-start.ts';
 import type { ColdStart } from './cold-start.ts';
+import { createFenceStops } from './fence-stops.ts';
 import { createFences } from './fences.ts';
 import { createLocalCopy } from './local-copy.ts';
 import { createReporter } from './reporter.ts';
@@ -119,7 +120,7 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
   const cold = createColdStart(await copy.recall(), { clock, log, bell, files, bootId, isKnown: assignments.known });
   const passNeeds: PassNeeds = {
     runner, clock, random, log, reporter, report, bell, finished, problems: createProblemBook(random), files,
-    attendance, portWatch, fences, copy, troubles, settling,
+    attendance, portWatch, fences, fenceStops: createFenceStops(clock), copy, troubles, settling,
   };
   const loops = { needs, presence, passNeeds };
   // What has to go on while units are stopped ends only when the agent has left.

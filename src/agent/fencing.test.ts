@@ -90,6 +90,27 @@ describe('a fenced unit', () => {
     assert.equal(machine.units.units.get(name)?.mainPid, mainPid);
   });
 
+  test('that its fence has stopped tells so once it runs again', async () => {
+    const fleetd = cluster.machine('aaa').start();
+    await cluster.until(() => cluster.snapshot().machines.size === 1);
+    await cluster.want(name, 'launched', unitText());
+    await until(() => runsOn('aaa'));
+    fleetd.client.cut();
+    await until(() => running().length === 0);
+    const stoppedAtMs = cluster.clock.nowMs();
+    await cluster.clock.advance(3 * ttlMs);
+    fleetd.client.heal();
+    await until(() => runsOn('aaa'));
+    const told = (): readonly string[] => (cluster.snapshot().unitHistories.get(name)?.events ?? []).map(({ what }) => what);
+    await until(() => told().at(-1) === 'started');
+    assert.deepEqual(told().slice(-2), ['stopped', 'started']);
+    const stopped = cluster.snapshot().unitHistories.get(name)?.events.at(-2);
+    assert.match(stopped?.why ?? '', /cut off from the cluster for longer than its LostAfter=, and its fence stopped it/);
+    assert.ok(Math.abs((stopped?.atMs ?? 0) - stoppedAtMs) < 1_000);
+    await cluster.clock.advance(5 * ttlMs);
+    assert.deepEqual(told().filter((what) => what === 'stopped').length, 1);
+  });
+
   test('is moved in two steps: stopped and released first, then started elsewhere', async () => {
     await startTwo();
     await cluster.want(name, 'launched', unitText('MachineID=bbb\n'));

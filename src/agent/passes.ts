@@ -21,6 +21,7 @@ import type { Attendance } from './attendance.ts';
 import { carryOut, subjectOf } from './carry-out.ts';
 import type { StepNeeds, StepProblem } from './carry-out.ts';
 import { isBringingUp } from './cold-start.ts';
+import type { FenceStops } from './fence-stops.ts';
 import type { Fences } from './fences.ts';
 import type { Finished } from './finished.ts';
 import type { LocalCopy } from './local-copy.ts';
@@ -52,6 +53,7 @@ export interface PassNeeds {
   readonly attendance: Attendance;
   readonly portWatch: PortWatch;
   readonly fences: Fences;
+  readonly fenceStops: FenceStops;
   readonly copy: Pick<LocalCopy, 'keep'>;
   readonly troubles: Troubles;
   readonly settling: Settling;
@@ -123,6 +125,7 @@ async function onePass(needs: PassNeeds, wishes: Wishes, signal: AbortSignal): P
     const fences = await needs.fences.look(signal);
     await needs.attendance.look({ observations, assignments, texts: needs.files.texts });
     const steps = known === null ? [] : planNow(needs, wishes, { assignments, observations, fences });
+    if (known !== null) needs.fenceStops.look(steps, { assignments, observations, fences });
     const statuses = await statusesNow(needs, known, observations);
     if (known !== null) needs.portWatch.update(statuses, assignments);
     const early = new Set([...needs.settling.look(observations), ...beingStarted(steps)]);
@@ -164,10 +167,10 @@ function planNow(needs: PassNeeds, wishes: Wishes, seen: Seen): readonly Step[] 
 
 /** What is reported, by the very assignments that are planned for: what is said to be released is not started by that plan. */
 async function statusesNow(
-  { problems, finished, attendance }: PassNeeds, assignments: ReadonlyMap<UnitName, Assignment> | null,
+  { problems, finished, attendance, fenceStops }: PassNeeds, assignments: ReadonlyMap<UnitName, Assignment> | null,
   observations: ReadonlyMap<UnitName, Observation>,
 ): Promise<ReadonlyMap<UnitName, UnitStatus>> {
-  const statuses = statusesOf({ observations, assignments: assignments ?? new Map(), problems, attendance });
+  const statuses = statusesOf({ observations, assignments: assignments ?? new Map(), problems, attendance, fenceStops });
   return assignments === null ? statuses : finished.settle(statuses, assignments);
 }
 

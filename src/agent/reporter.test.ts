@@ -18,7 +18,7 @@ const name = 'app.service' as UnitName;
 function statusOf(mainPid: number): UnitStatus {
   return {
     hash: 'hash' as FileHash, load: 'loaded', active: 'active', sub: 'running', sinceMs: 0, result: 'success', exitStatus: null, succeeded: false,
-    restarts: 0, mainPid, restart: 0, reset: 0, released: 0, problem: '', health: 'none', healthWhy: '', draining: false, ports: {}, portsInDoubt: false,
+    restarts: 0, mainPid, restart: 0, reset: 0, released: 0, fencedAtMs: 0, problem: '', health: 'none', healthWhy: '', draining: false, ports: {}, portsInDoubt: false,
   };
 }
 

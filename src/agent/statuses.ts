@@ -9,6 +9,7 @@ import { notStarted, unchecked } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type { Observation } from '../runner/runner.ts';
 import type { Attendance } from './attendance.ts';
+import type { FenceStops } from './fence-stops.ts';
 import type { ProblemBook } from './problems.ts';
 
 export interface StatusSources {
@@ -16,17 +17,19 @@ export interface StatusSources {
   readonly assignments: ReadonlyMap<UnitName, Assignment>;
   readonly problems: ProblemBook;
   readonly attendance: Pick<Attendance, 'statusOf'>;
+  readonly fenceStops: Pick<FenceStops, 'atMs'>;
 }
 
 const foreignProblem = 'fleet did not start it and leaves it alone: import it, or stop it with systemctl';
 
 /** The status of every unit on the machine, and of assigned units that cannot be brought to it. */
-export function statusesOf({ observations, assignments, problems, attendance }: StatusSources): ReadonlyMap<UnitName, UnitStatus> {
+export function statusesOf({ observations, assignments, problems, attendance, fenceStops }: StatusSources): ReadonlyMap<UnitName, UnitStatus> {
   const statuses = new Map<UnitName, UnitStatus>();
   for (const [name, observation] of observations) {
     const assignment = assignments.get(name);
     const problem = assignment === undefined && isForeign(observation) ? foreignProblem : problemOf(problems, name, assignment);
-    statuses.set(name, { ...statusOf(observation, problem), ...attendance.statusOf(observation) });
+    const fencedAtMs = fenceStops.atMs(name, assignment);
+    statuses.set(name, { ...statusOf(observation, problem), ...attendance.statusOf(observation), fencedAtMs });
   }
   for (const [name, assignment] of assignments) {
     const problem = problemOf(problems, name, assignment);

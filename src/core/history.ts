@@ -9,12 +9,13 @@ import type { FileHash } from './unit.ts';
 /**
  * Words for what happens to a unit:
  * - `placed`, `moved`, `updated`, `removed`: the engine gave it a machine, another machine, another file or state, or took it off
- * - `started`: it runs again after a failure; `failed`: it failed; `restarted`: systemd started it again by its Restart=
+ * - `started`: it runs again after a failure or its fence; `failed`: it failed; `restarted`: systemd started it again by its Restart=
+ * - `stopped`: its fence has stopped it, because its machine was cut off
  * - `succeeded`: a oneshot has run to its end with success; `refused`: its machine could not do what was asked
  * - `waits`: it had to move so often that the next move waits
  */
 const unitHappenings = [
-  'placed', 'moved', 'updated', 'removed', 'started', 'failed', 'restarted', 'succeeded', 'refused', 'waits',
+  'placed', 'moved', 'updated', 'removed', 'started', 'failed', 'restarted', 'stopped', 'succeeded', 'refused', 'waits',
 ] as const;
 
 /** Words for what happens to a machine. `left`: on purpose; `lost`: it was not heard of for its whole lease time. */

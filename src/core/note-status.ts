@@ -32,7 +32,7 @@ const newEventsMax = 8;
 const newEventsWindowMs = 60_000;
 
 /** What machines report, in contrast to what the engine decides. */
-const reportedWords: ReadonlySet<string> = new Set(['started', 'failed', 'restarted', 'succeeded', 'refused']);
+const reportedWords: ReadonlySet<string> = new Set(['started', 'failed', 'restarted', 'stopped', 'succeeded', 'refused']);
 
 const nothing: Noted = { history: null, againMs: 0 };
 
@@ -52,7 +52,8 @@ export function noteStatus(history: UnitHistory, seen: SeenUnit, nowMs: number):
   const { hash, restart } = seen.assignment;
   const succeeded = isSuccess ? { hash, restart, machine: seen.machine, atMs: event.atMs } : history.succeeded;
   const events = event.what === 'restarted' && isRepeat ? [...history.events.slice(0, -1), event] : addEvent(history.events, event);
-  return { history: { ...history, events, succeeded }, againMs: 0 };
+  // That it runs again is another event, and maybe no status comes any more that would have somebody look.
+  return { history: { ...history, events, succeeded }, againMs: event.what === 'stopped' ? 1 : 0 };
 }
 
 /** Something so old that a full history has forgotten it already. */
@@ -72,6 +73,9 @@ function eventOf(events: readonly HistoryEvent[], { machine, assignment, status 
   if (status.problem !== '') {
     return last?.what === 'refused' && last.why === status.problem ? null : { ...event('refused', status.problem), atMs: nowMs };
   }
+  if (status.fencedAtMs > 0 && !here.some((other) => other.what === 'stopped' && other.atMs === status.fencedAtMs)) {
+    return { ...event('stopped', fencedWhy), atMs: status.fencedAtMs };
+  }
   switch (phaseOf(status)) {
     case 'failed': {
       const why = `${failureOf(status)}${status.restarts === 0 ? '' : `, after ${countOf(status.restarts, 'restart')}`}`;
@@ -84,7 +88,7 @@ function eventOf(events: readonly HistoryEvent[], { machine, assignment, status 
     case 'starting':
     case 'running':
       if (status.restarts > 0) return restartedEvent(last, event, status);
-      return last?.what === 'failed' || last?.what === 'refused' ? event('started', 'it runs again') : null;
+      return last !== undefined && brokenWords.has(last.what) ? event('started', 'it runs again') : null;
     case 'stopped':
     case 'stopping':
     case 'ended':
@@ -92,6 +96,9 @@ function eventOf(events: readonly HistoryEvent[], { machine, assignment, status 
   }
 }
 
+/** After these it is news that a unit runs. */
+const brokenWords: ReadonlySet<string> = new Set(['failed', 'refused', 'stopped']);
+const fencedWhy = 'its machine was cut off from the cluster for longer than its LostAfter=, and its fence stopped it';
 const successWhy = 'it has run to its end with success';
 
 /** systemd starts it again by its own Restart=: one event that counts. */

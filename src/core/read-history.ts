@@ -19,17 +19,25 @@ export interface ToldEvent extends HistoryEvent {
   readonly unit: UnitName | null;
 }
 
-/** Whom a word means: a machine by its id or the beginning of one, else a unit. */
+/** Machines by what they are called: their hostname or address, those that are gone by what they were called last. */
+function calledSo({ machines, roster }: ClusterSnapshot, word: string): readonly MachineId[] {
+  const known = new Map<MachineId, { readonly hostname: string; readonly publicIp: string }>([...roster, ...machines]);
+  return [...known].filter(([, { hostname, publicIp }]) => hostname === word || publicIp === word).map(([id]) => id);
+}
+
+/** Whom a word means: a machine by its id, a unit, or else a machine by its hostname, its address or the beginning of its id. */
 export function findSubject(snapshot: ClusterSnapshot, word: string): Result<HistorySubject> {
   const machines = [...new Set([...snapshot.machineHistories.keys(), ...snapshot.machines.keys()])];
   const exact = machines.find((id) => id === word);
   if (exact !== undefined) return success({ machine: exact });
   const name = unitNameFromArgument(word);
   if (name.ok && (snapshot.units.has(name.value) || snapshot.unitHistories.has(name.value))) return success({ unit: name.value });
-  const begun = machines.filter((id) => word !== '' && id.startsWith(word.replace(/\.\.\.$/, '')));
-  const [only, ...others] = begun;
+  if (word === '') return failure('UNIT_NOT_FOUND', 'no unit or machine is named');
+  const called = calledSo(snapshot, word);
+  const found = called.length > 0 ? called : machines.filter((id) => id.startsWith(word.replace(/\.\.\.$/, '')));
+  const [only, ...others] = found;
   if (only !== undefined && others.length === 0) return success({ machine: only });
-  if (only !== undefined) return failure('MACHINE_NOT_FOUND', `"${word}" begins the ids of ${String(begun.length)} machines; write more of it`);
+  if (only !== undefined) return failure('MACHINE_NOT_FOUND', `"${word}" can mean ${String(found.length)} machines; write more of an id`);
   return failure('UNIT_NOT_FOUND', `nothing is remembered of a unit or machine "${word}"`);
 }
 

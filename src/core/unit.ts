@@ -108,6 +108,8 @@ export interface UnitStatus {
   readonly reset: number;
   /** The fence of the placement that has ended here for good: the unit does not run and will not under it; else 0. */
   readonly released: number;
+  /** When its fence has stopped it in this placement, because the machine was cut off for too long (ms since the epoch); else 0. */
+  readonly fencedAtMs: number;
   /** Why fleet itself could not do what was asked (a file refused, a name taken on the machine …); empty when fine. */
   readonly problem: string;
   /** What its HealthCheck= says. */
@@ -130,9 +132,9 @@ export const withoutPorts: PortPart = {
   release: 0, ports: {}, portOrigins: {}, portMoves: 0,
 };
 
-/** The part of a status that says nothing: of a unit nobody checks, that does not drain, with no ports. */
-export const unchecked: Pick<UnitStatus, 'health' | 'healthWhy' | 'draining' | 'ports' | 'portsInDoubt' | 'released'> = {
-  health: 'none', healthWhy: '', draining: false, ports: {}, portsInDoubt: false, released: 0,
+/** The part of a status that says nothing: of a unit nobody checks, that does not drain, with no ports, and that no fence has stopped. */
+export const unchecked: Pick<UnitStatus, 'health' | 'healthWhy' | 'draining' | 'ports' | 'portsInDoubt' | 'released' | 'fencedAtMs'> = {
+  health: 'none', healthWhy: '', draining: false, ports: {}, portsInDoubt: false, released: 0, fencedAtMs: 0,
 };
 
 /** Where a unit stands for API v1: the word fleet 1.0 calls currentState. */

@@ -40,7 +40,7 @@ const assignment: fc.Arbitrary<Assignment> = fc.record({
 }, plain);
 const unitStatus: fc.Arbitrary<UnitStatus> = fc.record({
   load: word, active: word, sub: word, hash, sinceMs: count, result: word, exitStatus: fc.option(fc.integer()), succeeded: fc.boolean(),
-  restarts: count, mainPid: count, restart: fc.integer({ min: -1 }), reset: count, problem: word, released: count,
+  restarts: count, mainPid: count, restart: fc.integer({ min: -1 }), reset: count, problem: word, released: count, fencedAtMs: count,
   health: fc.constantFrom('none', 'starting', 'healthy', 'unhealthy'), healthWhy: word, draining: fc.boolean(), portsInDoubt: fc.boolean(), ports: fc.dictionary(word, count, plain),
 }, plain);
 const cpus = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true });

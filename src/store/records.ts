@@ -166,6 +166,7 @@ const unitStatusFields: Fields<UnitStatus> = {
   restart: whole(0),
   reset: whole(0),
   released: whole(0),
+  fencedAtMs: whole(0),
   problem: text(''),
   health: choice(healthWords, 'none'),
   healthWhy: text(''),

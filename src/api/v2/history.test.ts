@@ -23,6 +23,7 @@ beforeEach(async () => {
     putAssignment(fakeMachineId, 'web.service', { hash: 'h' as FileHash, assignedAtMs: 40, why: 'the least loaded machine' }),
     { kind: 'put', key: 'unit-history/app.service', value: JSON.stringify(history) },
     { kind: 'put', key: `machine-history/${other}`, value: JSON.stringify(lost) },
+    { kind: 'put', key: `machine-records/${other}`, value: JSON.stringify({ hostname: 'web-7', publicIp: '10.0.0.7', goneSinceMs: 20 }) },
   ]);
 });
 afterEach(() => fleetd.close());
@@ -39,10 +40,11 @@ test('everything that is remembered comes in the order it happened, a placement 
   assert.deepEqual(await told('?lines=1'), ['40 web.service 2c placed']);
 });
 
-test('a unit is named with or without its type, a machine by its id or the beginning of it, also when it is gone', async () => {
+test('a unit is named with or without its type, a machine by its id, the beginning of it or what it is called, also when it is gone', async () => {
   assert.deepEqual(await told('/app'), ['10 app.service 99 placed', '30 app.service 2c moved']);
   assert.deepEqual(await told(`/${other}`), ['10 app.service 99 placed', '20 - 99 lost']);
   assert.deepEqual(await told('/99f4004d...'), ['10 app.service 99 placed', '20 - 99 lost']);
+  for (const word of ['web-7', '10.0.0.7']) assert.deepEqual(await told(`/${word}`), ['10 app.service 99 placed', '20 - 99 lost'], word);
 });
 
 test('what nothing is remembered of is not found, and a wrong number of lines is refused', async () => {
