@@ -25,7 +25,7 @@ import type { Absences } from './absences.ts';
 import { takesAway, watchBasis } from './basis.ts';
 import type { Basis } from './basis.ts';
 import { commitsOf, packCommits } from './commits.ts';
-import { askRenewals } from './renewals.ts';
+import { askRenewals, type RenewalNeeds } from './renewals.ts';
 import { awaitedNow, keepHouse } from './housekeeping.ts';
 import type { MassLoss, Now } from './mass-loss.ts';
 import { forgetFormerPorts } from './port-changes.ts';
@@ -50,16 +50,12 @@ const idleMs = 60_000;
 /** How often the leader looks at once whether what it keeps is still as it should be: machines may come and go all the time. */
 const keepRoundsMax = 5;
 
-export interface EngineNeeds extends TermNeeds {
-  /** Follows the store; run by whoever made it. */
-  readonly mirror: Mirror;
+export interface EngineNeeds extends RenewalNeeds {
   readonly report: EngineReport;
   /** How long units wait for their machines when most vanish at once; 120 s when left out, 0: not at all, Infinity: for ever. */
   readonly massLossHoldMs?: number;
   /** Whether this machine doubts that the store is its cluster's: then it does not lead. */
   readonly doubtsStore?: () => boolean;
-  /** Since when the store has answered every renewal of this machine's own lease in time (Clock.uptimeMs()); null while it has none. */
-  readonly steadySinceMs?: () => number | null;
 }
 
 /** Why nothing may be decided on what the store says; null when it may. */

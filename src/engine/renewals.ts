@@ -6,15 +6,20 @@ import type { MachineId } from '../core/machine.ts';
 import { withDeadline } from '../lib/deadline.ts';
 import { keys, parseKey } from '../store/keys.ts';
 import { isStoreTrouble } from '../store/lease-keeper.ts';
+import type { Mirror } from '../store/mirror.ts';
 import type { MassLoss } from './mass-loss.ts';
-import type { EngineNeeds } from './passes.ts';
 import { answerMsMax } from './term.ts';
 import type { Term, TermNeeds } from './term.ts';
 
 /** With more machines than this a loss waits for its time instead: etcd answers for one lease at a time. */
 const machinesMax = 1_000;
 
-type RenewalNeeds = TermNeeds & Pick<EngineNeeds, 'mirror' | 'steadySinceMs'>;
+export interface RenewalNeeds extends TermNeeds {
+  /** Follows the store; run by whoever made it. */
+  readonly mirror: Mirror;
+  /** Since when the store has answered every renewal of this machine's own lease in time (Clock.uptimeMs()); null while it has none. */
+  readonly steadySinceMs?: () => number | null;
+}
 
 /** Tells `massLoss` how long ago machines have renewed, if a loss is in question. */
 export async function askRenewals(
