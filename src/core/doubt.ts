@@ -123,6 +123,17 @@ export function spokenDoubt(known: KnownStore | null, doubt: Doubt | null): Spok
 
 /** Machines that say that the store is not the one they know, as one line; null when none does. Nothing is decided while one does. */
 export function whyDoubted({ machines }: Pick<ClusterSnapshot, 'machines'>): string | null {
+  const known = knownDoubts.get(machines);
+  if (known !== undefined) return known;
+  const why = sayDoubters(machines);
+  knownDoubts.set(machines, why);
+  return why;
+}
+
+/** What was found of the machines of a snapshot: it is asked before every pass and every change. */
+const knownDoubts = new WeakMap<ClusterSnapshot['machines'], string | null>();
+
+function sayDoubters(machines: ClusterSnapshot['machines']): string | null {
   const doubters = [...machines.values()].filter(({ doubt }) => doubt !== null).sort((one, other) => compareText(one.id, other.id));
   const [first] = doubters;
   if (first?.doubt === undefined || first.doubt === null) return null;

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { emptySnapshot } from '../core/cluster.ts';
 import type { ClusterSnapshot } from '../core/cluster.ts';
 import type { Machine, MachineId, RosterEntry } from '../core/machine.ts';
+import { createRosterWatch } from '../core/roster.ts';
 import { keys } from '../store/keys.ts';
 import { decodeRosterEntry } from '../store/records.ts';
 import type { Revision } from '../store/store.ts';
@@ -22,7 +23,7 @@ for (const [what, said] of [['left', true], ['is lost', false]] as const) {
     const massLoss = createMassLoss({ windowMs: 5_000, holdMs: 0 });
     massLoss.look(snapshotOf(machine(stays), machine(goes, said)), now);
     massLoss.look(snapshotOf(machine(stays)), now);
-    const { parts } = keepHouse({ snapshot: snapshotOf(machine(stays)), revisionOf: () => 1 as Revision, massLoss, now, newName: () => '' });
+    const { parts } = keepHouse({ snapshot: snapshotOf(machine(stays)), revisionOf: () => 1 as Revision, massLoss, roster: createRosterWatch(), now, newName: () => '' });
     const [change] = parts.flatMap(({ changes }) => changes).filter(({ key }) => key === keys.rosterEntry(goes));
     assert.equal(change?.kind, 'put');
     const written = decodeRosterEntry(change.value);

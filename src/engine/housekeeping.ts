@@ -1,6 +1,6 @@
 /**
  * What a leader keeps beside assignments: the name of the cluster, the roster, the hold.
- * Promises: pure but for the memory of the mass loss guard; only what differs from the snapshot is written; what is to be said is said by
+ * Promises: pure but for the memories of the mass loss guard and of the roster's watch; only what differs from the snapshot is written; what is to be said is said by
  * the caller once it is written.
  */
 import { awaitedMachines, waitsWhy } from '../core/awaited.ts';
@@ -8,7 +8,7 @@ import type { ClusterSnapshot, Schema } from '../core/cluster.ts';
 import type { Hold } from '../core/hold.ts';
 import type { MachineId } from '../core/machine.ts';
 import { shortMachineId } from '../core/machine.ts';
-import { rosterChanges } from '../core/roster.ts';
+import type { RosterWatch } from '../core/roster.ts';
 import type { Log } from '../lib/log.ts';
 import { keys, schemaVersion } from '../store/keys.ts';
 import { encodeRecord } from '../store/records.ts';
@@ -23,6 +23,7 @@ export interface HousekeepingNeeds {
   readonly snapshot: ClusterSnapshot;
   readonly revisionOf: RevisionOf;
   readonly massLoss: MassLoss;
+  readonly roster: RosterWatch;
   readonly now: Now;
   /** A random name, should the cluster have none. */
   readonly newName: () => string;
@@ -62,8 +63,8 @@ function holdPart(before: Hold | null, after: Hold | null): readonly Part[] {
   return before !== null && encodeRecord(before) === value ? [] : [{ guards: [], changes: [{ kind: 'put', key: keys.hold, value }] }];
 }
 
-function rosterParts({ snapshot, revisionOf, massLoss, now }: HousekeepingNeeds): readonly Part[] {
-  return [...rosterChanges(snapshot, now.nowMs, massLoss.left())].map(([id, entry]): Part => {
+function rosterParts({ snapshot, revisionOf, massLoss, roster, now }: HousekeepingNeeds): readonly Part[] {
+  return [...roster.changes(snapshot, now.nowMs, massLoss.left())].map(([id, entry]): Part => {
     const key = keys.rosterEntry(id);
     if (entry !== null) return { guards: [], changes: [{ kind: 'put', key, value: encodeRecord(entry) }] };
     const override = keys.machineOverride(id);

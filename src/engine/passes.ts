@@ -9,6 +9,7 @@ import { holdFenced } from '../core/fence/hold-fenced.ts';
 import type { ReleaseBasis } from '../core/release/plan.ts';
 import { historiesAfter } from '../core/schedule/decision-history.ts';
 import { createScheduler } from '../core/schedule/scheduler.ts';
+import { createRosterWatch, type RosterWatch } from '../core/roster.ts';
 import type { Scheduler } from '../core/schedule/scheduler.ts';
 import { createSectionReader } from '../core/schedule/sections.ts';
 import type { SectionReader } from '../core/schedule/sections.ts';
@@ -98,7 +99,9 @@ export async function decideUntilOver(needs: EngineNeeds, leading: Leading, sign
   const sections = createSectionReader();
   const unused = createUnusedFiles();
   const releases = createReleases();
-  const remembered: Remembered = { term, scheduler: createScheduler(), sections, unused, releases, massLoss, absences, fencedUntilMs: null };
+  const remembered: Remembered = {
+    term, scheduler: createScheduler(), sections, unused, releases, massLoss, roster: createRosterWatch(), absences, fencedUntilMs: null,
+  };
   await mirror.reached(term.revision, signal);
   massLoss.takeOver(mirror.snapshot(), nowOf(needs));
   for (;;) {
@@ -137,6 +140,7 @@ interface Remembered {
   readonly unused: UnusedFiles;
   readonly releases: Releases;
   readonly massLoss: MassLoss;
+  readonly roster: RosterWatch;
   readonly absences: Absences;
   /** Clock.uptimeMs() when a fenced unit of a machine that is gone may be moved; null when none waits. */
   fencedUntilMs: number | null;
@@ -144,11 +148,11 @@ interface Remembered {
 
 async function onePass(needs: EngineNeeds, remembered: Remembered, signal: AbortSignal): Promise<PassEnd> {
   const { mirror, clock, report } = needs;
-  const { term, unused, massLoss } = remembered;
+  const { term, unused, massLoss, roster } = remembered;
   // Whether the lease has expired is for the store to say; until it answers, nothing is written.
   if (!mirror.freshness().current || !mayWrite(term, clock)) return 'again';
   await askRenewals(needs, { massLoss, term }, signal);
-  const snapshot = await keepOrder(needs, { term, massLoss }, signal);
+  const snapshot = await keepOrder(needs, { term, massLoss, roster }, signal);
   if (snapshot === null) return 'again';
   const basis = watchBasis(mirror);
   const decided = await decideOn(needs, { remembered, snapshot, basis }, signal).finally(() => basis.end());
@@ -251,13 +255,13 @@ async function stepRebalance(
  * null when that was not brought about.
  */
 async function keepOrder(
-  needs: EngineNeeds, { term, massLoss }: Pick<Remembered, 'term' | 'massLoss'>, signal: AbortSignal,
+  needs: EngineNeeds, { term, massLoss, roster }: Pick<Remembered, 'term' | 'massLoss' | 'roster'>, signal: AbortSignal,
 ): Promise<ClusterSnapshot | null> {
   const { mirror, random, log } = needs;
   for (let round = 0; round < keepRoundsMax; round += 1) {
     const snapshot = mirror.snapshot();
     const { parts, say } = keepHouse({
-      snapshot, revisionOf: mirror.modRevision, massLoss, now: nowOf(needs), newName: () => randomName(random),
+      snapshot, revisionOf: mirror.modRevision, massLoss, roster, now: nowOf(needs), newName: () => randomName(random),
     });
     if (parts.length === 0) return snapshot;
     if (await commitAll(needs, { term, commits: packCommits(parts, leaderGuard(term)) }, signal) !== 'done') return null;
