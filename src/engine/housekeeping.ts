@@ -1,7 +1,7 @@
 /**
  * What a leader keeps beside assignments: the name of the cluster, the roster, the hold.
- * Promises: pure but for the memories of the mass loss guard and of the roster's watch; only what differs from the snapshot is written; what is to be said is said by
- * the caller once it is written.
+ * Promises: pure but for the memories of the mass loss guard and of the roster's watch; only what differs from the snapshot is written;
+ * what is to be said is said by the caller once it is written.
  */
 import { awaitedMachines, waitsWhy } from '../core/awaited.ts';
 import type { ClusterSnapshot, Schema } from '../core/cluster.ts';
