@@ -10,11 +10,12 @@
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { constants, setPriority, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient, type FleetClient } from '../src/client/client.ts';
 import { socketEndpoint } from '../src/client/endpoint.ts';
+import { ApiError, Unreachable } from '../src/client/errors.ts';
 import { createLog } from '../src/lib/log.ts';
 import { seededRandom } from '../src/lib/random.ts';
 import { systemClock } from '../src/lib/system-clock.ts';
@@ -107,8 +108,6 @@ function startAgents(endpoint: string, { machines, processes: count }: { machine
     const sampled = profiles === null ? [] : profiling(profiles);
     const execArgv = ['--disable-warning=ExperimentalWarning', '--max-old-space-size=8192', ...sampled];
     const child = fork(join(root, 'bench/simulated-agents.ts'), words, { execArgv });
-    // Thousands of machines would have a processor each: here they take what etcd and the leader leave.
-    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
     watch(processes, child, `agents ${index}`);
     child.on('message', (news) => { processes.news[index] = news as AgentsNews; });
   }
@@ -120,8 +119,21 @@ async function submit(client: FleetClient, units: number): Promise<void> {
       const number = first + index;
       return { name: nameOf(number), templateText: templates[number % templates.length]?.text ?? '' };
     });
-    await client.apply({ units: names, desired: 'launched', by: 'bench' }, AbortSignal.timeout(120_000));
+    await untilTaken(() => client.apply({ units: names, desired: 'launched', by: 'bench' }, AbortSignal.timeout(120_000)));
     if (first % 20_000 === 0) say(`${first + names.length} units submitted`);
+  }
+}
+
+/** Asks for the same again while the cluster has too much to do to answer; what was done already stays as it is. */
+async function untilTaken(ask: () => Promise<unknown>): Promise<void> {
+  for (const late = performance.now() + placeMsMax; ;) {
+    try {
+      await ask();
+      return;
+    } catch (error) {
+      if (!(error instanceof ApiError || error instanceof Unreachable) || performance.now() > late) throw error;
+      say(`asked again: ${error.message}`);
+    }
   }
 }
 
@@ -228,7 +240,7 @@ async function clear(scene: Scene, { units }: Size): Promise<Destroyed> {
   const destroyAll = async (): Promise<void> => {
     for (let first = 0; first < units; first += unitsPerRequest) {
       const names = Array.from({ length: Math.min(unitsPerRequest, units - first) }, (_, index) => nameOf(first + index));
-      await client.destroy({ names }, AbortSignal.timeout(120_000));
+      await untilTaken(() => client.destroy({ names }, AbortSignal.timeout(120_000)));
     }
   };
   await Promise.all([destroyAll(), untilRun(scene, before, 0)]);
