@@ -157,9 +157,9 @@ export const mirrorsAreTrue: Checker = {
       step(): void {
         for (const process of fresh) {
           const running = court.machines.find(({ id }) => id === process.machine)?.running();
-          const mirror = running?.process === process ? running.fleetd.mirror : null;
-          // What it has heard of a store that may only have to catch up it does not know yet.
-          if (mirror?.freshness().current === false) continue;
+          const { mirror, trust } = running?.process === process ? running.fleetd : { mirror: null, trust: null };
+          // What it has heard of a store that may only have to catch up it does not know yet, and a doubted one is another.
+          if (mirror?.freshness().current === false || (trust?.doubt() ?? null) !== null) continue;
           fresh.delete(process);
           if (mirror === null) continue;
           const upTo = mirror.snapshot().revision;
