@@ -26,26 +26,30 @@ interface Scene {
   readonly clock: ManualClock;
   /** Observes the unit with that main process. */
   see(mainPid: number): void;
+  /** What the store holds is not known any more. */
+  forget(): void;
   /** How many commits have been made so far. */
   commits(): number;
   end(): Promise<void>;
 }
 
-async function scene(): Promise<Scene> {
+async function scene({ commitMs = 0 } = {}): Promise<Scene> {
   const clock = createManualClock();
-  const store = createMemoryStore({ clock });
+  const memory = createMemoryStore({ clock });
+  const store = memory.client(({ verb }) => (verb === 'commit' ? { delayMs: commitMs } : {}));
   const never = new AbortController();
-  const { id: leaseId } = await store.lease({ ttlMs: 60_000 }, never.signal);
-  const { revision } = await store.commit({ guards: [], changes: [{ kind: 'put', key: keys.machine(machine), value: '{}', leaseId }] }, never.signal);
+  const { id: leaseId } = await memory.lease({ ttlMs: 60_000 }, never.signal);
+  const { revision } = await memory.commit({ guards: [], changes: [{ kind: 'put', key: keys.machine(machine), value: '{}', leaseId }] }, never.signal);
   const holding = { leaseId, guard: { key: keys.machine(machine), modRevision: revision } };
   const presence = { holding: () => holding, subscribe: () => undefined, doubt: () => undefined } as unknown as Presence;
   const report = createAgentReport();
   const reporter = createReporter({ store, clock, presence, machine, report });
-  const running = reporter.run(never.signal).catch(() => undefined);
+  const running = reporter.run(never.signal).catch((error: unknown) => assert.ok(never.signal.aborted, String(error)));
   return {
     clock,
     see: (mainPid) => reporter.update(new Map([[name, statusOf(mainPid)]]), new Set()),
     commits: () => report.statusCommits,
+    forget: reporter.forget,
     async end() {
       never.abort();
       await running;
@@ -78,5 +82,18 @@ test('a few changes after a time of quiet follow one another soon, many are writ
   // Two seconds at one commit in 50 ms, and the few that come sooner: those there were, and one more for each eighth of a second.
   assert.ok(at.commits() <= 40 + 4 + 16 + 1, `${at.commits()} commits`);
   assert.ok(at.commits() >= 40, `${at.commits()} commits`);
+  await at.end();
+});
+
+test('what is to be forgotten while a commit is on its way is read again, and nothing breaks', async () => {
+  const at = await scene({ commitMs: 500 });
+  at.see(1);
+  await at.clock.advance(100);
+  at.forget();
+  await at.clock.advance(5_000);
+  assert.equal(at.commits(), 1);
+  at.see(2);
+  await at.clock.advance(5_000);
+  assert.equal(at.commits(), 2);
   await at.end();
 });

@@ -77,7 +77,8 @@ export function createReporter(needs: ReporterNeeds): Reporter {
     if (holding === null || wanted === null) return false;
     try {
       if (written?.leaseId !== holding.leaseId) written = await readWritten(needs, holding, signal);
-      const commits = commitsOf(differences({ wanted: new Map([...wanted, ...ports]), texts: written.texts, held }), holding);
+      const { texts } = written; // It may be forgotten while a commit is on its way.
+      const commits = commitsOf(differences({ wanted: new Map([...wanted, ...ports]), texts, held }), holding);
       for (const commit of commits) {
         const deadline = { clock, limitMs: answerMsMax, signal };
         const outcome = await withDeadline(deadline, (late) => needs.store.commit(commit, late));
@@ -86,7 +87,7 @@ export function createReporter(needs: ReporterNeeds): Reporter {
           return true;
         }
         needs.report.statusCommits += 1;
-        noteWritten(written.texts, commit.changes);
+        noteWritten(texts, commit.changes);
       }
       return commits.length > 0;
     } catch (error) {
