@@ -28,6 +28,7 @@ import { agentsUsage, etcdUsage, processUsage, sum, type Usage } from './usage.t
 /** Machines that are away for this long count as lost; each renews three times in it. */
 const ttlMs = 120_000;
 const unitsPerRequest = 1_000;
+const askAgainMs = 200;
 const lookMs = 250;
 const looksPerLine = 40;
 const joinMsMax = 1_200_000;
@@ -119,23 +120,26 @@ async function submit(client: FleetClient, units: number): Promise<void> {
       const number = first + index;
       return { name: nameOf(number), templateText: templates[number % templates.length]?.text ?? '' };
     });
-    await untilTaken(() => client.apply({ units: names, desired: 'launched', by: 'bench' }, AbortSignal.timeout(120_000)));
+    const apply = (): Promise<unknown> => client.apply({ units: names, desired: 'launched', by: 'bench' }, AbortSignal.timeout(120_000));
+    await askAgain(apply, placeMsMax, isOverloaded);
     if (first % 20_000 === 0) say(`${first + names.length} units submitted`);
   }
 }
 
-/** Asks for the same again while the cluster has too much to do to answer; what was done already stays as it is. */
-async function untilTaken(ask: () => Promise<unknown>): Promise<void> {
-  for (const late = performance.now() + placeMsMax; ;) {
+/** Asks again, with pauses, after failures that may be over in a moment, for `limitMs` at most. */
+async function askAgain<T>(ask: () => Promise<T>, limitMs: number, mayPass: (error: unknown) => boolean = () => true): Promise<T> {
+  for (const endMs = performance.now() + limitMs; ;) {
     try {
-      await ask();
-      return;
+      return await ask();
     } catch (error) {
-      if (!(error instanceof ApiError || error instanceof Unreachable) || performance.now() > late) throw error;
-      say(`asked again: ${error.message}`);
+      if (!mayPass(error) || performance.now() > endMs) throw error;
+      await sleep(askAgainMs);
     }
   }
 }
+
+/** Whether the cluster has too much to do to answer: what was done already stays as it is when the same is asked again. */
+const isOverloaded = (error: unknown): boolean => error instanceof Unreachable || (error instanceof ApiError && error.status === 503);
 
 /** What a run showed. Bytes of etcd are what came with the units; times and commits count from when the first unit was submitted. */
 export interface ControlPlaneFigures {
@@ -240,7 +244,7 @@ async function clear(scene: Scene, { units }: Size): Promise<Destroyed> {
   const destroyAll = async (): Promise<void> => {
     for (let first = 0; first < units; first += unitsPerRequest) {
       const names = Array.from({ length: Math.min(unitsPerRequest, units - first) }, (_, index) => nameOf(first + index));
-      await untilTaken(() => client.destroy({ names }, AbortSignal.timeout(120_000)));
+      await askAgain(() => client.destroy({ names }, AbortSignal.timeout(120_000)), placeMsMax, isOverloaded);
     }
   };
   await Promise.all([destroyAll(), untilRun(scene, before, 0)]);
@@ -274,15 +278,7 @@ async function run({ machines, units, processes: count }: Size & { readonly proc
   const options = { endpoints: [etcd.endpoint], prefix: '/fleet', requestTimeoutMs: 30_000 };
   const store = openEtcdStore(options, { clock: systemClock, random: seededRandom(2), log });
   // An etcd that has just been started, or has much to do, may take longer than a connection waits for its first answer.
-  const status: Scene['status'] = async () => {
-    for (const late = performance.now() + statusMsMax; ;) {
-      try {
-        return await store.status(AbortSignal.timeout(30_000));
-      } catch (error) {
-        if (performance.now() > late) throw error;
-      }
-    }
-  };
+  const status: Scene['status'] = () => askAgain(() => store.status(AbortSignal.timeout(30_000)), statusMsMax);
   try {
     const { client, child: fleetd } = await startFleetd(folder, etcd.endpoint, processes);
     const joinedFrom = performance.now();

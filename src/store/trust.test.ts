@@ -224,6 +224,8 @@ describe('an answer that is behind what was heard', () => {
     one.store.putBack();
     await one.change();
     await one.clock.advance(400);
+    assert.equal(one.mirror.freshness().current, false);
+    assert.ok(one.mirror.snapshot().revision >= right.revision, 'what it knows is of the right one');
     one.store.putBack(right);
     const asked = watched(one.trusted.list('', never));
     await one.clock.advance(5_000);
