@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describeFailures, failuresIn } from './failures.ts';
+import { describeFailures, failuresIn, filesOf } from './failures.ts';
 
 const tap = `TAP version 13
 # Subtest: a group
@@ -46,4 +46,9 @@ test('the first failures are told with their first lines, the others counted', (
   assert.equal(describeFailures(failuresIn(tap), { failuresMax: 2, linesMax: 1 }),
     "- not ok within (a.test.ts:2:38)\n    one\n    (2 more lines above)\n- short (a.test.ts:3:1)\n    it's short\nand 1 more\n");
   assert.equal(describeFailures([], { failuresMax: 2, linesMax: 1 }), '');
+});
+
+test('the files in which something failed are known unless a failure does not say its place', () => {
+  assert.equal(filesOf(failuresIn(tap)), null);
+  assert.deepEqual(filesOf([...failuresIn(tap).slice(0, 2), { name: 'b', location: '/x/b.test.ts:1:1', error: [] }]), ['a.test.ts', '/x/b.test.ts']);
 });

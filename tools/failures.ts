@@ -36,6 +36,13 @@ function fieldOf(details: readonly string[], name: string): readonly string[] {
   return after.slice(0, end === -1 ? after.length : end).map((line) => line.slice(2));
 }
 
+/** The files in which they stand, each once; null when one of them does not say. */
+export function filesOf(failures: readonly Failure[]): readonly string[] | null {
+  const files = failures.map(({ location }) => /^(.+\.test\.ts):\d+:\d+$/.exec(location)?.[1] ?? null);
+  const found = files.filter((file) => file !== null);
+  return found.length < files.length ? null : [...new Set(found)];
+}
+
 /** The first of the failures, each with the first lines of what it said; '' for none. */
 export function describeFailures(failures: readonly Failure[], { failuresMax, linesMax }: { readonly failuresMax: number; readonly linesMax: number }): string {
   if (failures.length === 0) return '';

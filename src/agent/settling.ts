@@ -1,8 +1,8 @@
 /**
  * Which units have begun to run so lately that they may be about to end: nobody is told that they run before that is over.
  * Promises: a service is told to run only when its processes have begun their programs and come to wait for something, or when it has
- * run for a tenth of a second; so one that ends at once is never told to have started, also where processors are scarce. Nothing is held back
- * for longer than a second.
+ * run for a tenth of a second; so one that ends at once is never told to have started, also where processors and disks are scarce. Nothing
+ * is held back for longer than five seconds.
  */
 import type { ProcessActivity } from '../core/process-activity.ts';
 import type { UnitName } from '../core/unit-name.ts';
@@ -13,8 +13,10 @@ import type { Observation } from '../runner/runner.ts';
 /** A service that has run for so long has started when it waits for something then, or has had a processor for half of that time. */
 const youngMs = 100;
 const ranMsMin = youngMs / 2;
-/** The end of a process is heard of by then. */
-const lateMs = 1_000;
+/** A service that has neither ended nor had a processor for long enough by then is taken for started: it may wait for a disk all the time. */
+const lateMs = 5_000;
+/** What became of a process that is not to be seen is heard of by then; it may run where fleetd sees no processes. */
+const unseenMs = 1_000;
 const lateLookMs = 20;
 /** A service whose processes have all slept for so long has started: one that is about to end has something to do. */
 const quietMs = 10;
@@ -65,6 +67,7 @@ export function createSettling({ clock, activity, changed }: SettlingNeeds): Set
     const seen = activity(unit.pid);
     if (seen.state !== 'asleep') {
       unit.quiet = null;
+      if (seen.state === 'gone') return ageMs >= unseenMs;
       return ageMs >= (seen.state === 'busy' && seen.ranMs >= ranMsMin ? youngMs : lateMs);
     }
     if (seen.text !== unit.quiet?.text) unit.quiet = { text: seen.text, sinceMs: nowMs };

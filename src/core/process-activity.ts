@@ -2,9 +2,11 @@
 export type ProcessActivity =
   /** They wait for something; `text` changes whenever one of them has run. */
   | { readonly state: 'asleep'; readonly text: string }
-  /** One of them runs, waits for a processor or a disk, or it cannot be told; the main thread has had a processor for `ranMs` so far. */
+  /** One of them runs, waits for a processor or a disk, or it cannot be told; together they have had processors for `ranMs` so far. */
   | { readonly state: 'busy'; readonly ranMs: number }
   /** The main process has not begun its program yet. */
   | { readonly state: 'begins' }
-  /** The main process has ended. */
+  /** The main process has ended, and its parent, the service manager, has not heard of it yet. */
+  | { readonly state: 'ended' }
+  /** There is no such process here. */
   | { readonly state: 'gone' };

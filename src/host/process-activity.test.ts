@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { activityOf } from './process-activity.ts';
@@ -59,4 +60,31 @@ test('a process that has ended is gone', async () => {
   const child = spawn('/bin/true', { stdio: 'ignore' });
   await once(child, 'exit');
   assert.deepEqual(activityOf(child.pid ?? 0), { state: 'gone' });
+});
+
+test('a process that has ended and was not waited for is told apart', async () => {
+  // sleep does not wait for the child that the shell has left it.
+  await withShell('true & exec sleep 100', async (pid) => {
+    const zombie = async (): Promise<boolean> => {
+      const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).split(' ').filter((word) => word !== '');
+      return children.length === 1 && activityOf(Number(children[0])).state === 'ended';
+    };
+    const endMs = performance.now() + 10_000;
+    while (!(await zombie())) {
+      assert.ok(performance.now() < endMs, 'not within ten seconds');
+      await sleep(5);
+    }
+  });
+});
+
+test('what all processes have had of the processors counts, also while the main one waits', async () => {
+  await withShell('(while :; do :; done) & wait', async (pid) => {
+    const endMs = performance.now() + 10_000;
+    for (;;) {
+      const seen = activityOf(pid);
+      if (seen.state === 'busy' && seen.ranMs > 50) break;
+      assert.ok(performance.now() < endMs, JSON.stringify(seen));
+      await sleep(5);
+    }
+  });
 });

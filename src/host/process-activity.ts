@@ -14,41 +14,50 @@ export function activityOf(pid: number): ProcessActivity {
   const main = `/proc/${String(pid)}`;
   try {
     const { isBeginning, state } = readStat(main);
-    if (state === 'Z' || state === 'X') return { state: 'gone' };
+    if (state === 'Z' || state === 'X') return { state: 'ended' };
     if (isBeginning) return { state: 'begins' };
   } catch {
     return { state: 'gone' };
   }
-  const threads: string[] = [];
+  const seen: Seen = { threads: [], ranMs: 0, isAsleep: true };
   try {
-    if (sleeps(main, threads)) return { state: 'asleep', text: threads.join(' ') };
+    look(main, seen);
   } catch {
-    // One of them has ended meanwhile, or the kernel does not tell.
+    seen.isAsleep = false; // One of them has ended meanwhile, or the kernel does not tell.
   }
-  return { state: 'busy', ranMs: ranMsOf(main) };
+  return seen.isAsleep ? { state: 'asleep', text: seen.threads.join(' ') } : { state: 'busy', ranMs: seen.ranMs };
 }
 
-/** How long the main thread has had a processor; Infinity when the kernel does not tell. */
-function ranMsOf(process: string): number {
-  try {
-    return Number.parseInt(readFileSync(`${process}/schedstat`, 'utf8')) / 1_000_000;
-  } catch {
-    return Infinity;
-  }
+/** What was seen of the threads of a process and its descendants. */
+interface Seen {
+  readonly threads: string[];
+  /** How long they have had processors; Infinity when they are too many, or the kernel does not tell. */
+  ranMs: number;
+  isAsleep: boolean;
 }
 
-/** Adds what the threads of a process and its descendants have done; answers false when one does not sleep. */
-function sleeps(process: string, threads: string[]): boolean {
+function look(process: string, seen: Seen): void {
   const children: string[] = [];
   for (const thread of readdirSync(`${process}/task`)) {
     const task = `${process}/task/${thread}`;
     const { isBeginning, state } = readStat(task);
-    if (isBeginning || state !== 'S') return false;
-    threads.push(`${thread}:${readFileSync(`${task}/schedstat`, 'utf8').trim()}`);
-    if (threads.length > threadsMax) return false;
+    const schedule = scheduleOf(task);
+    seen.threads.push(`${thread}:${schedule}`);
+    seen.ranMs += schedule === '' || seen.threads.length > threadsMax ? Infinity : Number.parseInt(schedule) / 1_000_000;
+    if (isBeginning || state !== 'S' || seen.ranMs === Infinity) seen.isAsleep = false;
+    if (seen.ranMs === Infinity) return;
     children.push(...readFileSync(`${task}/children`, 'utf8').split(' ').filter((word) => word !== ''));
   }
-  return children.every((child) => sleeps(`/proc/${child}`, threads));
+  for (const child of children) look(`/proc/${child}`, seen);
+}
+
+/** How long a thread has had a processor and waited for one, in nanoseconds, and how often; empty when the kernel does not tell. */
+function scheduleOf(task: string): string {
+  try {
+    return readFileSync(`${task}/schedstat`, 'utf8').trim();
+  } catch {
+    return '';
+  }
 }
 
 /** Between fork and exec systemd puts the program's name in brackets of its own: "42 ((sleep)) S". */

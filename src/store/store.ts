@@ -107,6 +107,13 @@ export interface Store {
 /** The store cannot be reached, has no quorum, has no space, or gave no answer in time. */
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';
+  /** It has answered and will answer the same a moment later; otherwise the answer is lost, and what was asked may have happened. */
+  readonly refuses: boolean;
+
+  constructor(message: string, { refuses = false, ...options }: ErrorOptions & { readonly refuses?: boolean } = {}) {
+    super(message, options);
+    this.refuses = refuses;
+  }
 }
 
 /** The history before some revision is gone: list again, watch from there. */

@@ -18,7 +18,7 @@ test('a port that a process of the machine listens on is not given out', async (
     await until(async () => answers(machine, 22_002), 'it runs on the next port');
     await writeUnit(made, 'full.service', webServer(`MachineID=${machine.id}`, 'Port=http:22001'));
     const full = await made.fleetctl('start', 'full.service');
-    assert.equal(full.code, 1);
+    assert.equal(full.code, 1, full.stdout + full.stderr);
     assert.match(full.stderr, /port http: the one port of 22001-22001 is in use: 1 by something that is not of fleet/);
   } finally {
     await machine.sh('systemctl stop squatter');

@@ -33,7 +33,7 @@ test('ten instances fill the range: the eleventh is explained, and a release of 
   await startApps(made, 10, range);
   assert.deepEqual([...(await portsOfApps(made)).values()].sort(), Array.from({ length: 10 }, (_, index) => 20_001 + index));
   const eleventh = await made.fleetctl('start', 'apps@11.service');
-  assert.equal(eleventh.code, 1);
+  assert.equal(eleventh.code, 1, eleventh.stdout + eleventh.stderr);
   assert.match(eleventh.stderr, /20001-20010/);
   await made.fleetctl('destroy', 'apps@11.service');
   const told = await releaseApps(made, 1, range, 'ReleaseBatch=2');

@@ -26,7 +26,7 @@ test('a unit that fails is started as often as its StartLimitBurst= says, on eac
   await writeUnit(shared, 'failing.service', failing);
   await startUnit(shared, 'ballast.service', sleeper(`MachineID=${shared.machine('m85').id}`));
   const started = await shared.fleetctl('start', 'failing.service');
-  assert.equal(started.code, 1);
+  assert.equal(started.code, 1, started.stdout + started.stderr);
   assert.match(started.stderr + started.stdout, /failing\.service.*start-limit-hit|failing\.service.*exit-code/);
   const homeOf = async (): Promise<(typeof shared.machines)[number] | undefined> => {
     const line = (await state()).split('\n').find((each) => /^failing\.service\t+failed/.test(each)) ?? '';

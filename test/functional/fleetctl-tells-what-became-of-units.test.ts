@@ -19,7 +19,7 @@ test('starting a unit that fails ends with exit 1, with the result systemd gives
   const shared = await cluster();
   await writeUnit(shared, 'broken.service', '[Service]\nExecStart=/bin/sh -c "echo the disk is on fire; exit 3"\n');
   const started = await shared.fleetctl('start', 'broken.service');
-  assert.equal(started.code, 1);
+  assert.equal(started.code, 1, started.stdout + started.stderr);
   assert.match(started.stdout + started.stderr, /broken\.service.*failed/);
   assert.match(started.stdout + started.stderr, /exit-code/);
   assert.match(started.stdout + started.stderr, /the disk is on fire/);

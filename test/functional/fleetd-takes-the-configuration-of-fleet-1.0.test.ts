@@ -100,7 +100,7 @@ describe('fleetd', () => {
     assert.equal(await machine.sh("curl -s -w '%{http_code}' --unix-socket /run/fleet.sock http://fleet/fleet/v1/machines"),
       '{"error":{"code":503,"message":"fleet server unable to communicate with etcd"}}503');
     const list = await fleetctl('list-machines');
-    assert.equal(list.code, 1);
+    assert.equal(list.code, 1, list.stdout + list.stderr);
     assert.match(list.stderr, /^Error retrieving list of active machines from fleet API .*\nPossible issues:\n {2}etcd is unhealthy and\/or lost quorum\n/);
     assert.match((await fleetctl('start', 'nothere')).stderr, /fleet server unable to communicate with etcd/);
     assert.equal((await machine.sh('systemctl is-active fleet')).trim(), 'active');

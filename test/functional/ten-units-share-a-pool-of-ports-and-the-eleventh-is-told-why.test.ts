@@ -23,7 +23,7 @@ test('ten instances on one machine have ports 20001 to 20010, the eleventh is to
   assert.ok(listed.stdout.includes(`apps.war=${String(ports.get('apps@1.service'))}`), listed.stdout);
 
   const eleventh = await made.fleetctl('start', 'apps@11.service');
-  assert.equal(eleventh.code, 1);
+  assert.equal(eleventh.code, 1, eleventh.stdout + eleventh.stderr);
   assert.match(eleventh.stderr, /all 10 ports of pool apps\.war \(20001-20010\) are in use: 10 by apps@\.service/);
   const explained = await made.fleetctl('explain', 'apps@11.service');
   assert.match(explained.stdout, /all 10 ports of pool apps\.war \(20001-20010\) are in use: 10 by apps@\.service/);
@@ -34,7 +34,7 @@ test('ten instances on one machine have ports 20001 to 20010, the eleventh is to
   await until(async () => answers(machine, freed ?? 0), 'the eleventh answers there');
 
   const shrunk = await made.fleetctl('ports', 'set', 'apps.war', '20001-20005');
-  assert.equal(shrunk.code, 1);
+  assert.equal(shrunk.code, 1, shrunk.stdout + shrunk.stderr);
   assert.match(shrunk.stderr, /^Error managing ports: ports of pool "apps\.war" outside of 20001-20005 are given out: .* with --force .*\n$/);
   assert.equal((await made.fleetctl('ports', 'unset', 'apps.war')).code, 1);
   const before = await portsOf(made);
@@ -60,17 +60,17 @@ test('wrong pools, ranges and names are one line each that names the text', asyn
     assert.match(stderr, line);
   }
   const warned = await made.fleetctl('ports', 'set', 'low', '80-90');
-  assert.equal(warned.code, 0);
+  assert.equal(warned.code, 0, warned.stdout + warned.stderr);
   assert.equal(warned.stderr, 'WARNING: 80-90 has ports below 1024, which only privileged processes may listen on\n');
   const ephemeral = await made.fleetctl('ports', 'set', 'high', '40000-40010');
   assert.match(ephemeral.stderr, /^WARNING: 40000-40010 lies in ip_local_port_range 32768-60999: .*\n$/);
   await writeUnit(made, 'wrong.service', webServer('Port=http:20001..20010'));
   const refused = await made.fleetctl('start', 'wrong.service');
-  assert.equal(refused.code, 1);
+  assert.equal(refused.code, 1, refused.stdout + refused.stderr);
   assert.match(refused.stderr, /^wrong\.service:5: error: Port=http:20001\.\.20010: "20001\.\.20010" is not a port range; write LOW-HIGH, as in 20001-20010\n$/);
   await writeUnit(made, 'poolless.service', webServer('Port=nothere'));
   const poolless = await made.fleetctl('start', 'poolless.service');
-  assert.equal(poolless.code, 1);
+  assert.equal(poolless.code, 1, poolless.stdout + poolless.stderr);
   assert.match(poolless.stderr, /^Error starting units: poolless\.service: Port=nothere: there is no pool "nothere"; make it with "fleetctl ports set nothere LOW-HIGH"\n$/);
   for (const name of ['taken', 'low', 'high']) await made.fleetctl('ports', 'unset', name);
 });

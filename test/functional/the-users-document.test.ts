@@ -59,7 +59,7 @@ test('metadata set while running makes a machine eligible', async () => {
   const { fleetctl, sh } = await cluster();
   await sh(`cat >'appserver-83@.service' <<'UNIT'\n${template('MachineMetadata=10.58.9.83')}UNIT`);
   const refused = await fleetctl('start', 'appserver-83@1.service');
-  assert.equal(refused.code, 1);
+  assert.equal(refused.code, 1, refused.stdout + refused.stderr);
   assert.match(refused.stderr + refused.stdout, /10\.58\.9\.83/);
   await sh(`curl -sf --unix-socket /run/fleet.sock -X PATCH http://localhost/fleet/v1/machines -d '[
     {"op":"add","path":"/364cd1ff8ac5dc300e15c293544f7cec/metadata/10.58.9.83","value":{"value":"10.58.9.83"}}]'`);

@@ -33,7 +33,11 @@ export async function startOneOnEachMachine(cluster: Cluster): Promise<ReadonlyM
   const started = await cluster.fleetctl('start', 'spread@{1..4}.service');
   assert.equal(started.code, 0, started.stderr + started.stdout);
   const places = await placesOf(cluster);
-  assert.equal(new Set(places.values()).size, members.length, 'each machine has one');
+  if (new Set(places.values()).size !== members.length) {
+    const questions = [['list-machines', '--all'], ['list-units'], ['explain', 'spread@1.service']];
+    const said = await Promise.all(questions.map((words) => cluster.fleetctl(...words)));
+    assert.fail(`not each machine has one:\n${said.map(({ stdout, stderr }) => stdout + stderr).join('')}`);
+  }
   return places;
 }
 

@@ -10,6 +10,7 @@ import type { Log } from '../../lib/log.ts';
 import type { StoreTrust } from '../../store/trust.ts';
 import type { Mirror } from '../../store/mirror.ts';
 import { keys, schemaVersion } from '../../store/keys.ts';
+import { isStoreTrouble } from '../../store/lease-keeper.ts';
 import { StoreUnavailable, type Commit, type CommitOutcome, type Guard, type Revision, type Store } from '../../store/store.ts';
 import { inTime, withDeadline } from '../../lib/deadline.ts';
 import { untilHolds } from '../../lib/wakeups.ts';
@@ -51,6 +52,9 @@ export interface Outcome<T> {
 }
 
 const commitLimitMs = 10_000;
+/** How long after its beginning a change is tried again whose answer was lost, and how long it waits before: etcd may only have been slow. */
+const againMsMax = 2_000;
+const againPauseMs = 200;
 /** How long the mirror may take to see a commit before the answer goes out without that. */
 const catchUpLimitMs = 5_000;
 
@@ -123,7 +127,35 @@ export async function commitInTime(
   const heard = mirror.snapshot().revision;
   const outcome = await withDeadline({ clock, limitMs: commitLimitMs, signal }, (limited) => store.commit(commit, limited));
   if (outcome.revision >= heard) return outcome;
-  throw new StoreUnavailable(`it answers with revision ${String(outcome.revision)}, and had come to ${String(heard)}: it was wiped or put back`);
+  const why = `it answers with revision ${String(outcome.revision)}, and had come to ${String(heard)}: it was wiped or put back`;
+  throw new StoreUnavailable(why, { refuses: true });
+}
+
+/** A commit whose answer was lost: it may have happened or not, or may still happen. */
+export interface LostAnswer {
+  readonly lost: Error;
+}
+
+/** The same, answering with the trouble of the store instead of throwing it. */
+export async function tryCommit(needs: WriteNeeds, commit: Commit, signal: AbortSignal): Promise<CommitOutcome | LostAnswer> {
+  try {
+    return await commitInTime(needs, commit, signal);
+  } catch (error) {
+    if (isStoreTrouble(error)) return { lost: error };
+    throw error;
+  }
+}
+
+/** Waits until a change that began at `beganMs` (uptime) and whose answer was lost can be tried again; false when it is not to be. */
+export async function mayTryAgain(
+  { mirror, clock }: WriteNeeds,
+  { lost, beganMs }: LostAnswer & { readonly beganMs: number },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const leftMs = beganMs + againMsMax - clock.uptimeMs();
+  if (leftMs <= againPauseMs || (lost instanceof StoreUnavailable && lost.refuses)) return false;
+  await clock.sleep(againPauseMs, signal);
+  return inTime(withDeadline({ clock, limitMs: leftMs - againPauseMs, signal }, (limited) => mirror.untilCurrent(limited)));
 }
 
 /** Waits until the mirror shows the revision of a commit of ours; false when it does not in time. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { limits } from '../../core/limits.ts';
 import type { FileHash, UnitRecord } from '../../core/unit.ts';
@@ -209,12 +210,19 @@ describe('small requests', () => {
     await Promise.all(fleetds.map((fleetd) => fleetd.close()));
   });
 
-  test('whose commit got no answer are told that the store was lost, and are done or not', async () => {
+  test('that get no answer of the store for two seconds are told that it was lost, and are done or not', async () => {
     for (const fails of ['before', 'after'] as const) {
       const clock = createManualClock();
       const memory = createMemoryStore({ clock });
       const fleetd = await startFakeFleetd({ memory, clock, store: memory.client(dyingAt(1, fails).faultOf) });
-      const { status, body } = await launch(fleetd, ['a.service', 'b.service']);
+      const launching = launch(fleetd, ['a.service', 'b.service']);
+      let isAnswered = false;
+      void launching.then(() => { isAnswered = true; });
+      while (!isAnswered) { // The request itself needs the real event loop to arrive.
+        await clock.advance(100);
+        await setImmediate();
+      }
+      const { status, body } = await launching;
       assert.equal(status, 503);
       assert.match(JSON.parse(body).error.message, /^fleet server unable to communicate with etcd(: .+)?$/);
       assert.equal(Object.keys(await fleetd.stored('units/')).length, fails === 'after' ? 2 : 0);

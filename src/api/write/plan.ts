@@ -3,6 +3,8 @@
  * Promises: a plan says of each unit which revision it was decided from, so that a change in between is noticed; chunks
  * of a plan each fit one commit of every store.
  */
+import { isDeepStrictEqual } from 'node:util';
+import type { ClusterSnapshot } from '../../core/cluster.ts';
 import { assert } from '../../core/failure.ts';
 import { limits } from '../../core/limits.ts';
 import type { FileHash, UnitRecord } from '../../core/unit.ts';
@@ -64,6 +66,24 @@ assert(
 
 export function isEmpty(plan: Plan): boolean {
   return plan.units.length === 0 && plan.release === undefined && plan.pool === undefined;
+}
+
+/** Whether everything that the plan changes is as the plan wants it; records name the moment of their change, so one that is the same is this plan's. */
+export function isCarriedOut({ units, release, pool }: Plan, { units: records, releases, portPools }: ClusterSnapshot): boolean {
+  const isThere = (record: unknown, found: unknown): boolean => isDeepStrictEqual(found ?? null, record);
+  return units.every(({ name, record }) => isThere(record, records.get(name)))
+    && (release === undefined || isThere(release.record, releases.get(release.name)))
+    && (pool === undefined || isThere(pool.record, portPools.get(pool.name)));
+}
+
+/** What asks the store whether a plan that seems to be carried out is still so. */
+export function planToKeep({ units, release, pool }: Plan, modRevision: (key: string) => Guard['modRevision']): Plan {
+  const touched = [
+    ...units.map(({ name }) => keys.unit(name)),
+    ...(release === undefined ? [] : [keys.release(release.name)]),
+    ...(pool === undefined ? [] : [keys.portPool(pool.name)]),
+  ];
+  return { units: [], files: new Map(), unchanged: touched.map((key) => ({ key, modRevision: modRevision(key) })) };
 }
 
 /** The plan as one commit. */

@@ -11,6 +11,7 @@ import { createManualClock, type ManualClock } from '../../lib/manual-clock.ts';
 import { seededRandom } from '../../lib/random.ts';
 import { createMemoryStore, type MemoryClient, type MemoryStore } from '../../store/memory-store.ts';
 import { createMirror } from '../../store/mirror.ts';
+import { keys } from '../../store/keys.ts';
 import { trustful } from '../../store/trust.ts';
 import type { Result } from '../../core/failure.ts';
 import type { Decide, Outcome, WriteNeeds } from './decision.ts';
@@ -32,15 +33,17 @@ function apiOf(clock: ManualClock, store: MemoryClient): { readonly needs: Write
   return { needs: { mirror, store, clock, log, trust: trustful, storeKind: 'etcd', machineId: 'aaa' }, stop: () => stop.abort() };
 }
 
-const wanting = (desired: DesiredState): Decide<unknown> => (basis) => decideApply(basis, {
-  units: [{ name, text: '[Service]\nExecStart=/bin/true\n' }], desired, replace: 'never', restart: false, lenient: false, by: '',
+const wanting = (desired: DesiredState, { restart = false } = {}): Decide<unknown> => (basis) => decideApply(basis, {
+  units: [{ name, text: '[Service]\nExecStart=/bin/true\n' }], desired, replace: 'never', restart, lenient: false, by: '',
 });
 const destroying: Decide<unknown> = (basis) => decideDestroy(basis, [name]);
 
-type Api = 'prompt' | 'lagging';
+type Api = 'prompt' | 'lagging' | 'losing';
 
 interface Scene {
   readonly store: MemoryStore;
+  /** The next commits of the losing API fail so. */
+  readonly losses: ('before' | 'after')[];
   ask(api: Api, decide: Decide<unknown>): Promise<Result<Outcome<unknown>>>;
   order(api: Api, order: MachineOrder): Promise<Result<Change>>;
 }
@@ -48,10 +51,15 @@ interface Scene {
 async function scene(story: (scene: Scene) => Promise<void>): Promise<void> {
   const clock = createManualClock();
   const store = createMemoryStore({ clock });
+  const losses: Scene['losses'] = [];
   await store.commit({ guards: [], changes: [putMachine(fakeMachine(machine))] }, never);
   const apis = {
     prompt: apiOf(clock, store.client()),
     lagging: apiOf(clock, store.client(({ verb }) => (verb === 'batch' ? { delayMs: 2_000 } : {}))),
+    losing: apiOf(clock, store.client(({ verb }) => {
+      const fails = verb === 'commit' ? losses.shift() : undefined;
+      return fails === undefined ? {} : { fails };
+    })),
   };
   await clock.advance(10_000);
   const answered = async <T>(answer: Promise<T>): Promise<T> => {
@@ -61,7 +69,7 @@ async function scene(story: (scene: Scene) => Promise<void>): Promise<void> {
     return answer;
   };
   await story({
-    store,
+    store, losses,
     ask: (api, decide) => answered(transact(apis[api].needs, decide, never)),
     order: (api, order) => answered(commitDecision(apis[api].needs, (basis) => decideMachineOrder(basis, machine, order), never)),
   });
@@ -106,5 +114,40 @@ test('what comes into a store that was wiped a moment ago is not answered to be 
     store.putBack();
     const answer = await ask('prompt', wanting('launched'));
     assert.match(answer.ok ? 'done' : answer.failure.message, /answers with revision \d+, and had come to \d+: it was wiped or put back/);
+  });
+});
+
+const restarts = async (store: MemoryStore): Promise<number> =>
+  (JSON.parse((await store.list(keys.unit(name), never)).entries[0]?.value ?? '{}') as { readonly restart: number }).restart;
+
+test('a change whose answer is lost is tried again and happens once, whether the store had carried it out or not', async () => {
+  for (const lost of [['before'], ['after'], ['after', 'before'], ['before', 'after', 'before']] as const) {
+    await scene(async ({ store, losses, ask }) => {
+      assert.equal((await ask('prompt', wanting('launched'))).ok, true);
+      const before = await restarts(store);
+      losses.push(...lost);
+      const answer = await ask('losing', wanting('launched', { restart: true }));
+      assert.equal(answer.ok, true, lost.join(' '));
+      assert.equal(await restarts(store), before + 1, lost.join(' '));
+      losses.push(...lost);
+      const gone = await ask('losing', destroying);
+      assert.deepEqual(gone.ok && gone.value.answer, { destroyed: [name], unknown: [] });
+    });
+  }
+});
+
+test('an order whose answer is lost is tried again', async () => {
+  await scene(async ({ losses, order }) => {
+    losses.push('after');
+    assert.equal((await order('losing', { action: 'cordon' })).ok, true);
+  });
+});
+
+test('a store whose answers stay away is said after two seconds', async () => {
+  await scene(async ({ losses, ask }) => {
+    losses.push(...Array.from({ length: 40 }, () => 'before' as const));
+    const answer = await ask('losing', wanting('launched'));
+    assert.match(answer.ok ? 'done' : answer.failure.message, /told to fail/);
+    assert(losses.length >= 40 - 20, 'with pauses');
   });
 });

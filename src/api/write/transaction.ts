@@ -9,23 +9,26 @@ import { isStoreTrouble } from '../../store/lease-keeper.ts';
 import {
   basisOf,
   catchUp,
-  commitInTime,
+  mayTryAgain,
   seeRefusal,
   storeLost,
   storeLostBy,
+  tryCommit,
   whyClosed,
   type Decide,
+  type Decision,
   type Outcome,
   type WriteNeeds,
 } from './decision.ts';
 import { carryOutStored } from './operation.ts';
-import { commitOf, fitsOneCommit, isEmpty } from './plan.ts';
+import { commitOf, fitsOneCommit, isCarriedOut, isEmpty, planToKeep } from './plan.ts';
 
 const attemptsMax = 16;
 
 /**
- * Carries a decision out. Fails with what `decide` fails with, with CONFLICT when others were faster again and again,
- * and with STORE_UNAVAILABLE when the store does not answer; then, as with every lost answer, it may have happened.
+ * Carries a decision out. When the answer of the store is lost it is tried again for some seconds, and what has happened already is not done
+ * twice. Fails with what `decide` fails with, with CONFLICT when others were faster again and again, and with STORE_UNAVAILABLE when the
+ * store does not answer; then, as with every lost answer, it may have happened.
  */
 export async function transact<T>(
   needs: WriteNeeds,
@@ -33,28 +36,40 @@ export async function transact<T>(
   signal: AbortSignal,
 ): Promise<Result<Outcome<T>>> {
   if (!needs.mirror.freshness().current) return storeLost(needs);
-  const closed = whyClosed(needs);
-  if (closed !== null) return closed;
-  try {
-    for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
-      const decided = decide(basisOf(needs));
-      if (!decided.ok) return decided;
-      const { plan, answer } = decided.value;
-      if (isEmpty(plan) && plan.unchanged.length === 0) {
-        return success({ revision: needs.mirror.snapshot().revision, answer });
-      }
-      // Also when nothing is to change: the store says whether that is still so, or the mirror lags.
-      const commit = commitOf(plan);
-      if (!fitsOneCommit(commit)) return await carryOutStored(needs, decide, signal);
-      const outcome = await commitInTime(needs, commit, signal);
-      if (outcome.committed) {
-        // A mirror that lags only delays what lists show: the answer stands.
-        await catchUp(needs, outcome.revision, signal);
-        return success({ revision: outcome.revision, answer });
-      }
-      if (!(await seeRefusal(needs, commit.guards, signal))) return storeLost(needs);
+  const beganMs = needs.clock.uptimeMs();
+  /** What may have happened. */
+  const unsure: Decision<T>[] = [];
+  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+    const closed = whyClosed(needs);
+    if (closed !== null) return closed;
+    const basis = basisOf(needs);
+    const done = unsure.find((decision) => isCarriedOut(decision.plan, basis.snapshot));
+    const decided = done === undefined ? decide(basis) : success({ plan: planToKeep(done.plan, basis.modRevision), answer: done.answer });
+    if (!decided.ok) return decided;
+    const { plan, answer } = decided.value;
+    if (isEmpty(plan) && plan.unchanged.length === 0) return success({ revision: basis.snapshot.revision, answer });
+    // Also when nothing is to change: the store says whether that is still so, or the mirror lags.
+    const commit = commitOf(plan);
+    if (!fitsOneCommit(commit)) return await transactStored(needs, decide, signal);
+    const outcome = await tryCommit(needs, commit, signal);
+    if ('lost' in outcome) {
+      if (!(await mayTryAgain(needs, { ...outcome, beganMs }, signal))) return storeLostBy(needs, outcome.lost);
+      if (!isEmpty(plan)) unsure.push(decided.value);
+    } else if (outcome.committed) {
+      // A mirror that lags only delays what lists show: the answer stands.
+      await catchUp(needs, outcome.revision, signal);
+      return success({ revision: outcome.revision, answer });
+    } else if (!(await seeRefusal(needs, commit.guards, signal))) {
+      return storeLost(needs);
     }
-    return failure('CONFLICT', `others changed the same things ${attemptsMax} times in a row; try again`);
+  }
+  return failure('CONFLICT', `others changed the same things ${attemptsMax} times in a row; try again`);
+}
+
+/** The same for a decision too large for one commit. An accepted one is finished by somebody, so nothing is tried again. */
+async function transactStored<T>(needs: WriteNeeds, decide: Decide<T>, signal: AbortSignal): Promise<Result<Outcome<T>>> {
+  try {
+    return await carryOutStored(needs, decide, signal);
   } catch (error) {
     if (isStoreTrouble(error)) return storeLostBy(needs, error);
     throw error;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Metadata, status } from '@grpc/grpc-js';
+import { StoreUnavailable } from '../store.ts';
 import { canceledWatchError, isStaleToken, isStaleTokenReason, storeErrorOf } from './errors.ts';
 
 const grpcError = (code: number, details: string): Error =>
@@ -9,7 +10,7 @@ const grpcError = (code: number, details: string): Error =>
 const unreachable = 'No connection established. Last error: Error: connect ECONNREFUSED 10.0.0.1:2379 '
   + '(2026-01-01T00:00:00.000Z). Resolution note: ';
 
-const table: readonly (readonly [code: number, details: string, name: string, message: string, leave: boolean])[] = [
+const table: readonly (readonly [code: number, details: string, name: string, message: string, leave: boolean, refuses?: true])[] = [
   [status.UNAVAILABLE, unreachable, 'StoreUnavailable', 'unreachable: connect ECONNREFUSED 10.0.0.1:2379', true],
   [status.UNAVAILABLE, 'Connection dropped', 'StoreUnavailable', 'unreachable: Connection dropped', true],
   [status.UNAVAILABLE, 'etcdserver: no leader', 'StoreUnavailable',
@@ -20,20 +21,21 @@ const table: readonly (readonly [code: number, details: string, name: string, me
     'it had no quorum in time (request timed out, possibly due to connection lost)', true],
   [status.DEADLINE_EXCEEDED, 'Deadline exceeded after 1.0s', 'StoreUnavailable', 'no answer in time', true],
   [status.RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded', 'StoreUnavailable',
-    'its database is full (alarm NOSPACE): compact and defragment it, then run "etcdctl alarm disarm"', false],
+    'its database is full (alarm NOSPACE): compact and defragment it, then run "etcdctl alarm disarm"', false, true],
   [status.OUT_OF_RANGE, 'etcdserver: mvcc: required revision has been compacted', 'StoreCompacted',
     'the history after that revision was compacted away', false],
   [status.NOT_FOUND, 'etcdserver: requested lease not found', 'LeaseExpired',
     'the lease has expired or was revoked', false],
   [status.PERMISSION_DENIED, 'etcdserver: permission denied', 'StoreUnavailable',
-    'the user may not read and write under the key prefix', false],
+    'the user may not read and write under the key prefix', false, true],
   [status.INTERNAL, 'something\n  new', 'StoreUnavailable', 'something new', false],
 ];
-for (const [code, details, name, message, leave] of table) {
+for (const [code, details, name, message, leave, refuses = false] of table) {
   test(`"${details.replace(/\s+/g, ' ')}" becomes ${name}: ${message}`, () => {
     const made = storeErrorOf(grpcError(code, details), 'http://e:2379');
     const { name: madeName, message: madeMessage } = made.error;
     assert.deepEqual([madeName, madeMessage, made.leave], [name, `etcd at http://e:2379: ${message}`, leave]);
+    assert.equal(made.error instanceof StoreUnavailable && made.error.refuses, refuses);
   });
 }
 

@@ -10,12 +10,13 @@ import { LeaseExpired, StoreCompacted, StoreUnavailable } from '../store.ts';
 export type StoreError = StoreUnavailable | StoreCompacted | LeaseExpired;
 
 interface Meaning {
-  readonly makes: 'unavailable' | 'compacted' | 'lease-expired';
+  readonly makes: 'refusal' | 'unavailable' | 'compacted' | 'lease-expired';
   readonly text: string;
   /** Another member may do better: leave this one. */
   readonly leave: boolean;
 }
 
+const refusal = (text: string): Meaning => ({ makes: 'refusal', text, leave: false });
 const unavailable = (text: string): Meaning => ({ makes: 'unavailable', text, leave: false });
 const memberTrouble = (text: string): Meaning => ({ makes: 'unavailable', text, leave: true });
 
@@ -25,16 +26,16 @@ const meanings: Readonly<Record<string, Meaning>> = {
     makes: 'compacted', text: 'the history after that revision was compacted away', leave: false,
   },
   'requested lease not found': { makes: 'lease-expired', text: 'the lease has expired or was revoked', leave: false },
-  'mvcc: database space exceeded': unavailable(
+  'mvcc: database space exceeded': refusal(
     'its database is full (alarm NOSPACE): compact and defragment it, then run "etcdctl alarm disarm"'),
   'too many requests': unavailable('it is overloaded (too many requests)'),
-  'request is too large': unavailable(
+  'request is too large': refusal(
     'it refuses a request of this size: its --max-request-bytes is below the default of 1.5 MiB'),
-  'too many operations in txn request': unavailable(
+  'too many operations in txn request': refusal(
     'it refuses so many operations at once: its --max-txn-ops is below the default of 128'),
-  'authentication failed, invalid user ID or password': unavailable('it refuses the user name or the password'),
-  'user name is empty': unavailable('it wants a user name and a password'),
-  'permission denied': unavailable('the user may not read and write under the key prefix'),
+  'authentication failed, invalid user ID or password': refusal('it refuses the user name or the password'),
+  'user name is empty': refusal('it wants a user name and a password'),
+  'permission denied': refusal('the user may not read and write under the key prefix'),
   'invalid auth token': unavailable('it does not take our token any more'),
   'revision of auth store is old': unavailable('its users were changed while it worked on the request'),
   'leader changed': unavailable('its leader changed while it worked on the request'),
@@ -115,6 +116,7 @@ export function canceledWatchError(reason: string, endpoint: string): StoreError
 
 function makeError(makes: Meaning['makes'], message: string, cause?: unknown): StoreError {
   switch (makes) {
+    case 'refusal': return new StoreUnavailable(message, { cause, refuses: true });
     case 'unavailable': return new StoreUnavailable(message, { cause });
     case 'compacted': return new StoreCompacted(message, { cause });
     case 'lease-expired': return new LeaseExpired(message, { cause });

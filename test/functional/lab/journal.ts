@@ -5,7 +5,9 @@ import type { Machine } from './machine.ts';
 /** Waits for a line of fleetd's journal on `machine` that was written after `cursor`. */
 export async function logged(machine: Machine, cursor: string, line: RegExp): Promise<void> {
   const read = (): Promise<string> => machine.sh(`journalctl -q -u fleet -o cat --no-pager --after-cursor='${cursor}'`);
-  await until(async () => line.test(await read()), async () => `${machine.name} logs ${String(line)}: ${await read()}`, 30_000);
+  const whole = (): Promise<string> => machine.sh('journalctl -q -n 40 -o short-precise --no-pager');
+  await until(async () => line.test(await read()),
+    async () => `${machine.name} logs ${String(line)}: ${await read()}\nThe end of its whole journal:\n${await whole()}`, 30_000);
 }
 
 /** Where the journal of `machine` ends now. */
