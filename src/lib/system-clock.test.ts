@@ -17,6 +17,16 @@ test('an aborted sleep rejects with the reason itself, however long it was', asy
   await assert.rejects(sleeping, (error) => error === reason);
 });
 
+test('whoever sleeps for no time again and again holds up no timer, and can be stopped', async () => {
+  let hasFired = false;
+  setTimeout(() => { hasFired = true; }, 1);
+  while (!hasFired) await systemClock.sleep(0, new AbortController().signal);
+  const stop = new AbortController();
+  const sleeping = systemClock.sleep(0, stop.signal);
+  stop.abort(new Error('stop'));
+  await assert.rejects(sleeping, /stop/);
+});
+
 test('uptime is the uptime of the machine, in milliseconds, and never goes back', () => {
   let lastMs = 0;
   for (let round = 0; round < 1_000; round += 1) {

@@ -41,14 +41,25 @@ export const systemClock: Clock = {
 function sleepFor(delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    const timer = setTimeout(() => {
+    const wake = (): void => {
       signal.removeEventListener('abort', stop);
       resolve();
-    }, delayMs);
+    };
+    const clear = startTimer(wake, delayMs);
     const stop = (): void => {
-      clearTimeout(timer);
+      clear();
       reject(signal.reason as Error);
     };
     signal.addEventListener('abort', stop, { once: true });
   });
+}
+
+/** A timer takes a millisecond at least; who only lets others have their turn waits for no more than that. Answers how to give it up. */
+function startTimer(wake: () => void, delayMs: number): () => void {
+  if (delayMs > 0) {
+    const timer = setTimeout(wake, delayMs);
+    return () => clearTimeout(timer);
+  }
+  const turn = setImmediate(wake);
+  return () => clearImmediate(turn);
 }

@@ -1,7 +1,7 @@
 /** Endpoints, key prefixes and what is wrong with them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkEtcdOptions, normalisePrefix, parseEndpoint } from './options.ts';
+import { checkEtcdOptions, normalisePrefix, parseEndpoint, patienceOf } from './options.ts';
 import type { EtcdOptions } from './options.ts';
 
 test('every spelling of a key prefix is one prefix', () => {
@@ -35,6 +35,15 @@ for (const [text, url] of endpoints) {
     assert.ok(parsed.failure.message.includes(`"${text}"`));
   });
 }
+
+test('who gives etcd more time for a request gives it as much for everything else', () => {
+  assert.deepEqual(patienceOf({ requestTimeoutMs: 1_000 }), {
+    connectMs: 2_000, pingEveryMs: 6_000, pingAnswerMs: 4_000, silentMs: 20_000, progressAnswerMs: 10_000,
+  });
+  assert.deepEqual(patienceOf({ requestTimeoutMs: 15_000 }), {
+    connectMs: 15_000, pingEveryMs: 15_000, pingAnswerMs: 15_000, silentMs: 20_000, progressAnswerMs: 15_000,
+  });
+});
 
 const good: EtcdOptions = { endpoints: ['http://a:1'], prefix: 'fleet', requestTimeoutMs: 1_000 };
 const wrong: readonly (readonly [says: string, more: Partial<EtcdOptions>, message: RegExp])[] = [

@@ -33,6 +33,30 @@ export interface EtcdOptions {
   readonly requestTimeoutMs: number;
 }
 
+/** How long a member may leave a client without an answer before the client gives the connection up, and how often it asks. */
+export interface Patience {
+  /** Connecting, TLS and the first answers; etcd spends up to 100 ms on checking a password. */
+  readonly connectMs: number;
+  /** etcd refuses more than one ping every 5 s (--grpc-keepalive-min-time), and counts jitter against us. */
+  readonly pingEveryMs: number;
+  readonly pingAnswerMs: number;
+  /** A watch that heard nothing for so long asks whether anybody is there. */
+  readonly silentMs: number;
+  /** etcd holds its answer to that back while the watch still catches up. */
+  readonly progressAnswerMs: number;
+}
+
+/**
+ * All of it grows with the request timeout (`etcd_request_timeout`): an etcd with ten thousand clients is slow to answer each of them, and clients
+ * that take that for the end of their connection and open another make it slower.
+ */
+export function patienceOf({ requestTimeoutMs }: Pick<EtcdOptions, 'requestTimeoutMs'>): Patience {
+  const atLeast = (leastMs: number): number => Math.max(leastMs, requestTimeoutMs);
+  return {
+    connectMs: atLeast(2_000), pingEveryMs: atLeast(6_000), pingAnswerMs: atLeast(4_000), silentMs: atLeast(20_000), progressAnswerMs: atLeast(10_000),
+  };
+}
+
 /** One member's address: as people write it, and as gRPC wants it. */
 export interface Endpoint {
   readonly url: string;

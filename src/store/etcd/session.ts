@@ -1,7 +1,7 @@
 /**
  * One gRPC connection to one etcd member, proven to work and authenticated.
  * Promises: a session that was opened has reached a member with a leader; every request has a deadline and ends with
- * its signal; a connection whose other side went silent is given up within ten seconds while a watch is open on it.
+ * its signal; a connection whose other side went silent is given up within ten seconds while a watch is open on it, or two request timeouts.
  */
 import { Client, connectivityState, credentials, Metadata } from '@grpc/grpc-js';
 import type { ChannelCredentials, ClientDuplexStream } from '@grpc/grpc-js';
@@ -11,14 +11,8 @@ import { StoreUnavailable } from '../store.ts';
 import type { StoreError } from './errors.ts';
 import { isAuthenticationOff, isServiceError, storeErrorOf } from './errors.ts';
 import { Auth, Maintenance } from './generated/etcd_pb.js';
+import { patienceOf } from './options.ts';
 import type { Endpoint, EtcdOptions } from './options.ts';
-
-/** Connecting, TLS and the first answers of a member; etcd spends up to 100 ms on checking a password. */
-const connectTimeoutMs = 2_000;
-
-/** etcd refuses more than one ping every 5 s (--grpc-keepalive-min-time), and counts jitter against us. */
-const pingEveryMs = 6_000;
-const pingAnswerMs = 4_000;
 
 /** Far above what paging and etcd's own fragments aim at; a page that is larger all the same is asked for in parts. */
 const messageBytesMax = 16 * 1024 * 1024;
@@ -29,8 +23,6 @@ const messageBytesMax = 16 * 1024 * 1024;
 const streamWindowBytes = 1024 * 1024;
 
 const channelOptions = {
-  'grpc.keepalive_time_ms': pingEveryMs,
-  'grpc.keepalive_timeout_ms': pingAnswerMs,
   'grpc.max_receive_message_length': messageBytesMax,
   'grpc-node.flow_control_window': streamWindowBytes,
   'grpc.use_local_subchannel_pool': 1, // A connection given up must not come back through gRPC's shared pool.
@@ -95,13 +87,14 @@ function nameOverride(name: string): Readonly<Record<string, string>> {
 export async function openSession(endpoint: Endpoint, needs: SessionNeeds, signal: AbortSignal): Promise<Session> {
   const security = endpoint.secure ? needs.credentials() : credentials.createInsecure();
   const { serverName } = needs.options;
+  const { connectMs, pingEveryMs, pingAnswerMs } = patienceOf(needs.options);
   const client = new Client(endpoint.target, security, {
-    ...channelOptions,
+    ...channelOptions, 'grpc.keepalive_time_ms': pingEveryMs, 'grpc.keepalive_timeout_ms': pingAnswerMs,
     ...(serverName === undefined ? {} : nameOverride(serverName)),
   });
   const session = createSession(client, endpoint, needs.options);
   try {
-    const limits = { timeoutMs: connectTimeoutMs, signal };
+    const limits = { timeoutMs: connectMs, signal };
     const probe = await session.ask(Maintenance.method.status, {}, limits).catch((error: unknown) => {
       if (!isServiceError(error) || storeErrorOf(error, endpoint.url).leave) throw error;
       return null; // It answers, but not everybody may ask it this.
@@ -129,7 +122,7 @@ function createSession(client: Client, endpoint: Endpoint, options: EtcdOptions)
   const renewToken = async (name: string, password: string): Promise<void> => {
     // Without the token in use: etcd refuses even this request when it comes with an old one.
     const caller: Caller = { client, metadata: metadataWith(null) };
-    const limits = { timeoutMs: connectTimeoutMs, signal: ended.signal };
+    const limits = { timeoutMs: patienceOf(options).connectMs, signal: ended.signal };
     const call = { method: Auth.method.authenticate, request: { name, password } };
     const answer = await ask(caller, call, limits).catch((error: unknown) => {
       if (isAuthenticationOff(error)) return null;

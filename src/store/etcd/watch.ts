@@ -16,15 +16,11 @@ import type { KeyRange } from './entries.ts';
 import { canceledWatchError, isStaleTokenReason } from './errors.ts';
 import { KV, Watch, WatchRequestSchema } from './generated/etcd_pb.js';
 import type { ResponseHeader, WatchRequest, WatchResponse } from './generated/etcd_pb.js';
+import { patienceOf } from './options.ts';
 import { createRevisionBatches } from './revision-batches.ts';
 import type { RevisionBatches } from './revision-batches.ts';
 import type { Session } from './session.ts';
 import { answersProgressRequests, progressIsInOrder } from './version.ts';
-
-/** A watch that heard nothing for so long asks whether anybody is there. */
-const silentMs = 20_000;
-/** etcd holds its answer back while the watch still catches up. */
-const progressAnswerMs = 10_000;
 
 type WatchStream = ClientDuplexStream<WatchRequest, WatchResponse>;
 
@@ -148,6 +144,7 @@ async function endWhenSilent(
   needs: WatchNeeds, on: { session: Session; stream: WatchStream; pulse: Pulse }, stop: AbortSignal,
 ): Promise<void> {
   const { session, stream, pulse } = on;
+  const { silentMs, progressAnswerMs } = patienceOf(needs);
   let waitMs = needs.requestTimeoutMs;
   let asked = true;
   while (!stop.aborted) {
