@@ -138,8 +138,11 @@ async function askAgain<T>(ask: () => Promise<T>, limitMs: number, mayPass: (err
   }
 }
 
-/** Whether the cluster has too much to do to answer: what was done already stays as it is when the same is asked again. */
-const isOverloaded = (error: unknown): boolean => error instanceof Unreachable || (error instanceof ApiError && error.status === 503);
+/**
+ * Whether the cluster has too much to do to answer, or still carries out what it had no time to answer: what was done already stays as it is
+ * when the same is asked again.
+ */
+const isOverloaded = (error: unknown): boolean => error instanceof Unreachable || (error instanceof ApiError && [409, 503].includes(error.status));
 
 /** What a run showed. Bytes of etcd are what came with the units; times and commits count from when the first unit was submitted. */
 export interface ControlPlaneFigures {

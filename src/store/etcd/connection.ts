@@ -83,7 +83,7 @@ export function createConnection(options: EtcdOptions, needs: ConnectionNeeds): 
   };
   const failed = (used: Session, error: unknown): Error => {
     const { error: meaning, leave: leaving } = storeErrorOf(error, used.endpoint);
-    if (leaving) leave(used, meaning as StoreError);
+    if (leaving === 'yes' || (leaving === 'for another member' && options.endpoints.length > 1)) leave(used, meaning as StoreError);
     return meaning;
   };
   return {

@@ -4,31 +4,32 @@ import { test } from 'node:test';
 import { Metadata, status } from '@grpc/grpc-js';
 import { StoreUnavailable } from '../store.ts';
 import { canceledWatchError, isStaleToken, isStaleTokenReason, storeErrorOf } from './errors.ts';
+import type { Leave } from './errors.ts';
 
 const grpcError = (code: number, details: string): Error =>
   Object.assign(new Error(details), { code, details, metadata: new Metadata() });
 const unreachable = 'No connection established. Last error: Error: connect ECONNREFUSED 10.0.0.1:2379 '
   + '(2026-01-01T00:00:00.000Z). Resolution note: ';
 
-const table: readonly (readonly [code: number, details: string, name: string, message: string, leave: boolean, refuses?: true])[] = [
-  [status.UNAVAILABLE, unreachable, 'StoreUnavailable', 'unreachable: connect ECONNREFUSED 10.0.0.1:2379', true],
-  [status.UNAVAILABLE, 'Connection dropped', 'StoreUnavailable', 'unreachable: Connection dropped', true],
+const table: readonly (readonly [code: number, details: string, name: string, message: string, leave: Leave, refuses?: true])[] = [
+  [status.UNAVAILABLE, unreachable, 'StoreUnavailable', 'unreachable: connect ECONNREFUSED 10.0.0.1:2379', 'yes'],
+  [status.UNAVAILABLE, 'Connection dropped', 'StoreUnavailable', 'unreachable: Connection dropped', 'yes'],
   [status.UNAVAILABLE, 'etcdserver: no leader', 'StoreUnavailable',
-    'it has no leader (no quorum, or an election)', true],
+    'it has no leader (no quorum, or an election)', 'yes'],
   [status.UNAVAILABLE, 'etcdserver: leader changed', 'StoreUnavailable',
-    'its leader changed while it worked on the request', false],
+    'its leader changed while it worked on the request', 'no'],
   [status.UNAVAILABLE, 'etcdserver: request timed out, possibly due to connection lost', 'StoreUnavailable',
-    'it had no quorum in time (request timed out, possibly due to connection lost)', true],
-  [status.DEADLINE_EXCEEDED, 'Deadline exceeded after 1.0s', 'StoreUnavailable', 'no answer in time', true],
+    'it had no quorum in time (request timed out, possibly due to connection lost)', 'for another member'],
+  [status.DEADLINE_EXCEEDED, 'Deadline exceeded after 1.0s', 'StoreUnavailable', 'no answer in time', 'yes'],
   [status.RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded', 'StoreUnavailable',
-    'its database is full (alarm NOSPACE): compact and defragment it, then run "etcdctl alarm disarm"', false, true],
+    'its database is full (alarm NOSPACE): compact and defragment it, then run "etcdctl alarm disarm"', 'no', true],
   [status.OUT_OF_RANGE, 'etcdserver: mvcc: required revision has been compacted', 'StoreCompacted',
-    'the history after that revision was compacted away', false],
+    'the history after that revision was compacted away', 'no'],
   [status.NOT_FOUND, 'etcdserver: requested lease not found', 'LeaseExpired',
-    'the lease has expired or was revoked', false],
+    'the lease has expired or was revoked', 'no'],
   [status.PERMISSION_DENIED, 'etcdserver: permission denied', 'StoreUnavailable',
-    'the user may not read and write under the key prefix', false, true],
-  [status.INTERNAL, 'something\n  new', 'StoreUnavailable', 'something new', false],
+    'the user may not read and write under the key prefix', 'no', true],
+  [status.INTERNAL, 'something\n  new', 'StoreUnavailable', 'something new', 'no'],
 ];
 for (const [code, details, name, message, leave, refuses = false] of table) {
   test(`"${details.replace(/\s+/g, ' ')}" becomes ${name}: ${message}`, () => {
@@ -41,7 +42,7 @@ for (const [code, details, name, message, leave, refuses = false] of table) {
 
 test('an error that is not of gRPC is a bug and stays what it is', () => {
   const bug = new TypeError('undefined is not a function');
-  assert.deepEqual(storeErrorOf(bug, 'http://e:2379'), { error: bug, leave: false });
+  assert.deepEqual(storeErrorOf(bug, 'http://e:2379'), { error: bug, leave: 'no' });
 });
 
 test('a token that is no longer taken is told apart from a refusal', () => {

@@ -12,20 +12,24 @@ export type StoreError = StoreUnavailable | StoreCompacted | LeaseExpired;
 interface Meaning {
   readonly makes: 'refusal' | 'unavailable' | 'compacted' | 'lease-expired';
   readonly text: string;
-  /** Another member may do better: leave this one. */
-  readonly leave: boolean;
+  readonly leave: Leave;
 }
 
-const refusal = (text: string): Meaning => ({ makes: 'refusal', text, leave: false });
-const unavailable = (text: string): Meaning => ({ makes: 'unavailable', text, leave: false });
-const memberTrouble = (text: string): Meaning => ({ makes: 'unavailable', text, leave: true });
+/** Whether to give the connection to a member up: it is of no use, or would only be exchanged for one to another member. */
+export type Leave = 'no' | 'for another member' | 'yes';
+
+const refusal = (text: string): Meaning => ({ makes: 'refusal', text, leave: 'no' });
+const unavailable = (text: string): Meaning => ({ makes: 'unavailable', text, leave: 'no' });
+const memberTrouble = (text: string): Meaning => ({ makes: 'unavailable', text, leave: 'yes' });
+/** It answers, so the connection works: a member with much to do gets more of it from whoever connects anew. */
+const memberSlow = (text: string): Meaning => ({ makes: 'unavailable', text, leave: 'for another member' });
 
 /** What etcd answers (rpctypes/error.go of etcd 3.4 to 3.6), after its `etcdserver: ` in front. */
 const meanings: Readonly<Record<string, Meaning>> = {
   'mvcc: required revision has been compacted': {
-    makes: 'compacted', text: 'the history after that revision was compacted away', leave: false,
+    makes: 'compacted', text: 'the history after that revision was compacted away', leave: 'no',
   },
-  'requested lease not found': { makes: 'lease-expired', text: 'the lease has expired or was revoked', leave: false },
+  'requested lease not found': { makes: 'lease-expired', text: 'the lease has expired or was revoked', leave: 'no' },
   'mvcc: database space exceeded': refusal(
     'its database is full (alarm NOSPACE): compact and defragment it, then run "etcdctl alarm disarm"'),
   'too many requests': unavailable('it is overloaded (too many requests)'),
@@ -41,7 +45,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   'leader changed': unavailable('its leader changed while it worked on the request'),
   'no leader': memberTrouble('it has no leader (no quorum, or an election)'),
   'server stopped': memberTrouble('it is shutting down'),
-  'request timed out': memberTrouble('it had no quorum in time'),
+  'request timed out': memberSlow('it had no quorum in time'),
   'corrupt cluster': memberTrouble('its data are corrupt (alarm CORRUPT)'),
 };
 
@@ -74,7 +78,7 @@ function meaningOf(error: ServiceError): Meaning {
   const text = etcdText(error);
   const known = meanings[text];
   if (known !== undefined) return known;
-  if (text.startsWith('request timed out')) return memberTrouble(`it had no quorum in time (${text})`);
+  if (text.startsWith('request timed out')) return memberSlow(`it had no quorum in time (${text})`);
   if (error.code === status.DEADLINE_EXCEEDED) return memberTrouble('no answer in time');
   if (error.code === status.UNAVAILABLE) return memberTrouble(`unreachable: ${connectionTrouble(text)}`);
   return unavailable(oneLine(text));
@@ -94,8 +98,8 @@ function oneLine(text: string): string {
  * What failed at an endpoint, and whether to leave that endpoint. Errors that are not gRPC's are bugs: returned as they
  * are.
  */
-export function storeErrorOf(error: unknown, endpoint: string): { readonly error: Error; readonly leave: boolean } {
-  if (!isServiceError(error)) return { error: error instanceof Error ? error : new Error(String(error)), leave: false };
+export function storeErrorOf(error: unknown, endpoint: string): { readonly error: Error; readonly leave: Leave } {
+  if (!isServiceError(error)) return { error: error instanceof Error ? error : new Error(String(error)), leave: 'no' };
   const meaning = meaningOf(error);
   return { error: makeError(meaning.makes, `etcd at ${endpoint}: ${meaning.text}`, error), leave: meaning.leave };
 }

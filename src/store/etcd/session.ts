@@ -96,7 +96,7 @@ export async function openSession(endpoint: Endpoint, needs: SessionNeeds, signa
   try {
     const limits = { timeoutMs: connectMs, signal };
     const probe = await session.ask(Maintenance.method.status, {}, limits).catch((error: unknown) => {
-      if (!isServiceError(error) || storeErrorOf(error, endpoint.url).leave) throw error;
+      if (!isServiceError(error) || storeErrorOf(error, endpoint.url).leave !== 'no') throw error;
       return null; // It answers, but not everybody may ask it this.
     });
     signal.throwIfAborted();
