@@ -33,6 +33,7 @@ const lookMs = 250;
 const looksPerLine = 40;
 const joinMsMax = 1_200_000;
 const placeMsMax = 1_800_000;
+const clearMsMax = 900_000;
 /** How long the cluster is looked at when nothing happens. */
 const restMs = 30_000;
 const endMsMax = 60_000;
@@ -198,6 +199,7 @@ type Look = Awaited<ReturnType<typeof lookAt>>;
 
 /** Waits until so many units run; tells now and then how it goes. */
 async function untilRun(scene: Scene, before: Look, units: number): Promise<void> {
+  const limitMs = units === 0 ? clearMsMax : placeMsMax;
   let looks = 0;
   await until(async () => {
     if ((looks += 1) % looksPerLine === 0) {
@@ -209,7 +211,7 @@ async function untilRun(scene: Scene, before: Look, units: number): Promise<void
       ].join(', '));
     }
     return sum(scene.processes.news, 'active') === units;
-  }, `${units} units run`, placeMsMax);
+  }, `${units} units run`, limitMs);
 }
 
 /** Submits units, waits until all of them run and are reported, and looks at the cluster at rest. */
@@ -247,11 +249,11 @@ async function clear(scene: Scene, { units }: Size): Promise<Destroyed> {
   const destroyAll = async (): Promise<void> => {
     for (let first = 0; first < units; first += unitsPerRequest) {
       const names = Array.from({ length: Math.min(unitsPerRequest, units - first) }, (_, index) => nameOf(first + index));
-      await askAgain(() => client.destroy({ names }, AbortSignal.timeout(120_000)), placeMsMax, isOverloaded);
+      await askAgain(() => client.destroy({ names }, AbortSignal.timeout(120_000)), clearMsMax, isOverloaded);
     }
   };
   await Promise.all([destroyAll(), untilRun(scene, before, 0)]);
-  await until(async () => (await client.statuses(AbortSignal.timeout(120_000))).statuses.length === 0, 'no unit is reported', placeMsMax);
+  await until(async () => (await client.statuses(AbortSignal.timeout(120_000))).statuses.length === 0, 'no unit is reported', clearMsMax);
   const after = await lookAt(scene);
   return {
     destroyedS: (after.atMs - before.atMs) / 1_000, destroyCommits: after.store.revision - before.store.revision,
@@ -274,7 +276,12 @@ async function endAll(children: readonly ChildProcess[]): Promise<void> {
   await Promise.all(left.map((child) => once(child, 'exit')));
 }
 
-async function run({ machines, units, processes: count }: Size & { readonly processes: number }): Promise<ControlPlaneFigures> {
+type Filled = Omit<ControlPlaneFigures, keyof Destroyed>;
+
+/** Measures; what the full cluster showed is told before anything is destroyed. */
+async function run(
+  { machines, units, processes: count }: Size & { readonly processes: number }, onFilled: (filled: Filled) => void,
+): Promise<ControlPlaneFigures> {
   const folder = mkdtempSync(join(tmpdir(), 'fleet-bench-'));
   const processes: Processes = { started: [], news: [] };
   const etcd = await startEtcd();
@@ -290,9 +297,10 @@ async function run({ machines, units, processes: count }: Size & { readonly proc
     const joinS = (performance.now() - joinedFrom) / 1_000;
     say(`${machines} machines are present after ${joinS.toFixed(0)} s`);
     const scene: Scene = { client, fleetd, processes, endpoint: etcd.endpoint, status };
-    const filled = await fill(scene, { machines, units });
+    const filled = { joinS, ...await fill(scene, { machines, units }) };
     say(`reported after ${filled.reportedS.toFixed(0)} s; now they are destroyed`);
-    return { joinS, ...filled, ...await clear(scene, { machines, units }) };
+    onFilled(filled);
+    return { ...filled, ...await clear(scene, { machines, units }) };
   } finally {
     ending = true;
     await endAll(processes.started);
@@ -302,9 +310,10 @@ async function run({ machines, units, processes: count }: Size & { readonly proc
   }
 }
 
-function rowsOf(figures: ControlPlaneFigures): readonly Row[] {
+const row = (what: string, figure: string, beside = ''): Row => ({ what, target: '', figure, beside, met: null });
+
+function rowsOf(figures: Filled): readonly Row[] {
   const { machines, units, commits } = figures;
-  const row = (what: string, figure: string, beside = ''): Row => ({ what, target: '', figure, beside, met: null });
   const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
   return [
     {
@@ -322,13 +331,33 @@ function rowsOf(figures: ControlPlaneFigures): readonly Row[] {
       `the leader: ${(figures.restingLeaderCpu * 100).toFixed(1)} % of a core`),
     row('machines present', `after ${figures.joinS.toFixed(0)} s`,
       `${figures.agentMibBefore.toFixed(2)} MiB for each simulated agent, ${figures.agentMib.toFixed(2)} with units`),
-    row('all of them destroyed, none reported', `after ${figures.destroyedS.toFixed(0)} s`,
-      `${figures.destroyCommits} commits, ${figures.destroyLeaderCpuS.toFixed(0)} s of CPU of the leader`),
   ];
 }
 
-const [machines = 10_000, units = 200_000, count = 4] = words.filter((word) => word !== '--figures').map(Number);
-const figures = await run({ machines, units, processes: count });
-const lines = words.includes('--figures') ? [figures] : rowsOf(figures);
-for (const line of lines) process.stdout.write(`${JSON.stringify(line)}\n`);
-process.exit(0);
+function destroyedRow({ destroyedS, destroyCommits, destroyLeaderCpuS }: Destroyed): Row {
+  return row(destroyed, `after ${destroyedS.toFixed(0)} s`, `${destroyCommits} commits, ${destroyLeaderCpuS.toFixed(0)} s of CPU of the leader`);
+}
+const destroyed = 'all of them destroyed, none reported';
+
+const print = (line: Row | ControlPlaneFigures): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
+
+async function main([machines = 10_000, units = 200_000, count = 4]: readonly number[]): Promise<void> {
+  const size = { machines, units, processes: count };
+  if (words.includes('--figures')) {
+    print(await run(size, () => undefined));
+    return;
+  }
+  let isFilled = false;
+  try {
+    const figures = await run(size, (filled) => {
+      isFilled = true;
+      rowsOf(filled).forEach(print);
+    });
+    print(destroyedRow(figures));
+  } catch (error) {
+    if (!isFilled) throw error;
+    print(row(destroyed, 'not measured', (error as Error).message.replace(/\s*\n\s*/g, '; ')));
+  }
+}
+
+await main(words.filter((word) => word !== '--figures').map(Number));

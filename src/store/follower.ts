@@ -1,8 +1,8 @@
 /**
  * Follows everything under a key prefix of the store: list once, then watch, for ever.
  * Promises: every change is heard once and in order, across lost connections; after a compaction the difference between what
- * was known and what the store now holds is heard instead, and all that it holds once its history is another one; an outage is logged once
- * when it begins and once when it ends.
+ * was known and what the store now holds is heard instead, and all that it holds once its history is another one; so it is after every lost
+ * connection of who follows only a part of the store. An outage is logged once when it begins and once when it ends.
  */
 import { assert } from '../core/failure.ts';
 import { createBackoff } from '../lib/backoff.ts';
@@ -104,6 +104,8 @@ export function createFollower(needs: FollowNeeds, prefix: string, onBatch: (bat
           else if (!(error instanceof StoreUnavailable)) throw error;
           outage.begin(error.message);
         }
+        // A watch that goes on where the last one ended has the store read all that was written since; a part of it is listed for less.
+        if (prefix !== '') position.revision = null;
         await needs.clock.sleep(backoff.nextMs(), signal).catch((error: unknown) => {
           if (!signal.aborted) throw error;
         });

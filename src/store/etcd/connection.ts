@@ -10,9 +10,9 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import { StoreUnavailable } from '../store.ts';
-import type { StoreError } from './errors.ts';
+import type { Leave, StoreError } from './errors.ts';
 import { isStaleToken, storeErrorOf } from './errors.ts';
-import { parseEndpoint } from './options.ts';
+import { parseEndpoint, patienceOf } from './options.ts';
 import type { Endpoint, EtcdOptions } from './options.ts';
 import { openSession, secureCredentials } from './session.ts';
 import type { Method, Session } from './session.ts';
@@ -59,6 +59,11 @@ export function createConnection(options: EtcdOptions, needs: ConnectionNeeds): 
   let current: Session | null = null;
   let connecting: Promise<Session> | null = null;
 
+  const hasOthers = options.endpoints.length > 1;
+  // Whoever waits longer for an answer than from one ping to the next hears from the pings that the connection is dead.
+  const pingsTell = options.requestTimeoutMs >= patienceOf(options).pingEveryMs;
+  const leavesFor: Readonly<Record<Leave, boolean>> = { no: false, 'for another member': hasOthers, 'if it may be dead': hasOthers || !pingsTell, yes: true };
+
   const leave = (session: Session, why: StoreError): void => {
     session.end(why);
     if (session !== current) return;
@@ -83,7 +88,7 @@ export function createConnection(options: EtcdOptions, needs: ConnectionNeeds): 
   };
   const failed = (used: Session, error: unknown): Error => {
     const { error: meaning, leave: leaving } = storeErrorOf(error, used.endpoint);
-    if (leaving === 'yes' || (leaving === 'for another member' && options.endpoints.length > 1)) leave(used, meaning as StoreError);
+    if (leavesFor[leaving]) leave(used, meaning as StoreError);
     return meaning;
   };
   return {

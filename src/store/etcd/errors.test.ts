@@ -20,7 +20,7 @@ const table: readonly (readonly [code: number, details: string, name: string, me
     'its leader changed while it worked on the request', 'no'],
   [status.UNAVAILABLE, 'etcdserver: request timed out, possibly due to connection lost', 'StoreUnavailable',
     'it had no quorum in time (request timed out, possibly due to connection lost)', 'for another member'],
-  [status.DEADLINE_EXCEEDED, 'Deadline exceeded after 1.0s', 'StoreUnavailable', 'no answer in time', 'yes'],
+  [status.DEADLINE_EXCEEDED, 'Deadline exceeded after 1.0s', 'StoreUnavailable', 'no answer in time', 'if it may be dead'],
   [status.RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded', 'StoreUnavailable',
     'its database is full (alarm NOSPACE): compact and defragment it, then run "etcdctl alarm disarm"', 'no', true],
   [status.OUT_OF_RANGE, 'etcdserver: mvcc: required revision has been compacted', 'StoreCompacted',

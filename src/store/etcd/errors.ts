@@ -16,7 +16,7 @@ interface Meaning {
 }
 
 /** Whether to give the connection to a member up: it is of no use, or would only be exchanged for one to another member. */
-export type Leave = 'no' | 'for another member' | 'yes';
+export type Leave = 'no' | 'for another member' | 'if it may be dead' | 'yes';
 
 const refusal = (text: string): Meaning => ({ makes: 'refusal', text, leave: 'no' });
 const unavailable = (text: string): Meaning => ({ makes: 'unavailable', text, leave: 'no' });
@@ -79,7 +79,7 @@ function meaningOf(error: ServiceError): Meaning {
   const known = meanings[text];
   if (known !== undefined) return known;
   if (text.startsWith('request timed out')) return memberSlow(`it had no quorum in time (${text})`);
-  if (error.code === status.DEADLINE_EXCEEDED) return memberTrouble('no answer in time');
+  if (error.code === status.DEADLINE_EXCEEDED) return { makes: 'unavailable', text: 'no answer in time', leave: 'if it may be dead' };
   if (error.code === status.UNAVAILABLE) return memberTrouble(`unreachable: ${connectionTrouble(text)}`);
   return unavailable(oneLine(text));
 }
