@@ -2,7 +2,6 @@
  * What a fleetd costs and does, as numbers that Prometheus collects.
  * Promises: reading them takes no call to anybody; the names are stable.
  */
-import type { monitorEventLoopDelay } from 'node:perf_hooks';
 import { cpuUsage, memoryUsage } from 'node:process';
 import type { ClusterSnapshot } from '../core/cluster.ts';
 import { desiredStates } from '../core/unit.ts';
@@ -12,7 +11,8 @@ import type { ApiNeeds, ReportReader, StoreHealth } from './needs.ts';
 import { originalMetrics } from './original-metrics.ts';
 import type { StreamCounter } from './stream-counter.ts';
 
-type LoopDelay = ReturnType<typeof monitorEventLoopDelay>;
+/** How late the event loop has been, in seconds, at a percentile of all looks at it. */
+export type LoopDelay = (percentile: number) => number;
 
 export interface MetricSources {
   readonly needs: ApiNeeds;
@@ -105,7 +105,7 @@ function processMetrics(loopDelay: LoopDelay): readonly Metric[] {
   const cpu = cpuUsage();
   const delays = delayQuantiles.map(([quantile, percentile]) => ({
     labels: { quantile },
-    value: loopDelay.percentile(percentile) / 1e9,
+    value: loopDelay(percentile),
   }));
   return [
     gauge('fleet_event_loop_delay_seconds', 'How late the event loop has been since the start.', delays),
