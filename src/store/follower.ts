@@ -54,8 +54,8 @@ export interface Follower {
 interface Position {
   /** null: to be listed. */
   revision: Revision | null;
-  /** The same, also while it is to be listed. */
-  reached: Revision | 0;
+  /** The same, also while it is to be listed; null before anything was heard. */
+  reached: Revision | null;
   /** What is known is of another history. */
   isReplaced: boolean;
   readonly known: Map<string, Revision>;
@@ -63,7 +63,7 @@ interface Position {
 
 /** Makes a follower of `prefix`; `onBatch` is called synchronously, and is not called for batches that say nothing new. */
 export function createFollower(needs: FollowNeeds, prefix: string, onBatch: (batch: FollowBatch) => void): Follower {
-  const position: Position = { revision: null, reached: 0, isReplaced: false, known: new Map() };
+  const position: Position = { revision: null, reached: null, isReplaced: false, known: new Map() };
   const backoff = createBackoff({ firstMs: firstRetryMs, maxMs: longestRetryMs }, needs.random);
   const outage = trackOutage(needs, prefix, backoff);
 
@@ -79,9 +79,12 @@ export function createFollower(needs: FollowNeeds, prefix: string, onBatch: (bat
   const followOnce = async (signal: AbortSignal): Promise<void> => {
     if (position.revision === null) {
       const listing = await needs.store.list(prefix, signal);
-      const isOther = position.isReplaced || listing.revision < position.reached;
+      const isOther = position.isReplaced || listing.revision < (position.reached ?? 0);
       position.isReplaced = false;
-      hear({ revision: listing.revision, changes: difference(position.known, listing, isOther) });
+      const changes = difference(position.known, listing, isOther);
+      const isKnown = !isOther && changes.length === 0 && listing.revision === position.reached;
+      if (isKnown) position.revision = listing.revision;
+      else hear({ revision: listing.revision, changes });
       outage.over();
     }
     for await (const batch of needs.store.watch(prefix, position.revision ?? 0 as Revision, signal)) {
