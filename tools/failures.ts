@@ -36,11 +36,13 @@ function fieldOf(details: readonly string[], name: string): readonly string[] {
   return after.slice(0, end === -1 ? after.length : end).map((line) => line.slice(2));
 }
 
-/** The files in which they stand, each once; null when one of them does not say. */
+/**
+ * The test files in which they stand, each once; null for none. A failure of something else, the shared cluster that a failed test has spoiled for
+ * example, is taken for what came of those.
+ */
 export function filesOf(failures: readonly Failure[]): readonly string[] | null {
-  const files = failures.map(({ location }) => /^(.+\.test\.ts):\d+:\d+$/.exec(location)?.[1] ?? null);
-  const found = files.filter((file) => file !== null);
-  return found.length < files.length ? null : [...new Set(found)];
+  const files = failures.flatMap(({ location }) => /^(.+\.test\.ts):\d+:\d+$/.exec(location)?.[1] ?? []);
+  return files.length === 0 ? null : [...new Set(files)];
 }
 
 /** The first of the failures, each with the first lines of what it said; '' for none. */

@@ -276,6 +276,9 @@ async function inTime<T>(
   }
 }
 
+/** How much of a key is named. */
+const namedKeyMax = 60;
+
 /**
  * What a listing has that this machine would have heard of in a history that goes on: up to the revision the mirror has come to every key is
  * known. One line, or null.
@@ -285,8 +288,9 @@ function contradictionIn({ mirrored: { revision, modRevision }, doubt, known }: 
   if (doubt !== null || known === null || known.doubted !== '') return null;
   const strange = entries.find((entry) => entry.modRevision <= revision && entry.modRevision !== modRevision(entry.key));
   if (strange === undefined) return null;
-  return `the store had come to revision ${String(revision)}, and has ${strange.key} of revision ${String(strange.modRevision)}, ` +
-    'which is not what this machine heard then: it was put back from an older backup';
+  // Short enough for the column of a table: what it comes to stands at the end.
+  const key = strange.key.length > namedKeyMax ? `${strange.key.slice(0, namedKeyMax)}...` : strange.key;
+  return `at revision ${String(revision)} the store has ${key} not as this machine heard it: it was put back from an older backup`;
 }
 
 /** Whether the newest that was heard still stands, which no store that went back has. */
