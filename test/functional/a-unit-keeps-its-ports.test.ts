@@ -15,7 +15,9 @@ test('through restart, stop and start, unload and start, kill -9 of fleetd, a cr
   await made.fleetctl('destroy', 'first.service');
   const port = (await portsOf(made)).get('kept.service') ?? 0;
   const stays = async (what: string): Promise<void> => {
-    await until(async () => answers(machine, port), `the service answers on its port after ${what}`, 60_000);
+    await until(async () => answers(machine, port), async () =>
+      `the service answers on port ${port} after ${what}\n${(await made.fleetctl('explain', 'kept.service')).stdout}`
+      + (await made.fleetctl('events', 'kept.service')).stdout, 60_000);
     assert.equal((await portsOf(made)).get('kept.service'), port, what);
   };
   await stays('its start');
