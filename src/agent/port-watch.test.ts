@@ -27,24 +27,37 @@ let watch: PortWatch;
 let stop: AbortController;
 let ended: Promise<unknown>;
 let listening: number[];
+/** What a look at the listening ports waits for after it has seen them. */
+let gate: Promise<void>;
 let lines: LogLine[] | Error;
 let told: MachinePorts | undefined;
+let everTold: number[];
 let changes: number;
 
 beforeEach(async () => {
   clock = createManualClock();
   stop = new AbortController();
   listening = [];
+  gate = Promise.resolve();
   lines = [];
   told = undefined;
+  everTold = [];
   changes = 0;
   watch = createPortWatch({
     clock, log: createLog('test', 'error', () => undefined),
     facts: {
-      listening: () => Promise.resolve({ listening, ephemeral: { low: 32_768, high: 60_999 } }),
+      async listening() {
+        const seen = listening;
+        await gate;
+        return { listening: seen, ephemeral: { low: 32_768, high: 60_999 } };
+      },
       lastLines: () => (lines instanceof Error ? Promise.reject(lines) : Promise.resolve(lines)),
     },
-    tell: (ports) => { told = ports; }, changed: () => { changes += 1; },
+    tell(ports) {
+      told = ports;
+      everTold.push(...ports.listening);
+    },
+    changed: () => { changes += 1; },
   });
   watch.update(new Map(), new Map());
   ended = watch.run(stop.signal).catch((error: unknown) => error);
@@ -71,6 +84,20 @@ test('what listens is reported, but for ports of fleet\'s own units', async () =
   watch.update(new Map(), new Map());
   await clock.settle();
   assert.deepEqual(told.listening, [80, 443, 20_001]);
+});
+
+test('the port of a unit that goes while the listening ports are being read is not taken for somebody else\'s', async () => {
+  listening = [20_001];
+  watch.update(statusOf('active', { ports: { http: 20_001 } }), withPort(20_001));
+  await clock.settle();
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  gate = promise;
+  await clock.advance(5_000);
+  listening = [];
+  watch.update(new Map(), new Map());
+  resolve(undefined);
+  await clock.settle();
+  assert.deepEqual(everTold, []);
 });
 
 test('a unit that failed while something listens on its port found it in use, until it runs there', async () => {

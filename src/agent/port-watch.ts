@@ -164,11 +164,13 @@ async function look(watching: Watching, signal: AbortSignal): Promise<void> {
   const { needs: { facts, clock, tell }, units, conflicts } = watching;
   const suspects = [...units].filter(([, { suspect }]) => suspect).map(([name, unit]) => ({ name, unit, failure: unit.failure }));
   if (suspects.length > 0) await clock.sleep(logDelayMs, signal);
+  // What is fleet's own may change while it is looked: whatever it was at first, or is now, is nobody else's.
+  const ownBefore = watching.own;
   const { listening, ephemeral } = await facts.listening();
   if (suspects.length > 0) await clock.sleep(settleMs, signal);
   for (const suspect of suspects) await judge(watching, { ...suspect, listening }, signal);
   for (const [key, { atMs }] of conflicts) if (clock.nowMs() - atMs > conflictMs) conflicts.delete(key);
-  const foreign = listening.filter((port) => !watching.own.has(port)).slice(0, limits.listeningPortsMax);
+  const foreign = listening.filter((port) => !ownBefore.has(port) && !watching.own.has(port)).slice(0, limits.listeningPortsMax);
   tell({ ephemeral, listening: foreign, conflicts: [...conflicts.values()].map(({ unit, port, why }) => ({ unit, port, why })) });
 }
 
