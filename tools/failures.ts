@@ -37,12 +37,12 @@ function fieldOf(details: readonly string[], name: string): readonly string[] {
 }
 
 /**
- * The test files in which they stand, each once; null for none. A failure of something else, the shared cluster that a failed test has spoiled for
+ * The test files in which they stand, each once. A failure of something else, the shared cluster that a failed test has spoiled for
  * example, is taken for what came of those.
  */
-export function filesOf(failures: readonly Failure[]): readonly string[] | null {
+export function filesOf(failures: readonly Failure[]): readonly string[] {
   const files = failures.flatMap(({ location }) => /^(.+\.test\.ts):\d+:\d+$/.exec(location)?.[1] ?? []);
-  return files.length === 0 ? null : [...new Set(files)];
+  return [...new Set(files)];
 }
 
 /** The first of the failures, each with the first lines of what it said; '' for none. */

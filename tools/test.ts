@@ -69,6 +69,8 @@ async function node({ args, env = {}, heavy = false }: Command, output: Output):
 /** What node:test made of files. */
 interface TestRun {
   readonly passed: boolean;
+  /** It came to its end and left out nothing that it must not: what failed in it is all that can be wrong. */
+  readonly isWhole: boolean;
   readonly counts: { readonly passed: number; readonly failed: number };
   readonly failures: readonly Failure[];
 }
@@ -76,9 +78,9 @@ interface TestRun {
 /** Runs node:test on the files of the patterns, and adds what came of it. */
 async function nodeTests(tests: Command, output: Output): Promise<boolean> {
   const first = await runTests(tests, output);
-  const second = tests.onMachines === true ? await runAgain(tests, first, output) : null;
-  counts.passed += first.counts.passed + (second === null ? 0 : first.counts.failed);
-  if (second !== null) {
+  counts.passed += first.counts.passed;
+  if (tests.onMachines === true && await passesAgain(tests, first, output)) {
+    counts.passed += first.counts.failed;
     unsteady.push(...first.failures);
     return true;
   }
@@ -87,13 +89,12 @@ async function nodeTests(tests: Command, output: Output): Promise<boolean> {
   return first.passed;
 }
 
-/** Runs the files again in which a test failed; null when there is nothing to run again, or it failed again. */
-async function runAgain(tests: Command, { passed, failures: found }: TestRun, output: Output): Promise<TestRun | null> {
+/** Runs the files again in which a test failed; false when there is nothing to run again, or it failed again. */
+async function passesAgain(tests: Command, { isWhole, failures: found }: TestRun, output: Output): Promise<boolean> {
   const files = filesOf(found);
-  if (passed || files === null || files.length > filesAgainMax) return null;
+  if (!isWhole || files.length === 0 || files.length > filesAgainMax) return false;
   output(`\nonce more, by themselves: ${files.join(' ')}\n`);
-  const second = await runTests({ ...tests, args: [...tests.args.filter((arg) => arg.startsWith('--')), ...files] }, output);
-  return second.passed ? second : null;
+  return (await runTests({ ...tests, args: [...tests.args.filter((arg) => arg.startsWith('--')), ...files] }, output)).passed;
 }
 
 async function runTests(tests: Command, output: Output): Promise<TestRun> {
@@ -111,9 +112,11 @@ async function runTests(tests: Command, output: Output): Promise<TestRun> {
   const found = failuresIn(tap);
   const skipped = counted('skipped') + counted('todo');
   if (ci && skipped > 0) output(`${skipped} tests were skipped, and in CI none may be\n`);
+  const isWhole = counted('pass') > 0 && !(ci && skipped > 0);
   return {
     // A hook that throws at the end of a run is reported and neither counted nor seen in the exit code.
-    passed: ended && found.length === 0 && counted('pass') > 0 && !(ci && skipped > 0),
+    passed: ended && found.length === 0 && isWhole,
+    isWhole,
     counts: { passed: counted('pass'), failed: counted('fail') + counted('cancelled') },
     failures: found,
   };
