@@ -7,7 +7,7 @@ import type { Steps } from '../core/schedule/steps.ts';
 import type { Clock } from '../lib/clock.ts';
 
 /** How long one slice lasts. Collecting garbage comes on top of it. */
-export const sliceMs = 20;
+export const sliceMs = 10;
 
 /**
  * Runs `steps` to their end; rejects with the signal's reason when it is aborted first. Slices are measured by the time of day, which costs

@@ -21,6 +21,7 @@ import type { Ledger, Place, PlannedUnit } from './ledger.ts';
 import { enterReports } from './port-book.ts';
 import { holdAsTheyAre, keepPorts } from './ports.ts';
 import type { LackingUnit, StandingUnit } from './ports.ts';
+import { newRow } from './rows.ts';
 import type { Held, Row, Rows } from './rows.ts';
 import type { SectionReader } from './sections.ts';
 import { createPace, sortInSteps } from './steps.ts';
@@ -58,22 +59,20 @@ export interface Board {
 export function* fillBoard(snapshot: ClusterSnapshot, sections: SectionReader): Steps<{ board: Board; rows: readonly Row[] }> {
   const isStep = createPace();
   const ledger = createLedger(snapshot);
-  yield* enterHeld(ledger.rows, snapshot);
+  const known = yield* enterRecords(ledger.rows, snapshot);
+  const unknown = yield* enterHeld(ledger.rows, snapshot);
+  const all = unknown.length === 0 ? known : yield* sortInSteps(known.concat(unknown));
   const board: Board & { circles: ReadonlyMap<UnitName, number> } = {
     snapshot, sections, ledger, classes: new Map(), globals: new Map(), replacing: new Map(), circles: new Map(),
     untouched: untouchedUnits(snapshot, ledger.rows), fileless: new Map(), restless: new Map(), uses: new Map(), clusterPorts: new Set(),
     lacking: new Map(), isDraining: ledger.list.some(({ machine }) => machine.drain !== null),
   };
-  for (const [name, record] of snapshot.units) {
-    planWanted(board, ledger.rows.of(name), record);
-    if (isStep()) yield;
-  }
   const rows: Row[] = [];
-  for (const row of ledger.rows.all()) {
+  for (const row of all) {
+    planWanted(board, row, row.record);
     if (isOnBoard(board, row) || row.held.length > 0) rows.push(row);
     if (isStep()) yield;
   }
-  const sorted = yield* sortInSteps(rows);
   for (const [name, history] of snapshot.unitHistories) {
     noteRestless(board, name, history);
     if (isStep()) yield;
@@ -84,12 +83,42 @@ export function* fillBoard(snapshot: ClusterSnapshot, sections: SectionReader): 
     const row = ledger.rows.get(name);
     for (const { assignment } of row?.held ?? []) if (row !== undefined) fixedUnit(board, row, assignment);
   }
-  for (const row of sorted) {
+  for (const row of rows) {
     enterUnit(board, row);
     if (isStep()) yield;
   }
-  yield* enterPorts(board, sorted);
-  return { board, rows: sorted };
+  yield* enterPorts(board, rows);
+  return { board, rows };
+}
+
+/** A unit of the snapshot, before and after it has its row. */
+interface Recorded {
+  readonly name: UnitName;
+  readonly record: UnitRecord;
+  row: Row | null;
+}
+
+/**
+ * Makes a row of each unit that has a record; answers with them sorted by name. They are made in that order, because every step of a
+ * pass goes over them in that order, and a million rows are far more than what a processor keeps at hand.
+ */
+function* enterRecords(rows: Rows, { units }: ClusterSnapshot): Steps<readonly Row[]> {
+  const isStep = createPace();
+  const recorded: Recorded[] = [];
+  for (const [name, record] of units) {
+    recorded.push({ name, record, row: null });
+    if (isStep()) yield;
+  }
+  const made: Row[] = [];
+  for (const one of yield* sortInSteps(recorded)) {
+    made.push(one.row = newRow(one.name, one.record));
+    if (isStep()) yield;
+  }
+  for (const { row } of recorded) {
+    if (row !== null) rows.enter(row);
+    if (isStep()) yield;
+  }
+  return made;
 }
 
 /** Whether something is to be decided about a unit that has a record, assigned or not. */
@@ -162,13 +191,16 @@ export function noteRestless({ restless }: Board, name: UnitName, history: UnitH
   else restless.delete(name);
 }
 
-function* enterHeld(rows: Rows, { assignments }: ClusterSnapshot): Steps<void> {
+/** Enters all assignments with their units; answers with those that have no record. */
+function* enterHeld(rows: Rows, { assignments }: ClusterSnapshot): Steps<readonly Row[]> {
   const isStep = createPace();
+  const unknown: Row[] = [];
   const several = new Map<Row, Held[]>();
   for (const [machine, ofMachine] of assignments) {
     for (const [name, assignment] of ofMachine) {
       const row = rows.of(name);
       const held = { machine, assignment };
+      if (row.record === undefined && row.held.length === 0) unknown.push(row);
       const others = several.get(row);
       if (others !== undefined) others.push(held);
       else if (row.held.length === 0) row.held = [held];
@@ -180,6 +212,7 @@ function* enterHeld(rows: Rows, { assignments }: ClusterSnapshot): Steps<void> {
     row.held = sortHeld(held);
     yield;
   }
+  return unknown;
 }
 
 /** Assignments of one unit in the order in which they count. */

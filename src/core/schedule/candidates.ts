@@ -8,8 +8,8 @@ import type { MachineId } from '../machine.ts';
 import { arrivalFilters, firstRefusal, machineFilters, neighbourFilters, roomFilters } from './filters.ts';
 import type { FilterContext } from './filters.ts';
 import type { Ledger, Place, PlannedUnit } from './ledger.ts';
-import { clearBit, emptyBits, hasBit, inBoth, inFirstOnly, isEmpty, setBit } from './machine-bits.ts';
-import type { MachineBits } from './machine-bits.ts';
+import { clearBit, emptyBits, hasBit, inBoth, inFirstOnly, isEmpty, lowestFloor, setBit } from './machine-bits.ts';
+import type { Floor, MachineBits } from './machine-bits.ts';
 import { heldPreferences, isBetterRank, isRanked, rankOf } from './rank.ts';
 import { asksForRoom } from './room.ts';
 import { homesOf } from './rows.ts';
@@ -22,9 +22,11 @@ export interface UnitClass {
   readonly allowed: MachineBits;
   /** Those of them that were not found full since a unit last left them. */
   readonly open: MachineBits;
+  /** True of the open machines until a unit leaves one of them. */
+  floor: Floor;
   /** How much of the ledger's list of machines that units left is looked at. */
   seenLeft: number;
-  /** Machines by how many preferences hold there, most first; empty for units that have none. */
+  /** Allowed machines by how many preferences hold there, most first, where there are any; empty for units without preferences. */
   readonly preferred: readonly MachineBits[];
   /** The highest priority that nobody could be pushed out for, as of a turn of the ledger. */
   futileAt: { readonly turn: number; readonly priority: number } | null;
@@ -45,7 +47,8 @@ export function classOf(classes: UnitClasses, unit: PlannedUnit, context: Filter
     if (firstRefusal(machineFilters, unit, at) === null && firstRefusal(arrivalFilters, unit, at) === null) setBit(allowed, place.index);
   }
   const made: UnitClass = {
-    allowed, open: allowed.slice(), seenLeft: left.length, preferred: preferredOf(unit, list), futileAt: null,
+    allowed, open: allowed.slice(), floor: lowestFloor(), seenLeft: left.length, futileAt: null,
+    preferred: preferredOf(unit, list).map((alike) => inBoth(allowed, alike)).filter((alike) => !isEmpty(alike)),
   };
   classes.set(key, made);
   return made;
@@ -90,7 +93,7 @@ function makeKey({ name, section, adoptOn, tally }: PlannedUnit): string {
 export function bestPlace(unit: PlannedUnit, unitClass: UnitClass, context: FilterContext): Place | null {
   const { ledger } = context;
   const isRoomy = !asksForRoom(unit) && unit.section.placing.maxPerMachine === null;
-  const open = isRoomy ? unitClass.allowed : openMachines(unitClass, ledger);
+  const open = openMachines(unitClass, ledger);
   const takes = (place: Place | undefined): boolean => {
     if (place === undefined) return false;
     if (!isRoomy && firstRefusal(roomFilters, unit, { place, context }) !== null) {
@@ -103,8 +106,11 @@ export function bestPlace(unit: PlannedUnit, unitClass: UnitClass, context: Filt
   const [peer] = unit.section.machineOf.filter((name) => name !== unit.name && !context.together.has(name));
   if (peer !== undefined) return onHome(homesOf(ledger.rows.get(peer)), { unit, ledger, open, takes });
   const among = without(unit.conflictIds, open, ledger);
-  const { strategy } = unit.section.placing;
-  const firstOf = (tier: MachineBits): number | null => ledger.order.first(tier, (index) => takes(ledger.list[index]), strategy ?? 'spread');
+  const { order, list } = ledger;
+  const takesAt = (index: number): boolean => takes(list[index]);
+  const isPacked = unit.section.placing.strategy === 'pack';
+  if (!isPacked) order.raise(unitClass.floor, open);
+  const firstOf = (tier: MachineBits): number | null => (isPacked ? order.most(tier, takesAt) : order.least(tier, takesAt, unitClass.floor));
   if (!isRanked(unit)) return placeAt(ledger, firstOf(among));
   for (const tier of tiersOf(unit, among, { unitClass, ledger })) {
     const found = firstOf(tier);
@@ -124,6 +130,7 @@ function placeAt({ list }: Ledger, index: number | null): Place | null {
 
 /** Machines of a class that may have room. */
 function openMachines(unitClass: UnitClass, { left }: Ledger): MachineBits {
+  if (unitClass.seenLeft < left.length) unitClass.floor = lowestFloor();
   for (; unitClass.seenLeft < left.length; unitClass.seenLeft += 1) {
     const index = left[unitClass.seenLeft] ?? 0;
     if (hasBit(unitClass.allowed, index)) setBit(unitClass.open, index);
@@ -145,7 +152,7 @@ function* tiersOf(unit: PlannedUnit, among: MachineBits, { unitClass, ledger }: 
     if (group !== null && isEmpty(here)) continue;
     const calm = without(unit.avoidIds, here, ledger);
     for (const part of calm === here ? [here] : [calm, inFirstOnly(here, calm)]) {
-      if (unitClass.preferred.length === 0) yield part;
+      if (unitClass.preferred.length < 2) yield part;
       else for (const alike of unitClass.preferred) yield inBoth(part, alike);
     }
   }

@@ -8,6 +8,7 @@ import { changedKeys } from '../shared-map.ts';
 import type { UnitStatus } from '../unit.ts';
 import type { UnitName } from '../unit-name.ts';
 import { phaseOf } from '../unit-state.ts';
+import type { Steps } from './steps.ts';
 
 export interface Changes {
   /** Units whose records differ. */
@@ -24,7 +25,8 @@ export interface Changes {
   readonly aboutMachines: ReadonlySet<MachineId>;
 }
 
-export function changesBetween(before: ClusterSnapshot, after: ClusterSnapshot): Changes {
+/** Compares two snapshots, machine by machine: each may have other assignments and statuses. */
+export function* changesBetween(before: ClusterSnapshot, after: ClusterSnapshot): Steps<Changes> {
   const told = new Set<UnitName>(changedKeys(before.formerPorts, after.formerPorts));
   const aboutMachines = new Set<MachineId>();
   for (const map of ['machinePorts', 'roster', 'overrides'] as const) {
@@ -36,14 +38,15 @@ export function changesBetween(before: ClusterSnapshot, after: ClusterSnapshot):
     const [left, right] = [before, after].map(({ unitHistories }) => unitHistories.get(name)?.succeeded ?? null);
     if (left?.hash !== right?.hash || left?.restart !== right?.restart) told.add(name);
   }
-  addStatuses(before, after, { told, aboutMachines });
+  yield* addStatuses(before, after, { told, aboutMachines });
+  const moved = yield* movedUnits(before, after);
   return {
-    records: changedKeys(before.units, after.units), moved: movedUnits(before, after), told, histories,
+    records: changedKeys(before.units, after.units), moved, told, histories,
     releases: changedKeys(before.releases, after.releases), machines: changedKeys(before.machines, after.machines), aboutMachines,
   };
 }
 
-function movedUnits({ assignments: before }: ClusterSnapshot, { assignments: after }: ClusterSnapshot): Map<UnitName, Set<MachineId>> {
+function* movedUnits({ assignments: before }: ClusterSnapshot, { assignments: after }: ClusterSnapshot): Steps<Map<UnitName, Set<MachineId>>> {
   const moved = new Map<UnitName, Set<MachineId>>();
   for (const machine of changedKeys(before, after)) {
     for (const name of changedKeys(before.get(machine) ?? nothing, after.get(machine) ?? nothing)) {
@@ -51,6 +54,7 @@ function movedUnits({ assignments: before }: ClusterSnapshot, { assignments: aft
       if (machines === undefined) moved.set(name, new Set([machine]));
       else machines.add(machine);
     }
+    yield;
   }
   return moved;
 }
@@ -58,10 +62,10 @@ function movedUnits({ assignments: before }: ClusterSnapshot, { assignments: aft
 const nothing: ReadonlyMap<UnitName, never> = new Map<UnitName, never>();
 
 /** A status matters when it frees or takes ports, says that a fenced unit has stopped, or that a oneshot has done its work. */
-function addStatuses(
+function* addStatuses(
   { statuses: before }: ClusterSnapshot, { statuses: after }: ClusterSnapshot,
   { told, aboutMachines }: { readonly told: Set<UnitName>; readonly aboutMachines: Set<MachineId> },
-): void {
+): Steps<void> {
   for (const machine of changedKeys(before, after)) {
     const [left, right] = [before.get(machine), after.get(machine)];
     for (const name of changedKeys(left ?? nothing, right ?? nothing)) {
@@ -69,6 +73,7 @@ function addStatuses(
       if (saysOfPorts(was) !== saysOfPorts(is)) aboutMachines.add(machine);
       if (saysOfWork(was) !== saysOfWork(is)) told.add(name);
     }
+    yield;
   }
 }
 

@@ -53,7 +53,7 @@ export function isFollowable(board: Board, decisionCount: number): boolean {
 /** Follows to `next`; what is open of the pass before is looked at again. */
 export function* followBoard(board: Board, next: ClusterSnapshot, open: Open): Steps<Followed | null> {
   if (isMost(open.units.size, board)) return null;
-  const changes = changesBetween(board.snapshot, next);
+  const changes = yield* changesBetween(board.snapshot, next);
   if (needsAll(board, next, changes)) return null;
   const work = workOf(board, { next, changes, open });
   if (isMost(work.units.size, board)) return null;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createLoadOrder, createMarks, emptyBits, hasBit, isEmpty, setBit } from './machine-bits.ts';
+import { createLoadOrder, createMarks, emptyBits, hasBit, isEmpty, lowestFloor, setBit } from './machine-bits.ts';
 
-test('the first of a set is the least loaded that is taken, the lower index of equals, whatever the moves before', () => {
+test('of a set the least or the most loaded machine that is taken is found, the lower index of equals, whatever the moves before', () => {
   const machineCount = 70;
   const index = fc.integer({ min: 0, max: machineCount - 1 });
   fc.assert(fc.property(
@@ -19,9 +19,35 @@ test('the first of a set is the least loaded that is taken, the lower index of e
       const bits = emptyBits(machineCount);
       for (const at of among) setBit(bits, at);
       const loadOf = (at: number): number => loads[at] ?? 0;
-      const [expected] = among.filter((at) => !refused.includes(at)).toSorted((left, right) => loadOf(left) - loadOf(right) || left - right);
-      assert.equal(order.first(bits, (at) => !refused.includes(at)), expected ?? null);
+      const taken = among.filter((at) => !refused.includes(at));
+      const takes = (at: number): boolean => !refused.includes(at);
+      const [least] = taken.toSorted((left, right) => loadOf(left) - loadOf(right) || left - right);
+      const [most] = taken.toSorted((left, right) => loadOf(right) - loadOf(left) || left - right);
+      assert.equal(order.least(bits, takes, lowestFloor()), least ?? null);
+      assert.equal(order.most(bits, takes), most ?? null);
       assert.equal(isEmpty(bits), among.length === 0);
+    }));
+});
+
+test('a floor that is raised between moves hides no machine of its set, nor of a part of it, while loads only grow', () => {
+  const machineCount = 70;
+  const index = fc.integer({ min: 0, max: machineCount - 1 });
+  fc.assert(fc.property(fc.array(fc.record({ index, by: fc.integer({ min: 1, max: 3 }) }), { maxLength: 300 }), fc.uniqueArray(index), fc.uniqueArray(index),
+    (moves, among, part) => {
+      const order = createLoadOrder(machineCount);
+      const loads = Array.from({ length: machineCount }, () => 0);
+      for (const [at] of loads.entries()) order.move(at, { from: -1, to: 0 });
+      const [set, smaller] = [emptyBits(machineCount), emptyBits(machineCount)];
+      for (const at of among) setBit(set, at);
+      for (const at of part) if (among.includes(at)) setBit(smaller, at);
+      const floor = lowestFloor();
+      for (const { index: at, by } of moves) {
+        const load = loads[at] ?? 0;
+        order.move(at, { from: load, to: load + by });
+        loads[at] = load + by;
+        order.raise(floor, set);
+        for (const bits of [set, smaller]) assert.equal(order.least(bits, () => true, floor), order.least(bits, () => true, lowestFloor()));
+      }
     }));
 });
 

@@ -76,12 +76,27 @@ export function createMarks(machineCount: number): Marks {
   };
 }
 
+/** Under which load no machine of a set is, and with that load in which words none; it stays true while loads only grow. */
+export interface Floor {
+  load: number;
+  word: number;
+}
+
+/** A floor that is true of every set. */
+export function lowestFloor(): Floor {
+  return { load: -1, word: 0 };
+}
+
 /** Machines by load. */
 export interface LoadOrder {
   /** A machine's load has changed; a load it had not before is -1. */
   move(index: number, loads: { readonly from: number; readonly to: number }): void;
-  /** The first machine of `among` that `takes`, least loaded first (most loaded with `pack`), then by index; null when none does. */
-  first(among: MachineBits, takes: (index: number) => boolean, strategy?: 'spread' | 'pack'): number | null;
+  /** Raises a floor that is true of a set to the first machine of the set. */
+  raise(floor: Floor, set: MachineBits): void;
+  /** The first machine of `among` that `takes`, least loaded first, then by index; null when none does. The floor is true of `among`. */
+  least(among: MachineBits, takes: (index: number) => boolean, floor: Floor): number | null;
+  /** The same, most loaded first. */
+  most(among: MachineBits, takes: (index: number) => boolean): number | null;
 }
 
 interface Level {
@@ -94,6 +109,8 @@ interface Level {
 export function createLoadOrder(machineCount: number): LoadOrder {
   /** Ascending by load, none of them empty. */
   const levels: Level[] = [];
+  /** Empty sets of levels that are no more: to make one costs more than all else about a move. */
+  const spare: MachineBits[] = [];
   const positionOf = (load: number): number => {
     let low = 0;
     let high = levels.length;
@@ -110,12 +127,14 @@ export function createLoadOrder(machineCount: number): LoadOrder {
     if (level?.load !== load) return;
     clearBit(level.bits, index);
     level.count -= 1;
-    if (level.count === 0) levels.splice(position, 1);
+    if (level.count > 0) return;
+    levels.splice(position, 1);
+    spare.push(level.bits);
   };
   const enter = (index: number, load: number): void => {
     const position = positionOf(load);
     let level = levels[position];
-    if (level?.load !== load) levels.splice(position, 0, level = { load, bits: emptyBits(machineCount), count: 0 });
+    if (level?.load !== load) levels.splice(position, 0, level = { load, bits: spare.pop() ?? emptyBits(machineCount), count: 0 });
     setBit(level.bits, index);
     level.count += 1;
   };
@@ -124,10 +143,29 @@ export function createLoadOrder(machineCount: number): LoadOrder {
       leave(index, from);
       enter(index, to);
     },
-    first(among, takes, strategy = 'spread') {
-      for (let step = 0; step < levels.length; step += 1) {
-        const level = levels[strategy === 'spread' ? step : levels.length - 1 - step];
-        const found = level === undefined ? null : firstOf(level.bits, among, takes);
+    raise(floor, set) {
+      for (let at = positionOf(floor.load); at < levels.length; at += 1) {
+        const level = levels[at];
+        const word = level === undefined ? null : firstWordOf(level.bits, set, wordOf(floor, level));
+        if (level === undefined || word === null) continue;
+        floor.load = level.load;
+        floor.word = word;
+        return;
+      }
+      floor.load = Infinity;
+    },
+    least(among, takes, floor) {
+      for (let at = positionOf(floor.load); at < levels.length; at += 1) {
+        const level = levels[at];
+        const found = level === undefined ? null : firstOf(level.bits, { among, fromWord: wordOf(floor, level) }, takes);
+        if (found !== null) return found;
+      }
+      return null;
+    },
+    most(among, takes) {
+      for (let at = levels.length - 1; at >= 0; at -= 1) {
+        const level = levels[at];
+        const found = level === undefined ? null : firstOf(level.bits, { among, fromWord: 0 }, takes);
         if (found !== null) return found;
       }
       return null;
@@ -135,8 +173,24 @@ export function createLoadOrder(machineCount: number): LoadOrder {
   };
 }
 
-function firstOf(bits: MachineBits, among: MachineBits, takes: (index: number) => boolean): number | null {
-  for (let word = 0; word < bits.length; word += 1) {
+/** Where a search begins in a level. */
+function wordOf(floor: Floor, { load }: Level): number {
+  return load === floor.load ? floor.word : 0;
+}
+
+/** The first word in which sets have a machine in common; null when there is none. */
+function firstWordOf(bits: MachineBits, set: MachineBits, fromWord: number): number | null {
+  for (let word = fromWord; word < bits.length; word += 1) if (((bits[word] ?? 0) & (set[word] ?? 0)) !== 0) return word;
+  return null;
+}
+
+interface Among {
+  readonly among: MachineBits;
+  readonly fromWord: number;
+}
+
+function firstOf(bits: MachineBits, { among, fromWord }: Among, takes: (index: number) => boolean): number | null {
+  for (let word = fromWord; word < bits.length; word += 1) {
     let left = (bits[word] ?? 0) & (among[word] ?? 0);
     while (left !== 0) {
       const bit = 31 - Math.clz32(left & -left);

@@ -61,6 +61,8 @@ export interface Rows {
   get(name: UnitName): Row | undefined;
   /** The row of a unit; a new one when nothing is known of it. */
   of(name: UnitName): Row;
+  /** A row made elsewhere, of a unit that has none yet. */
+  enter(row: Row): void;
   /** Forgets a row when it says nothing any more. */
   tidy(row: Row): void;
   /** In no certain order. */
@@ -75,10 +77,13 @@ export function createRows(): Rows {
     of(name) {
       let row = rows.get(name);
       if (row === undefined) {
-        row = { name, record: undefined, held: none, wanted: null, home: null, followers: null, comes: null, round: 0 };
+        row = newRow(name, undefined);
         rows.put(name, row);
       }
       return row;
+    },
+    enter(row) {
+      rows.put(row.name, row);
     },
     tidy(row) {
       const { name, record, held, wanted, home, followers } = row;
@@ -92,6 +97,11 @@ export function createRows(): Rows {
 }
 
 const none: readonly never[] = [];
+
+/** A row of a unit about which no more is known than its record. */
+export function newRow(name: UnitName, record: UnitRecord | undefined): Row {
+  return { name, record, held: none, wanted: null, home: null, followers: null, comes: null, round: 0 };
+}
 
 /** The machines a unit is on. */
 export function homesOf(row: Row | undefined): ReadonlySet<MachineId> {
