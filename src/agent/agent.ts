@@ -44,6 +44,7 @@ import { createReporter } from './reporter.ts';
 import { createSettling } from './settling.ts';
 import type { Activity } from './settling.ts';
 import type { AgentReport } from './report.ts';
+import { createStillness } from './stillness.ts';
 import { createTroubles } from './troubles.ts';
 import { createUnitFiles } from './unit-files.ts';
 
@@ -121,6 +122,7 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
   const passNeeds: PassNeeds = {
     runner, clock, random, log, reporter, report, bell, finished, problems: createProblemBook(random), files,
     attendance, portWatch, fences, fenceStops: createFenceStops(clock), copy, troubles, settling,
+    stillness: createStillness(clock),
   };
   const loops = { needs, presence, passNeeds };
   // What has to go on while units are stopped ends only when the agent has left.

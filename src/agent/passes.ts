@@ -13,6 +13,7 @@ import { createBackoff } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
+import { createTicks } from '../lib/ticks.ts';
 import { waitAtMost } from '../lib/wakeups.ts';
 import type { Bell } from '../lib/wakeups.ts';
 import { RunnerUnavailable } from '../runner/runner.ts';
@@ -31,6 +32,7 @@ import type { Reporter } from './reporter.ts';
 import type { AgentReport } from './report.ts';
 import type { Settling } from './settling.ts';
 import { statusesOf } from './statuses.ts';
+import type { Stillness } from './stillness.ts';
 import type { Troubles } from './troubles.ts';
 import type { UnitFiles } from './unit-files.ts';
 
@@ -40,6 +42,8 @@ const firstRetryMs = 100;
 const longestRetryMs = 10_000;
 /** Passes in a row that found something to do before the loop slows down: a plan that never gets empty must not spin. */
 const busyPassesMax = 5;
+/** Units that start or stop by the hundred tell of it one by one; after a few passes at once they are looked at together. */
+const passTicks = { shortMs: 0, longMs: 20, burst: 4, refillMs: 25 };
 
 export interface PassNeeds {
   readonly runner: UnitRunner;
@@ -57,6 +61,7 @@ export interface PassNeeds {
   readonly copy: Pick<LocalCopy, 'keep'>;
   readonly troubles: Troubles;
   readonly settling: Settling;
+  readonly stillness: Stillness;
   readonly report: AgentReport;
   /** Rings when assignments, units or presence have changed. */
   readonly bell: Bell;
@@ -79,9 +84,11 @@ export interface Wishes {
 /** Runs passes until the signal is aborted (then throws its reason) or the wishes are over. */
 export async function bringAbout(needs: PassNeeds, wishes: Wishes, signal: AbortSignal): Promise<void> {
   const backoff = createBackoff({ firstMs: firstRetryMs, maxMs: longestRetryMs }, needs.random);
+  const nextTickMs = createTicks(needs.clock, passTicks);
   let busyPasses = 0;
   for (;;) {
     const end = await onePass(needs, wishes, signal);
+    const notBeforeMs = needs.clock.uptimeMs() + nextTickMs();
     if (end === 'over') return;
     busyPasses = end === 'busy' ? busyPasses + 1 : 0;
     if (end === 'unavailable' || busyPasses > busyPassesMax) {
@@ -92,6 +99,8 @@ export async function bringAbout(needs: PassNeeds, wishes: Wishes, signal: Abort
       const drainedMs = needs.attendance.nextMs(wishes.drainMsMax) ?? resyncMs;
       await rest(needs, Math.min(resyncMs, retryMs, drainedMs), signal);
     }
+    const leftMs = notBeforeMs - needs.clock.uptimeMs();
+    if (leftMs > 0) await needs.clock.sleep(leftMs, signal);
   }
 }
 
@@ -129,7 +138,8 @@ async function onePass(needs: PassNeeds, wishes: Wishes, signal: AbortSignal): P
     const statuses = await statusesNow(needs, known, observations);
     if (known !== null) needs.portWatch.update(statuses, assignments);
     const early = new Set([...needs.settling.look(observations), ...beingStarted(steps)]);
-    needs.reporter.update(withDoubts(statuses, needs.portWatch), early);
+    const isStill = needs.stillness.look(observations, early) && steps.length === 0;
+    needs.reporter.update(withDoubts(statuses, needs.portWatch), { early, isStill });
     if (known !== null && wishes.source() === 'store') needs.copy.keep(assignments, needs.files.texts);
     if (steps.length === 0) return wishes.isOver(observations) ? 'over' : 'idle';
     report.lastPlan = steps;

@@ -24,8 +24,8 @@ function statusOf(mainPid: number): UnitStatus {
 
 interface Scene {
   readonly clock: ManualClock;
-  /** Observes the unit with that main process. */
-  see(mainPid: number): void;
+  /** Observes the unit with that main process; units are still unless it is said otherwise. */
+  see(mainPid: number, isStill?: boolean): void;
   /** What the store holds is not known any more. */
   forget(): void;
   /** How many commits have been made so far. */
@@ -47,7 +47,7 @@ async function scene({ commitMs = 0 } = {}): Promise<Scene> {
   const running = reporter.run(never.signal).catch((error: unknown) => assert.ok(never.signal.aborted, String(error)));
   return {
     clock,
-    see: (mainPid) => reporter.update(new Map([[name, statusOf(mainPid)]]), new Set()),
+    see: (mainPid, isStill = true) => reporter.update(new Map([[name, statusOf(mainPid)]]), { early: new Set(), isStill }),
     commits: () => report.statusCommits,
     forget: reporter.forget,
     async end() {
@@ -82,6 +82,26 @@ test('a few changes after a time of quiet follow one another soon, many are writ
   // Two seconds at one commit in 50 ms, and the few that come sooner: those there were, and one more for each eighth of a second.
   assert.ok(at.commits() <= 40 + 4 + 16 + 1, `${at.commits()} commits`);
   assert.ok(at.commits() >= 40, `${at.commits()} commits`);
+  await at.end();
+});
+
+test('what is told of units on their way waits for them, but not for long', async () => {
+  const at = await scene();
+  await at.clock.advance(1_000);
+  at.see(1, false);
+  await at.clock.advance(10);
+  at.see(2, false);
+  await at.clock.advance(10);
+  assert.equal(at.commits(), 0);
+  at.see(3);
+  await at.clock.advance(0);
+  assert.equal(at.commits(), 1);
+  await at.clock.advance(1_000);
+  at.see(4, false);
+  await at.clock.advance(49);
+  assert.equal(at.commits(), 1);
+  await at.clock.advance(1);
+  assert.equal(at.commits(), 2);
   await at.end();
 });
 

@@ -10,7 +10,8 @@ import type { UnitStatus } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type { Clock } from '../lib/clock.ts';
 import { withDeadline } from '../lib/deadline.ts';
-import { createBell } from '../lib/wakeups.ts';
+import { createTicks } from '../lib/ticks.ts';
+import { createBell, createGate } from '../lib/wakeups.ts';
 import { keys, parseKey } from '../store/keys.ts';
 import { isStoreTrouble } from '../store/lease-keeper.ts';
 import { packChanges } from '../store/packing.ts';
@@ -20,13 +21,10 @@ import type { Commit, CommitChange, Store } from '../store/store.ts';
 import type { Holding, Presence } from './presence.ts';
 import type { AgentReport } from './report.ts';
 
-/** Changes that come within this time of a commit are written together. */
+/** Changes that come within this time of a commit are written together; so long a change waits for units that are on their way. */
 const tickMs = 50;
-/** After a time of quiet a few commits wait less for one another: what begins to stop has often stopped a moment later. */
-const shortTickMs = 5;
-const shortTicksMax = 4;
-/** Of quiet it takes for one of them. */
-const quietMs = 125;
+/** After a time of quiet a few commits wait less for one another. */
+const ticks = { shortMs: 5, longMs: tickMs, burst: 4, refillMs: 125 };
 const answerMsMax = 10_000;
 
 export interface ReporterNeeds {
@@ -38,14 +36,21 @@ export interface ReporterNeeds {
 }
 
 export interface Reporter {
-  /** What is observed now: all units of the machine. Of those in `early` nothing is written yet; what the store has stays as it is. */
-  update(statuses: ReadonlyMap<UnitName, UnitStatus>, early: ReadonlySet<UnitName>): void;
+  /** What is observed now: all units of the machine. */
+  update(statuses: ReadonlyMap<UnitName, UnitStatus>, circumstances: StatusCircumstances): void;
   /** What is known of the machine's ports now. */
   updatePorts(ports: MachinePorts): void;
   /** What the store was thought to hold may not be so: reads it again. */
   forget(): void;
   /** Writes until the signal is aborted. */
   run(signal: AbortSignal): Promise<void>;
+}
+
+export interface StatusCircumstances {
+  /** Units of which nothing is written yet; what the store has of them stays as it is. */
+  readonly early: ReadonlySet<UnitName>;
+  /** No unit is on its way to another state: there is nothing to wait for. */
+  readonly isStill: boolean;
 }
 
 /** What the store is known to hold under a lease: key to text. */
@@ -57,9 +62,11 @@ interface Written {
 export function createReporter(needs: ReporterNeeds): Reporter {
   const { presence, machine, clock } = needs;
   const bell = createBell();
+  /** Closed while units are on their way. */
+  const gate = createGate();
   /** null: nothing has been observed yet, so nothing in the store is known to be wrong. */
-  let wanted: ReadonlyMap<string, string> | null = null;
-  let held: ReadonlySet<string> = new Set();
+  let observed: ReadonlyMap<UnitName, UnitStatus> | null = null;
+  let early: ReadonlySet<UnitName> = new Set();
   let ports: ReadonlyMap<string, string> = new Map();
   let written: Written | null = null;
   presence.subscribe(() => bell.wake());
@@ -74,21 +81,14 @@ export function createReporter(needs: ReporterNeeds): Reporter {
   /** Writes what differs; answers whether the store was asked for anything. */
   const writeOnce = async (signal: AbortSignal): Promise<boolean> => {
     const holding = presence.holding();
-    if (holding === null || wanted === null) return false;
+    if (holding === null || observed === null) return false;
     try {
       if (written?.leaseId !== holding.leaseId) written = await readWritten(needs, holding, signal);
       const { texts } = written; // It may be forgotten while a commit is on its way.
-      const commits = commitsOf(differences({ wanted: new Map([...wanted, ...ports]), texts, held }), holding);
-      for (const commit of commits) {
-        const deadline = { clock, limitMs: answerMsMax, signal };
-        const outcome = await withDeadline(deadline, (late) => needs.store.commit(commit, late));
-        if (!outcome.committed) {
-          fail(holding);
-          return true;
-        }
-        needs.report.statusCommits += 1;
-        noteWritten(texts, commit.changes);
-      }
+      const keyed = new Map([...observed].map(([name, status]) => [keys.status(machine, name), encodeRecord(status)]));
+      const held = new Set([...early].map((name) => keys.status(machine, name)));
+      const commits = commitsOf(differences({ wanted: new Map([...keyed, ...ports]), texts, held }), holding);
+      if (!await writeAll(needs, { commits, texts }, signal)) fail(holding);
       return commits.length > 0;
     } catch (error) {
       signal.throwIfAborted();
@@ -99,9 +99,10 @@ export function createReporter(needs: ReporterNeeds): Reporter {
     }
   };
   return {
-    update(statuses, early): void {
-      held = new Set([...early].map((name) => keys.status(machine, name)));
-      wanted = new Map([...statuses].map(([name, status]) => [keys.status(machine, name), encodeRecord(status)]));
+    update(statuses, circumstances): void {
+      gate.set(circumstances.isStill);
+      observed = statuses;
+      early = circumstances.early;
       bell.wake();
     },
     updatePorts(record): void {
@@ -115,9 +116,11 @@ export function createReporter(needs: ReporterNeeds): Reporter {
       bell.wake();
     },
     async run(signal: AbortSignal): Promise<void> {
-      const nextTickMs = createTicks(clock);
+      const nextTickMs = createTicks(clock, ticks);
       for (;;) {
         await bell.wait(signal);
+        // What is on its way is told again a moment later: one commit serves for both.
+        await gate.pass({ clock, limitMs: tickMs }, signal);
         // Most passes find nothing new; what comes after one need not wait.
         if (await writeOnce(signal)) await clock.sleep(nextTickMs(), signal);
       }
@@ -125,18 +128,17 @@ export function createReporter(needs: ReporterNeeds): Reporter {
   };
 }
 
-/** Answers, after each commit, how long the next one is to wait. */
-function createTicks(clock: Clock): () => number {
-  let shortTicks = shortTicksMax;
-  let lastMs = clock.uptimeMs();
-  return () => {
-    const nowMs = clock.uptimeMs();
-    shortTicks = Math.min(shortTicksMax, shortTicks + (nowMs - lastMs) / quietMs);
-    lastMs = nowMs;
-    if (shortTicks < 1) return tickMs;
-    shortTicks -= 1;
-    return shortTickMs;
-  };
+/** Commits one after another and notes in `texts` what is written; answers whether the store took them all. */
+async function writeAll(
+  { store, clock, report }: ReporterNeeds, { commits, texts }: { readonly commits: readonly Commit[]; readonly texts: Map<string, string> }, signal: AbortSignal,
+): Promise<boolean> {
+  for (const commit of commits) {
+    const outcome = await withDeadline({ clock, limitMs: answerMsMax, signal }, (late) => store.commit(commit, late));
+    if (!outcome.committed) return false;
+    report.statusCommits += 1;
+    noteWritten(texts, commit.changes);
+  }
+  return true;
 }
 
 /** What an earlier process of this machine has written under the lease; entries of other leases are about to go. */

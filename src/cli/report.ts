@@ -32,18 +32,26 @@ export async function waitAndReport(session: Session, goals: readonly Goal[], at
   const attempts = flags.number('block-attempts');
   const reached: string[] = [];
   let failures = 0;
-  const onOutcome = async (outcome: Outcome): Promise<void> => {
-    if (outcome.kind === 'reached') {
-      if (!outcome.atOnce) reached.push(outcome.goal.name);
-      return tellReached(session, outcome);
+  const onOutcomes = async (outcomes: readonly Outcome[]): Promise<void> => {
+    // Written at once: each writing takes as long as all else about a unit.
+    let lines: readonly string[] = [];
+    for (const outcome of outcomes) {
+      if (outcome.kind === 'reached') {
+        if (!outcome.atOnce) reached.push(outcome.goal.name);
+        lines = lines.concat(sayReached(outcome));
+        continue;
+      }
+      printAll(session, lines);
+      lines = [];
+      failures += 1;
+      await tellFailure(session, outcome, failures <= loggedUnitsMax);
     }
-    failures += 1;
-    return tellFailure(session, outcome, failures <= loggedUnitsMax);
+    printAll(session, lines);
   };
   const onNote = (note: string): void => complain(session, `Waiting for ${note}`);
   const limitMs = attempts === 0 ? null : attempts * attemptMs;
   try {
-    await waitForGoals({ client, clock: environment.clock, atLeast, limitMs, onOutcome, onNote }, goals, signal);
+    await waitForGoals({ client, clock: environment.clock, atLeast, limitMs, onOutcomes, onNote }, goals, signal);
   } catch (error) {
     if (signal.aborted) {
       complain(
@@ -62,15 +70,16 @@ export async function waitAndReport(session: Session, goals: readonly Goal[], at
   return { exitCode: failures === 0 ? exitCodes.done : exitCodes.failed, reached };
 }
 
-function tellReached(session: Session, { goal, places, atOnce }: Outcome & { kind: 'reached' }): void {
-  if (atOnce || goal.generation === null) return;
-  if (goal.reset !== null) {
-    if (places.length === 0) print(session, `Unit ${goal.name} reset`);
-    for (const place of places) print(session, `Unit ${goal.name} reset on ${machineLabel(place)}`);
-    return;
-  }
-  if (places.length === 0) return print(session, `Unit ${goal.name} inactive`);
-  for (const place of places) print(session, `Unit ${goal.name} ${goal.desired} on ${machineLabel(place)}`);
+function printAll(session: Session, lines: readonly string[]): void {
+  if (lines.length > 0) print(session, lines.join('\n'));
+}
+
+/** fleet 1.0's lines about a unit that is where it was wanted. */
+function sayReached({ goal, places, atOnce }: Outcome & { kind: 'reached' }): readonly string[] {
+  if (atOnce || goal.generation === null) return [];
+  const { name, desired, reset } = goal;
+  if (places.length === 0) return [`Unit ${name} ${reset === null ? 'inactive' : 'reset'}`];
+  return places.map((place) => `Unit ${name} ${reset === null ? desired : 'reset'} on ${machineLabel(place)}`);
 }
 
 async function tellFailure(

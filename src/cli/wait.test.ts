@@ -8,7 +8,7 @@ import type { ManualClock } from '../lib/manual-clock.ts';
 import type { AssignmentView, EventView, Explanation, StatusView, UnitView } from '../protocol/v2.ts';
 import type { Goal } from './goal.ts';
 import { waitForGoals } from './wait.ts';
-import type { WaitNeeds } from './wait.ts';
+import type { Outcome, WaitNeeds } from './wait.ts';
 
 const machine = 'aaaa';
 const hash = 'hash';
@@ -99,7 +99,7 @@ interface Stage {
 
 function stage(
   goals: readonly Goal[],
-  options: { readonly limitMs?: number; readonly explain?: Partial<Explanation> | Error } = {},
+  options: { readonly limitMs?: number; readonly explain?: Partial<Explanation> | Error; readonly told?: string[][] } = {},
 ): Stage {
   const clock = createManualClock();
   const lines: string[] = [];
@@ -131,22 +131,15 @@ function stage(
     atLeast: 1,
     limitMs: options.limitMs ?? null,
     onNote: (note) => lines.push(`note ${note}`),
-    onOutcome: async (outcome) => {
-      const rest =
-        'why' in outcome
-          ? `: ${outcome.why}`
-          : 'places' in outcome
-            ? ` on ${outcome.places.map(({ id }) => id).join(',')}`
-            : '';
-      const name = outcome.kind === 'reached' && outcome.atOnce ? 'was there' : outcome.kind;
-      lines.push(`${outcome.goal.name} ${name}${rest}`);
+    onOutcomes: async (outcomes) => {
+      lines.push(...outcomes.map(sayOutcome));
+      options.told?.push(outcomes.map(sayOutcome));
     },
   };
   const push = async (items: readonly StreamItem[]): Promise<void> => {
     queue.push(...items);
     wake();
-    await clock.settle();
-    await clock.settle();
+    await clock.advance(0);
   };
   const done = waitForGoals(needs, goals, interruption.signal);
   done.catch(() => undefined); // The test looks at it later.
@@ -160,6 +153,12 @@ function stage(
   };
 }
 
+function sayOutcome(outcome: Outcome): string {
+  const places = 'places' in outcome ? ` on ${outcome.places.map(({ id }) => id).join(',')}` : '';
+  const name = outcome.kind === 'reached' && outcome.atOnce ? 'was there' : outcome.kind;
+  return `${outcome.goal.name} ${name}${'why' in outcome ? `: ${outcome.why}` : places}`;
+}
+
 describe('a wait for units', () => {
   test('ends when every unit runs, and says so of each in order of arrival', async () => {
     const { tell, lines, done } = stage([goal('a'), goal('b')]);
@@ -168,6 +167,16 @@ describe('a wait for units', () => {
     await tell(status('a'));
     await done;
     assert.deepEqual(lines, ['b reached on aaaa', 'a reached on aaaa']);
+  });
+
+  test('tells together of units that came together', async () => {
+    const told: string[][] = [];
+    const { tell, done } = stage([goal('a'), goal('b'), goal('c')], { told });
+    await tell(unit('a'), unit('b'), unit('c'), current);
+    await tell(assigned('a'), assigned('b'), assigned('c'), status('a'), status('b'));
+    await tell(status('c'));
+    await done;
+    assert.deepEqual(told, [['a reached on aaaa', 'b reached on aaaa'], ['c reached on aaaa']]);
   });
 
   test('says nothing before the present state was told to its end', async () => {

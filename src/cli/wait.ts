@@ -7,7 +7,7 @@
 import type { FleetClient } from '../client/client.ts';
 import { ApiError, Unreachable } from '../client/errors.ts';
 import type { Clock } from '../lib/clock.ts';
-import { createBell } from '../lib/wakeups.ts';
+import { createBell, waitAtMost } from '../lib/wakeups.ts';
 import type { Explanation } from '../protocol/v2.ts';
 import { createClusterView } from './cluster-view.ts';
 import type { ClusterView } from './cluster-view.ts';
@@ -35,7 +35,8 @@ export interface WaitNeeds {
   readonly atLeast: number;
   /** Milliseconds after which waiting ends; null waits as long as it takes. */
   readonly limitMs: number | null;
-  readonly onOutcome: (outcome: Outcome) => Promise<void>;
+  /** Hears how units ended, those together that came together. */
+  readonly onOutcomes: (outcomes: readonly Outcome[]) => Promise<void>;
   /** Hears, every few seconds, what is waited for. */
   readonly onNote: (note: string) => void;
 }
@@ -70,32 +71,15 @@ export async function waitForGoals(needs: WaitNeeds, goals: readonly Goal[], sig
     for (;;) {
       await waiting.look(signal);
       if (waiting.isOver()) return;
-      await Promise.race([
-        following,
-        sleepOrWake(needs.clock, { delayMs: waiting.patienceMs(), wait: bell.wait }, both),
-      ]);
+      const limit = { clock: needs.clock, limitMs: waiting.patienceMs() };
+      await Promise.race([following, waitAtMost(bell, limit, both)]);
+      // What comes in one piece is looked at, and told, at once: units come by the hundred.
+      await needs.clock.sleep(0, both);
     }
   } finally {
     ended.abort();
     // Ends by throwing the reason it was aborted with, or has thrown already what the race above passed on.
     await following.catch(() => undefined);
-  }
-}
-
-/** Resolves when the bell rings or the delay is over. */
-async function sleepOrWake(
-  clock: Clock,
-  until: { readonly delayMs: number; readonly wait: (signal: AbortSignal) => Promise<void> },
-  signal: AbortSignal,
-): Promise<void> {
-  const done = new AbortController();
-  const either = AbortSignal.any([signal, done.signal]);
-  const parts = [until.wait(either), clock.sleep(until.delayMs, either)];
-  try {
-    await Promise.race(parts);
-  } finally {
-    done.abort();
-    await Promise.allSettled(parts);
   }
 }
 
@@ -135,7 +119,7 @@ class Waiting {
       const settled = [...this.#pending.values()].filter(
         ({ standing }) => standing !== null && !openStates.has(standing.state),
       );
-      for (const pending of settled) await this.#settle(pending);
+      await this.#end(settled.flatMap((pending) => this.#outcomeOf(pending) ?? []));
       this.#isFirstLook = false;
       if (this.#unassigned().length > 0 && nowMs - this.#idleMs >= graceMs) {
         await this.#explain(signal);
@@ -167,17 +151,17 @@ class Waiting {
     pending.standing = standing;
   }
 
-  async #settle({ goal, standing }: Pending): Promise<void> {
-    if (standing === null) return undefined;
+  #outcomeOf({ goal, standing }: Pending): Outcome | null {
+    if (standing === null) return null;
     const { places, why } = standing;
-    if (standing.state === 'failed') return this.#end({ kind: 'failed', goal, places, why });
-    if (standing.state === 'superseded') return this.#end({ kind: 'superseded', goal, why });
-    return this.#end({ kind: 'reached', goal, places, atOnce: this.#isFirstLook && goal.unchanged });
+    if (standing.state === 'failed') return { kind: 'failed', goal, places, why };
+    if (standing.state === 'superseded') return { kind: 'superseded', goal, why };
+    return { kind: 'reached', goal, places, atOnce: this.#isFirstLook && goal.unchanged };
   }
 
-  async #end(outcome: Outcome): Promise<void> {
-    this.#pending.delete(outcome.goal.name);
-    await this.#needs.onOutcome(outcome);
+  async #end(outcomes: readonly Outcome[]): Promise<void> {
+    for (const { goal } of outcomes) this.#pending.delete(goal.name);
+    if (outcomes.length > 0) await this.#needs.onOutcomes(outcomes);
   }
 
   /** Asks why units are on no machine, and gives up those that fit on none. */
@@ -190,12 +174,11 @@ class Waiting {
       const isHopeless =
         explanation?.state === 'unplaced' && explanation.machines.every(({ verdict }) => verdict !== 'possible');
       areHopeless &&= isHopeless;
-      if (isHopeless) await this.#end({ kind: 'unplaced', goal, explanation });
+      if (isHopeless) await this.#end([{ kind: 'unplaced', goal, explanation }]);
       else this.#say(`${goal.name}: ${explanation?.summary ?? 'it does not exist'}`);
     }
     if (!areHopeless) return;
-    for (const { goal } of unassigned.slice(explainedMax))
-      await this.#end({ kind: 'unplaced', goal, explanation: null });
+    await this.#end(unassigned.slice(explainedMax).map(({ goal }) => ({ kind: 'unplaced', goal, explanation: null })));
   }
 
   /**
@@ -215,9 +198,8 @@ class Waiting {
   /** Ends the wait: units on no machine with the reasons for that, all others with what they lack. */
   async #giveUp(signal: AbortSignal): Promise<void> {
     await this.#explain(signal);
-    for (const { goal, standing } of [...this.#pending.values()]) {
-      await this.#end({ kind: 'late', goal, why: standing?.why ?? 'the cluster has not told its state yet' });
-    }
+    const late = [...this.#pending.values()];
+    await this.#end(late.map(({ goal, standing }) => ({ kind: 'late', goal, why: standing?.why ?? 'the cluster has not told its state yet' })));
   }
 
   #note(nowMs: number): void {

@@ -57,6 +57,8 @@ interface Progress {
   complete: number;
   /** Whether the present state was told to its end. */
   isCurrent: boolean;
+  /** Clock.uptimeMs() when something came last. */
+  answeredMs: number;
   /** Where the stream came from last; null before the first. */
   endpoint: Endpoint | null;
 }
@@ -70,12 +72,10 @@ export async function* readEvents(
   signal: AbortSignal,
 ): AsyncGenerator<StreamItem> {
   const backoff = createBackoff({ firstMs: 50, maxMs: 2_000 }, needs.random);
-  const progress: Progress = { newest: 0, complete: 0, isCurrent: false, endpoint: null };
-  let answeredMs = needs.clock.uptimeMs();
+  const progress: Progress = { newest: 0, complete: 0, isCurrent: false, answeredMs: needs.clock.uptimeMs(), endpoint: null };
   for (;;) {
     try {
       for await (const item of readOnce(needs, { query, progress }, signal)) {
-        answeredMs = needs.clock.uptimeMs();
         backoff.reset();
         yield item;
       }
@@ -83,7 +83,7 @@ export async function* readEvents(
       signal.throwIfAborted();
       const isCompacted = error instanceof ApiError && error.reason === 'REVISION_COMPACTED';
       const isRefused = error instanceof ApiError && error.status < 500 && !isCompacted;
-      if (isRefused || needs.clock.uptimeMs() - answeredMs > outageMsMax) throw error;
+      if (isRefused || needs.clock.uptimeMs() - progress.answeredMs > outageMsMax) throw error;
       if (isCompacted) progress.isCurrent = false;
     }
     await needs.clock.sleep(backoff.nextMs(), signal);
@@ -105,6 +105,7 @@ async function* readOnce(
   if (answer.message.statusCode !== 200) throw await readError(answer, call, signal);
   const read = createSseReader();
   for await (const chunk of readChunks(answer, idleMsMax, signal)) {
+    progress.answeredMs = needs.clock.uptimeMs();
     for (const frame of read(chunk)) {
       const item = toItem(frame);
       if (item.revision > progress.newest) {

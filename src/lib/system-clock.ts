@@ -14,18 +14,34 @@ const longestTimerMs = 2_147_483_647;
  * for a while, and never beyond the truth.
  */
 let aheadMs = 0;
+/** When that was last looked at, by process.hrtime(), and how far the wall clock was ahead of it then. */
+let looked = { awakeMs: -Infinity, wallAheadMs: 0 };
+/** How far the wall clock may run off before it counts as moved, and after what time it is looked again whatever it says. */
+const wallStepMs = 2;
+const lookAgainMs = 1_000;
 
 function uptimeMs(): number {
-  const steppedMs = uptime() * 1_000;
-  const awakeMs = Number(process.hrtime.bigint()) / 1e6;
-  aheadMs = Math.max(aheadMs, steppedMs - awakeMs);
+  const awakeMs = hrtimeMs();
+  const wallAheadMs = Date.now() - awakeMs;
+  // The kernel moves the wall clock by the time it was suspended, too (timekeeping_inject_sleeptime64()).
+  if (awakeMs - looked.awakeMs > lookAgainMs || Math.abs(wallAheadMs - looked.wallAheadMs) > wallStepMs) {
+    looked = { awakeMs, wallAheadMs };
+    // In this order: what comes in between makes it smaller than it is, not larger.
+    const steppedMs = uptime() * 1_000;
+    aheadMs = Math.max(aheadMs, steppedMs - hrtimeMs());
+  }
   return Math.floor(awakeMs + aheadMs);
 }
 
+function hrtimeMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
 /**
- * The clock of this machine. uptimeMs() is os.uptime(), which on Linux reads /proc/uptime (a few microseconds), and between its steps
- * process.hrtime(). That stands still while the machine is suspended, as performance.now() does, so a lease counted on it alone would
- * look alive after it was given to another machine. Timers do stand still: after a resume, look at uptimeMs() again.
+ * The clock of this machine. uptimeMs() is process.hrtime(), which stands still while the machine is suspended, as performance.now() does, so
+ * that a lease counted on it alone would look alive after it was given to another machine; and os.uptime(), which does not, but reads
+ * /proc/uptime (5 to 20 microseconds), and is asked only when the wall clock has moved against the other. Timers do stand still: after a
+ * resume, look at uptimeMs() again.
  */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),

@@ -32,6 +32,32 @@ export async function waitAtMost(
   }
 }
 
+/** A gate: whoever comes to it while it is closed waits until it opens. */
+export interface Gate {
+  set(isOpen: boolean): void;
+  /** Resolves once it is open, or after `limitMs`; rejects with the signal's reason when aborted. */
+  pass(limit: { readonly clock: Clock; readonly limitMs: number }, signal: AbortSignal): Promise<void>;
+}
+
+/** A gate that is open. */
+export function createGate(): Gate {
+  /** Rings when the gate opens; null while it is open. */
+  let opening: Bell | null = null;
+  return {
+    set(isOpen) {
+      if (!isOpen) {
+        opening ??= createBell();
+        return;
+      }
+      opening?.wake();
+      opening = null;
+    },
+    async pass(limit, signal) {
+      if (opening !== null) await waitAtMost(opening, limit, signal);
+    },
+  };
+}
+
 /** Resolves once `holds()` does, looking at once and whenever it is told to; rejects with the signal's reason when aborted. */
 export function untilHolds(onChange: (look: () => void) => () => void, holds: () => boolean, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
