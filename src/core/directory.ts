@@ -56,11 +56,13 @@ export function entriesOf({ snapshot, sections }: Listing, machine: MachineId, u
   const status = snapshot.statuses.get(machine)?.get(unit);
   const address = snapshot.machines.get(machine)?.publicIp ?? '';
   if (status === undefined || address === '' || !isListed(status)) return [];
+  const ports = Object.entries(status.ports);
+  if (ports.length === 0) return [];
   const assignment = snapshot.assignments.get(machine)?.get(unit);
   if (assignment?.desired !== 'launched' || assignment.leaving) return [];
   const service = serviceNameOf(unit, sectionOf({ snapshot, sections }, unit, status.hash));
   const health = status.health === 'healthy' ? 'healthy' : 'none';
-  return Object.entries(status.ports).map(([portName, port]) => (
+  return ports.map(([portName, port]) => (
     { service, portName, unit, machine, address, port, health, sinceMs: status.sinceMs }));
 }
 

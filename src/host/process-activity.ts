@@ -11,17 +11,17 @@ const threadsMax = 64;
 
 /** What the process `pid` and its descendants do. */
 export function activityOf(pid: number): ProcessActivity {
-  const main = `/proc/${String(pid)}`;
+  let main: Stat;
   try {
-    const { isBeginning, state } = readStat(main);
-    if (state === 'Z' || state === 'X') return { state: 'ended' };
-    if (isBeginning) return { state: 'begins' };
+    main = readStat(String(pid));
+    if (main.state === 'Z' || main.state === 'X') return { state: 'ended' };
+    if (main.isBeginning) return { state: 'begins' };
   } catch {
     return { state: 'gone' };
   }
   const seen: Seen = { threads: [], ranMs: 0, isAsleep: true };
   try {
-    look(main, seen);
+    look(String(pid), main, seen);
   } catch {
     seen.isAsleep = false; // One of them has ended meanwhile, or the kernel does not tell.
   }
@@ -36,11 +36,12 @@ interface Seen {
   isAsleep: boolean;
 }
 
-function look(process: string, seen: Seen): void {
+/** Most processes have one thread: of those the kernel tells in three files all there is to know. */
+function look(pid: string, main: Stat, seen: Seen): void {
   const children: string[] = [];
-  for (const thread of readdirSync(`${process}/task`)) {
-    const task = `${process}/task/${thread}`;
-    const { isBeginning, state } = readStat(task);
+  for (const thread of main.threadCount === 1 ? [pid] : readdirSync(`/proc/${pid}/task`)) {
+    const task = `/proc/${pid}/task/${thread}`;
+    const { isBeginning, state } = thread === pid ? main : readStat(`${pid}/task/${thread}`);
     const schedule = scheduleOf(task);
     seen.threads.push(`${thread}:${schedule}`);
     seen.ranMs += schedule === '' || seen.threads.length > threadsMax ? Infinity : Number.parseInt(schedule) / 1_000_000;
@@ -48,7 +49,7 @@ function look(process: string, seen: Seen): void {
     if (seen.ranMs === Infinity) return;
     children.push(...readFileSync(`${task}/children`, 'utf8').split(' ').filter((word) => word !== ''));
   }
-  for (const child of children) look(`/proc/${child}`, seen);
+  for (const child of children) look(child, readStat(child), seen);
 }
 
 /** How long a thread has had a processor and waited for one, in nanoseconds, and how often; empty when the kernel does not tell. */
@@ -60,8 +61,19 @@ function scheduleOf(task: string): string {
   }
 }
 
+/** Of a process or one of its threads. */
+interface Stat {
+  readonly isBeginning: boolean;
+  readonly state: string;
+  readonly threadCount: number;
+}
+
+/** What follows the name in brackets: the state is the 3rd field, the number of threads the 20th (proc(5)). */
+const threadsAfterState = 20 - 3;
+
 /** Between fork and exec systemd puts the program's name in brackets of its own: "42 ((sleep)) S". */
-function readStat(task: string): { readonly isBeginning: boolean; readonly state: string } {
-  const stat = readFileSync(`${task}/stat`, 'utf8');
-  return { isBeginning: stat[stat.indexOf('(') + 1] === '(', state: stat[stat.lastIndexOf(')') + 2] ?? '' };
+function readStat(task: string): Stat {
+  const stat = readFileSync(`/proc/${task}/stat`, 'utf8');
+  const [state = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { isBeginning: stat[stat.indexOf('(') + 1] === '(', state, threadCount: Number(fields[threadsAfterState - 1]) };
 }

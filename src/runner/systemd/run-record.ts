@@ -3,9 +3,10 @@
  * Promises: the record is written by systemd itself, as the unit's last ExecStopPost=, so it is there when the unit is
  * inactive; a record is whole or absent.
  */
-import { mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { UnitName } from '../../core/unit-name.ts';
+import { removeFile } from './staged-file.ts';
 
 /** How the last run ended. */
 export interface RunRecord {
@@ -49,6 +50,6 @@ export async function openRunRecords(directory: string): Promise<RunRecords> {
         throw error;
       }
     },
-    remove: (name) => rm(join(directory, name), { force: true }),
+    remove: (name) => removeFile(join(directory, name)),
   };
 }

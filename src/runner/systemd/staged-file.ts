@@ -9,9 +9,12 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setImmediate as othersTurn } from 'node:timers/promises';
 
-/** Files written in one go before others get their turn: a few milliseconds. */
+/** Files written or removed in one go before others get their turn: a few milliseconds. */
 const filesInOneGo = 32;
-let written = 0;
+let touched = 0;
+/** Of this process alone: what one that was killed has left behind is in nobody's way. */
+const mark = randomBytes(8).toString('hex');
+let named = 0;
 
 /** Content that lies ready beside its file. */
 export interface StagedFile {
@@ -28,7 +31,7 @@ export class FileTrouble extends Error {
 }
 
 /** What went wrong with `path`: "cannot write /run/fleet/units/a.service: ENOSPC: no space left on device". */
-export function fileTrouble(verb: 'write' | 'remove', path: string, error: unknown): FileTrouble {
+function fileTrouble(verb: 'write' | 'remove', path: string, error: unknown): FileTrouble {
   const [reason = ''] = (error as Error).message.split(',');
   return new FileTrouble(`cannot ${verb} ${path}: ${reason}`);
 }
@@ -36,15 +39,15 @@ export function fileTrouble(verb: 'write' | 'remove', path: string, error: unkno
 /** Writes `text` beside `path`, making the directory when it is missing. Throws FileTrouble, and leaves nothing then. */
 export async function stageFile(path: string, text: string): Promise<StagedFile> {
   // Not named after the file: a unit name may be as long as a file name can be.
-  const staged = join(dirname(path), `.new-${randomBytes(8).toString('hex')}`);
+  const staged = join(dirname(path), `.new-${mark}-${named}`);
+  named += 1;
   let isStaged = true;
   const discard = async (): Promise<void> => {
     if (isStaged) rmSync(staged, { force: true });
   };
   try {
     writeOrMakeDirectory(staged, text);
-    written += 1;
-    if (written % filesInOneGo === 0) await othersTurn();
+    await countFile();
   } catch (error) {
     await discard().catch(() => undefined);
     throw fileTrouble('write', path, error);
@@ -60,6 +63,21 @@ export async function stageFile(path: string, text: string): Promise<StagedFile>
       }
     },
   };
+}
+
+/** Removes a file, if there is one. Throws FileTrouble. */
+export async function removeFile(path: string): Promise<void> {
+  try {
+    rmSync(path, { force: true });
+  } catch (error) {
+    throw fileTrouble('remove', path, error);
+  }
+  await countFile();
+}
+
+async function countFile(): Promise<void> {
+  touched += 1;
+  if (touched % filesInOneGo === 0) await othersTurn();
 }
 
 function writeOrMakeDirectory(path: string, text: string): void {

@@ -4,7 +4,7 @@
  * anew after every change; what cannot be written is found out before anything is changed; a unit's memory is written last,
  * so that whatever was interrupted is done again.
  */
-import { readFile, rm, rmdir } from 'node:fs/promises';
+import { readFile, rmdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parseUnitFile, printUnitFile } from '../../core/unit-file.ts';
 import type { UnitName } from '../../core/unit-name.ts';
@@ -14,7 +14,7 @@ import { inParallel } from '../in-parallel.ts';
 import { nameTaken, readNameOwners } from './name-owners.ts';
 import { runRecordDropInName } from './run-record.ts';
 import type { RunRecords } from './run-record.ts';
-import { fileTrouble, stageFile } from './staged-file.ts';
+import { removeFile, stageFile } from './staged-file.ts';
 import type { StagedFile } from './staged-file.ts';
 import type { SystemdManager } from './systemd-manager.ts';
 import { factsOf } from './unit-facts.ts';
@@ -94,7 +94,7 @@ export function createUnitLoader(needs: UnitLoaderNeeds): UnitLoader {
       await problems.together(removals, (some) => manager.disableUnitFiles(some.map(({ name }) => name), signal));
       await problems.forEach(removals, async ({ name }) => {
         await removeDropIns(name, memories.get(name)?.dropIns ?? [], directories);
-        await remove(join(directories.units, name));
+        await removeFile(join(directories.units, name));
         await needs.records.remove(name);
         await memories.remove(name);
       });
@@ -204,20 +204,13 @@ async function tidyUp(loading: Loading, { needs, problems }: LoadContext): Promi
   if (loading.before !== undefined || !problems.has(loading.name) || loading.staged.length === 0) return;
   // It is tried again or given up by whoever asked for it; a file that cannot even be removed is reported then.
   await removeDropIns(loading.name, loading.memory.dropIns, needs.directories).catch(() => undefined);
-  await remove(join(needs.directories.units, loading.name)).catch(() => undefined);
+  await removeFile(join(needs.directories.units, loading.name)).catch(() => undefined);
 }
 
 async function removeDropIns(name: UnitName, files: readonly string[], directories: LoaderDirectories): Promise<void> {
   if (files.length === 0) return;
-  for (const file of files) await remove(dropInPath(name, file, directories));
+  for (const file of files) await removeFile(dropInPath(name, file, directories));
   // Others may keep drop-ins there too; then it stays.
   await rmdir(join(directories.links, `${name}.d`)).catch(() => undefined);
 }
 
-async function remove(path: string): Promise<void> {
-  try {
-    await rm(path, { force: true });
-  } catch (error) {
-    throw fileTrouble('remove', path, error);
-  }
-}

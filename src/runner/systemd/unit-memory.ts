@@ -10,7 +10,7 @@ import type { UnitName } from '../../core/unit-name.ts';
 import { notStarted } from '../../core/unit.ts';
 import type { FileHash } from '../../core/unit.ts';
 import { inParallel } from '../in-parallel.ts';
-import { stageFile } from './staged-file.ts';
+import { removeFile, stageFile } from './staged-file.ts';
 import type { StagedFile } from './staged-file.ts';
 
 /** One loaded unit. */
@@ -61,7 +61,8 @@ export async function openUnitMemories(directories: UnitMemoryDirectories): Prom
   const pathOf = (name: string): string => join(directories.memories, name);
 
   const followDirectory = async (): Promise<void> => {
-    const present = new Set(unitNames(await readdir(directories.units)));
+    const files = await readdir(directories.units);
+    const present = new Set(files.flatMap((file) => (known.has(file as UnitName) ? file as UnitName : unitNames([file]))));
     for (const name of known.keys()) if (!present.has(name)) known.delete(name);
     const added = [...present].filter((name) => !known.has(name));
     await inParallel(added, async (name) => {
@@ -98,7 +99,7 @@ export async function openUnitMemories(directories: UnitMemoryDirectories): Prom
       await save(name, { ...memory, ...to });
     },
     async remove(name) {
-      await rm(pathOf(name), { force: true });
+      await removeFile(pathOf(name));
       known.delete(name);
     },
   };
