@@ -14,7 +14,7 @@ import { inParallel } from '../in-parallel.ts';
 import { nameTaken, readNameOwners } from './name-owners.ts';
 import { runRecordDropInName } from './run-record.ts';
 import type { RunRecords } from './run-record.ts';
-import { removeFile, stageFile } from './staged-file.ts';
+import { removeFile, removeLink, stageFile } from './staged-file.ts';
 import type { StagedFile } from './staged-file.ts';
 import type { SystemdManager } from './systemd-manager.ts';
 import { factsOf } from './unit-facts.ts';
@@ -91,8 +91,11 @@ export function createUnitLoader(needs: UnitLoaderNeeds): UnitLoader {
     async remove(names, signal) {
       const problems = createUnitProblems();
       const removals = names.map((name) => ({ name }));
-      await problems.together(removals, (some) => manager.disableUnitFiles(some.map(({ name }) => name), signal));
+      // For each that systemd disables it looks through all its directories again, which takes a third of a millisecond.
+      const linked = removals.filter(({ name }) => !isOnlyLinked(memories.get(name)));
+      await problems.together(linked, (some) => manager.disableUnitFiles(some.map(({ name }) => name), signal));
       await problems.forEach(removals, async ({ name }) => {
+        if (isOnlyLinked(memories.get(name))) await removeLink(join(directories.links, name), join(directories.units, name));
         await removeDropIns(name, memories.get(name)?.dropIns ?? [], directories);
         await removeFile(join(directories.units, name));
         await needs.records.remove(name);
@@ -196,6 +199,11 @@ async function link(loadings: readonly Loading[], { needs, problems }: LoadConte
   await problems.together(loadings, (some) => manager.linkUnitFiles(paths(some), signal));
   const installing = loadings.filter(({ facts }) => facts.installs);
   await problems.together(installing, (some) => manager.enableUnitFiles(paths(some), signal));
+}
+
+/** Whether the link of its file is the only one of a unit: [Install] asks for none, as far as that is remembered. */
+function isOnlyLinked(memory: UnitMemory | undefined): boolean {
+  return memory !== undefined && memory !== blankMemory && !memory.installed;
 }
 
 /** Removes what was staged and not used, and all of a new unit that could not be loaded. */
