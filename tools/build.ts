@@ -27,7 +27,7 @@ const bundling: BuildOptions = {
 };
 
 /** What the executable's Node is always started with. V8's own flags belong here, too: code is accepted only under the flags it was made with. */
-const execArgv = ['--disable-warning=ExperimentalWarning', '--min-semi-space-size=4'];
+const execArgv = ['--disable-warning=ExperimentalWarning', '--min-semi-space-size=16'];
 
 /** Commands that are run so that V8's code of them is kept. Nobody answers at that endpoint. */
 const nowhere = '--endpoint=unix:///nonexistent/fleet.sock';

@@ -40,8 +40,8 @@ import type { UnitFiles } from './unit-files.ts';
 const resyncMs = 30_000;
 const firstRetryMs = 100;
 const longestRetryMs = 10_000;
-/** Passes in a row that found something to do before the loop slows down: a plan that never gets empty must not spin. */
-const busyPassesMax = 5;
+/** Passes in a row that found something to do, for a second or so, before the loop slows down: a plan that never gets empty must not spin. */
+const busyPassesMax = 50;
 /** Units that start or stop by the hundred tell of it one by one; after a few passes at once they are looked at together. */
 const passTicks = { shortMs: 0, longMs: 20, burst: 4, refillMs: 25 };
 
