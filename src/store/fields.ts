@@ -39,12 +39,20 @@ export function choice<const T extends string>(words: readonly T[], fallback?: T
 
 /** A record of fields; fields it does not know are ignored. */
 export function readRecord<T extends object>(fields: Fields<T>, fallback?: T): Reader<T> {
+  const readers = Object.entries<Reader<unknown>>(fields);
+  // Records of a kind are copies of it: they are read by the hundred thousand, and have one shape then.
+  const empty = Object.fromEntries(readers.map(([name]) => [name, undefined as unknown]));
   return (value, at) => {
     if (value === undefined && fallback !== undefined) return { ok: true, value: fallback };
     if (!isObject(value)) return refuse('an object', value, at);
-    const read = readAll(Object.entries<Reader<unknown>>(fields).map(([name, reader]) => [name, reader, value[name]]), at);
-    // The entries are those of `fields`, each read by the reader of its own name.
-    return read.ok ? { ok: true, value: Object.fromEntries(read.value) as T } : read;
+    const record = { ...empty };
+    for (const [name, reader] of readers) {
+      const read = reader(value[name], pathTo(name, at));
+      if (!read.ok) return read;
+      record[name] = read.value;
+    }
+    // Its fields are those of `fields`, each read by the reader of its own name.
+    return { ok: true, value: record as T };
   };
 }
 
@@ -84,11 +92,15 @@ function simple<T>(what: string, fits: (value: unknown) => value is T, fallback:
 function readAll<T>(items: readonly [string, Reader<T>, unknown][], at: string): Read<[string, T][]> {
   const entries: [string, T][] = [];
   for (const [name, reader, value] of items) {
-    const read = reader(value, at === '' ? name : `${at}.${name}`);
+    const read = reader(value, pathTo(name, at));
     if (!read.ok) return read;
     entries.push([name, read.value]);
   }
   return { ok: true, value: entries };
+}
+
+function pathTo(name: string, at: string): string {
+  return at === '' ? name : `${at}.${name}`;
 }
 
 function refuse(what: string, value: unknown, at: string): { readonly ok: false; readonly at: string; readonly why: string } {

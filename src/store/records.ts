@@ -22,8 +22,8 @@ import type { UnitName } from '../core/unit-name.ts';
 import {
   choice, flag, listOf, mapOf, number, orNull, readRecord, text, whole,
 } from './fields.ts';
-import type { Fields } from './fields.ts';
-import { releaseRecordFields } from './release-fields.ts';
+import type { Fields, Reader } from './fields.ts';
+import { releaseRecordReader } from './release-fields.ts';
 
 /** Everything that is stored as JSON. */
 export type StoredRecord =
@@ -37,79 +37,79 @@ export function encodeRecord(record: StoredRecord): string {
 }
 
 export function decodeUnitRecord(json: string): Result<UnitRecord> {
-  return decode(json, unitRecordFields);
+  return decode(json, unitRecordReader);
 }
 
 export function decodeAssignment(json: string): Result<Assignment> {
-  return decode(json, assignmentFields);
+  return decode(json, assignmentReader);
 }
 
 export function decodeUnitStatus(json: string): Result<UnitStatus> {
-  return decode(json, unitStatusFields);
+  return decode(json, unitStatusReader);
 }
 
 export function decodeMachineRecord(json: string): Result<MachineRecord> {
-  return decode(json, machineRecordFields);
+  return decode(json, machineRecordReader);
 }
 
 export function decodeMachineOverride(json: string): Result<MachineOverride> {
-  return decode(json, machineOverrideFields);
+  return decode(json, machineOverrideReader);
 }
 
 export function decodeUnitHistory(json: string): Result<UnitHistory> {
-  return decode(json, unitHistoryFields);
+  return decode(json, unitHistoryReader);
 }
 
 export function decodeMachineHistory(json: string): Result<MachineHistory> {
-  return decode(json, machineHistoryFields);
+  return decode(json, machineHistoryReader);
 }
 
 export function decodeReleaseRecord(json: string): Result<ReleaseRecord> {
-  return decode(json, releaseRecordFields);
+  return decode(json, releaseRecordReader);
 }
 
 export function decodeRosterEntry(json: string): Result<RosterEntry> {
-  return decode(json, rosterEntryFields);
+  return decode(json, rosterEntryReader);
 }
 
 export function decodeHold(json: string): Result<Hold> {
-  return decode(json, holdFields);
+  return decode(json, holdReader);
 }
 
 export function decodeHoldOrder(json: string): Result<HoldOrder> {
-  return decode(json, holdOrderFields);
+  return decode(json, holdOrderReader);
 }
 
 export function decodeSchema(json: string): Result<Schema> {
-  return decode(json, schemaFields);
+  return decode(json, schemaReader);
 }
 
 export function decodeStoreAcceptance(json: string): Result<StoreAcceptance> {
-  return decode(json, storeAcceptanceFields);
+  return decode(json, storeAcceptanceReader);
 }
 
 export function decodeRebalance(json: string): Result<Rebalance> {
-  return decode(json, rebalanceFields);
+  return decode(json, rebalanceReader);
 }
 
 export function decodeLeader(json: string): Result<Leader> {
-  return decode(json, leaderFields);
+  return decode(json, leaderReader);
 }
 
 export function decodePortPool(json: string): Result<PortPool> {
-  return decode(json, portPoolFields);
+  return decode(json, portPoolReader);
 }
 
 export function decodePortCursors(json: string): Result<PortCursors> {
-  return decode(json, portCursorsFields);
+  return decode(json, portCursorsReader);
 }
 
 export function decodeMachinePorts(json: string): Result<MachinePorts> {
-  return decode(json, machinePortsFields);
+  return decode(json, machinePortsReader);
 }
 
 export function decodeFormerPorts(json: string): Result<FormerPorts> {
-  return decode(json, formerPortsFields);
+  return decode(json, formerPortsReader);
 }
 
 const portRangeFields: Fields<PortRange> = { low: whole(), high: whole() };
@@ -122,7 +122,7 @@ const portOriginFields: Fields<PortOrigin> = {
   why: text(''),
 };
 
-const unitRecordFields: Fields<UnitRecord> = {
+const unitRecordReader = readRecord<UnitRecord>({
   hash: text<FileHash>(),
   desired: choice(desiredStates),
   generation: whole(0),
@@ -132,9 +132,9 @@ const unitRecordFields: Fields<UnitRecord> = {
   changedAtMs: whole(0),
   changedBy: text(''),
   adoptOn: orNull(text<MachineId>()),
-};
+});
 
-const assignmentFields: Fields<Assignment> = {
+const assignmentReader = readRecord<Assignment>({
   hash: text<FileHash>(),
   desired: choice(['loaded', 'launched']),
   restart: whole(0),
@@ -150,9 +150,9 @@ const assignmentFields: Fields<Assignment> = {
   lostAfterMs: whole(0),
   goneAfterMs: whole(0),
   leaving: flag(false),
-};
+});
 
-const unitStatusFields: Fields<UnitStatus> = {
+const unitStatusReader = readRecord<UnitStatus>({
   load: text(),
   active: text(),
   sub: text(''),
@@ -173,9 +173,9 @@ const unitStatusFields: Fields<UnitStatus> = {
   draining: flag(false),
   portsInDoubt: flag(false),
   ports: mapOf(whole()),
-};
+});
 
-const machineRecordFields: Fields<MachineRecord> = {
+const machineRecordReader = readRecord<MachineRecord>({
   id: text<MachineId>(),
   publicIp: text(''),
   hostname: text(''),
@@ -191,7 +191,7 @@ const machineRecordFields: Fields<MachineRecord> = {
   left: flag(false),
   trouble: text(''),
   doubt: orNull(readRecord<SpokenDoubt>({ cluster: text(''), tokenBase: whole(0), why: text('') })),
-};
+});
 
 const cordonFields: Fields<Cordon> = {
   reason: text(''),
@@ -205,15 +205,15 @@ const drainFields: Fields<Drain> = {
   global: flag(false),
 };
 
-const machineOverrideFields: Fields<MachineOverride> = {
+const machineOverrideReader = readRecord<MachineOverride>({
   set: mapOf(text()),
   removed: listOf(text()),
   cordon: orNull(readRecord(cordonFields)),
   drain: orNull(readRecord(drainFields)),
   forget: orNull(whole()),
-};
+});
 
-const rosterEntryFields: Fields<RosterEntry> = {
+const rosterEntryReader = readRecord<RosterEntry>({
   firstSeenMs: whole(0),
   lastSeenMs: whole(0),
   bootId: text(''),
@@ -221,71 +221,71 @@ const rosterEntryFields: Fields<RosterEntry> = {
   hostname: text(''),
   goneSinceMs: orNull(whole()),
   left: flag(false),
-};
+});
 
-const holdFields: Fields<Hold> = {
+const holdReader = readRecord<Hold>({
   sinceMs: whole(),
   holdMs: orNull(whole()),
   missing: listOf(text<MachineId>()),
   why: text(''),
-};
+});
 
-const holdOrderFields: Fields<HoldOrder> = {
+const holdOrderReader = readRecord<HoldOrder>({
   action: choice(['hold', 'release']),
   atMs: whole(0),
   untilMs: orNull(whole()),
   of: orNull(whole()),
   reason: text(''),
   by: text(''),
-};
+});
 
-const schemaFields: Fields<Schema> = {
+const schemaReader = readRecord<Schema>({
   version: whole(),
   cluster: text(''),
   createdAtMs: whole(0),
-};
+});
 
 export function decodeRestore(json: string): Result<Restore> {
-  return decode(json, restoreFields);
+  return decode(json, restoreReader);
 }
 
-const restoreFields: Fields<Restore> = { atMs: whole(0), by: text(''), fresh: flag(false), tokenBase: whole(0), of: listOf(text()) };
+const restoreReader = readRecord<Restore>({ atMs: whole(0), by: text(''), fresh: flag(false), tokenBase: whole(0), of: listOf(text()) });
 
-const rebalanceFields: Fields<Rebalance> = { sinceMs: whole(0), by: text(''), fenced: flag(false) };
+const rebalanceReader = readRecord<Rebalance>({ sinceMs: whole(0), by: text(''), fenced: flag(false) });
 
-const storeAcceptanceFields: Fields<StoreAcceptance> = {
+const storeAcceptanceReader = readRecord<StoreAcceptance>({
   atMs: whole(),
   by: text(''),
   of: listOf(text()),
   reason: text(''),
-};
+});
 
 const historyEvent = readRecord<HistoryEvent>({
   atMs: whole(0), what: text(), machine: text<MachineId>('' as MachineId), why: text(''), count: whole(1),
 });
 
-const unitHistoryFields: Fields<UnitHistory> = {
+const unitHistoryReader = readRecord<UnitHistory>({
   events: listOf(historyEvent),
   succeeded: orNull(readRecord<Success>({
     hash: text<FileHash>(), restart: whole(), machine: text<MachineId>(), atMs: whole(0),
   })),
   unrest: orNull(readRecord<Unrest>({ moves: whole(), lastAtMs: whole() })),
-};
+});
 
-const machineHistoryFields: Fields<MachineHistory> = {
+const machineHistoryReader = readRecord<MachineHistory>({
   events: listOf(historyEvent),
   bootId: text(''),
-};
+});
 
-const portPoolFields: Fields<PortPool> = {
+const portPoolReader = readRecord<PortPool>({
   ...portRangeFields,
   changedAtMs: whole(0),
   changedBy: text(''),
-};
+});
 
-const portCursorsFields: Fields<PortCursors> = {
+const portCursorsReader = readRecord<PortCursors>({
   last: mapOf(whole()),
-};
+});
 
 const portConflictFields: Fields<PortConflict> = {
   unit: text<UnitName>(),
@@ -293,31 +293,31 @@ const portConflictFields: Fields<PortConflict> = {
   why: text(''),
 };
 
-const machinePortsFields: Fields<MachinePorts> = {
+const machinePortsReader = readRecord<MachinePorts>({
   ephemeral: orNull(readRecord(portRangeFields)),
   listening: listOf(whole()),
   conflicts: listOf(readRecord(portConflictFields)),
-};
+});
 
-const formerPortsFields: Fields<FormerPorts> = {
+const formerPortsReader = readRecord<FormerPorts>({
   machine: text<MachineId>(),
   release: whole(0),
   ports: mapOf(whole()),
-};
+});
 
-const leaderFields: Fields<Leader> = {
+const leaderReader = readRecord<Leader>({
   machine: text<MachineId>(),
   sinceMs: whole(0),
-};
+});
 
-function decode<T extends object>(json: string, fields: Fields<T>): Result<T> {
+function decode<T extends object>(json: string, reader: Reader<T>): Result<T> {
   let value: unknown;
   try {
     value = JSON.parse(json);
   } catch {
     return failure('RECORD_UNREADABLE', `"${json.slice(0, 40)}" is not JSON`);
   }
-  const read = readRecord(fields)(value, '');
+  const read = reader(value, '');
   if (read.ok) return success(read.value);
   return failure('RECORD_UNREADABLE', `${read.at === '' ? 'the value' : read.at} ${read.why}`);
 }

@@ -7,7 +7,7 @@ import type {
 import type { FileHash } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import { choice, flag, listOf, orNull, readRecord, text, whole } from './fields.ts';
-import type { Fields } from './fields.ts';
+import type { Fields, Reader } from './fields.ts';
 
 const batchFields: Fields<ReleaseBatch> = { amount: whole(1), percent: flag(false) };
 
@@ -51,7 +51,7 @@ const failureFields: Fields<ReleaseFailure> = {
   atMs: whole(0),
 };
 
-export const releaseRecordFields: Fields<ReleaseRecord> = {
+export const releaseRecordReader: Reader<ReleaseRecord> = readRecord({
   generations: listOf(readRecord(generationFields)),
   target: whole(),
   origin: whole(),
@@ -66,4 +66,4 @@ export const releaseRecordFields: Fields<ReleaseRecord> = {
   startedAtMs: whole(0),
   changedAtMs: whole(0),
   by: text(''),
-};
+});

@@ -5,7 +5,7 @@
  * their turn after every few files.
  */
 import { randomBytes } from 'node:crypto';
-import { lstatSync, mkdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setImmediate as othersTurn } from 'node:timers/promises';
 
@@ -77,7 +77,13 @@ export async function removeFile(path: string): Promise<void> {
 
 /** Removes a symbolic link to `target`; whatever else is there is left to its owner. Throws FileTrouble. */
 export async function removeLink(path: string, target: string): Promise<void> {
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true && readlinkSync(path) === target) await removeFile(path);
+  let found: string;
+  try {
+    found = readlinkSync(path);
+  } catch {
+    return; // There is none, or it is no link.
+  }
+  if (found === target) await removeFile(path);
 }
 
 async function countFile(): Promise<void> {

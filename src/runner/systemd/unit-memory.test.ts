@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -52,6 +52,21 @@ test('memory of a unit whose file is gone is forgotten; files that are no units 
     await open();
     assert.deepEqual(await readdir(join(directory, 'memories')), []);
   }));
+
+test('what happens in a directory that was long as it is is seen', () => withDirectory(async (directory, open) => {
+  const memories = await open();
+  const units = join(directory, 'units');
+  await utimes(units, 1, 1);
+  await memories.followDirectory();
+  await writeFile(join(units, a), '');
+  await memories.followDirectory();
+  assert.deepEqual(memories.names(), [a]);
+  await utimes(units, 2, 2);
+  await memories.followDirectory();
+  await rm(join(units, a));
+  await memories.followDirectory();
+  assert.deepEqual(memories.names(), []);
+}));
 
 test('a staged file changes nothing before it is committed, and nothing when it is discarded', () => withDirectory(async (directory) => {
   const path = join(directory, 'deep', 'file');

@@ -3,6 +3,7 @@
  * Promises: one file for each unit, whole or absent; a file that cannot be understood counts as absent, which makes the agent
  * load the unit again; memory of a unit whose unit file is gone is forgotten.
  */
+import { statSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseUnitName } from '../../core/unit-name.ts';
@@ -48,6 +49,9 @@ export interface UnitMemories {
   remove(name: UnitName): Promise<void>;
 }
 
+/** A directory may change twice under one time stamp: the kernel's stamps are as coarse as its ticks. */
+const stampMs = 100;
+
 /** Directories: where the unit files lie, where their memory lies. */
 export interface UnitMemoryDirectories {
   readonly units: string;
@@ -60,7 +64,12 @@ export async function openUnitMemories(directories: UnitMemoryDirectories): Prom
   await mkdir(directories.memories, { recursive: true, mode: 0o755 });
   const pathOf = (name: string): string => join(directories.memories, name);
 
+  /** What the directory was like when it was read last. */
+  let read = { changedNs: 0n, atMs: -Infinity };
   const followDirectory = async (): Promise<void> => {
+    const { mtimeNs: changedNs } = statSync(directories.units, { bigint: true });
+    if (changedNs === read.changedNs && read.atMs - Number(changedNs / 1_000_000n) > stampMs) return;
+    const atMs = Date.now();
     const files = await readdir(directories.units);
     const present = new Set(files.flatMap((file) => (known.has(file as UnitName) ? file as UnitName : unitNames([file]))));
     for (const name of known.keys()) if (!present.has(name)) known.delete(name);
@@ -69,6 +78,7 @@ export async function openUnitMemories(directories: UnitMemoryDirectories): Prom
       const memory = await readMemory(pathOf(name));
       if (!known.has(name)) known.set(name, memory);
     });
+    read = { changedNs, atMs };
   };
   const stage = async (name: UnitName, memory: UnitMemory): Promise<StagedFile> => {
     const staged = await stageFile(pathOf(name), `${JSON.stringify(memory)}\n`);
