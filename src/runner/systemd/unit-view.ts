@@ -52,8 +52,18 @@ const typesWithResult = ['socket', 'timer', 'path', 'mount', 'automount', 'swap'
 const kept: ReadonlySet<string> = new Set(
   ['ActiveState', 'SubState', ...serviceProperties, ...Object.values(sinceProperty)]);
 
+/** By type and state: every unit of a machine is looked at again and again. */
+const wanted = new Map<string, readonly UnitProperty[]>();
+
 /** What to ask systemd about a unit in state `active` that no signal has told of. */
 export function wantedProperties(name: UnitName, active: string): readonly UnitProperty[] {
+  const key = `${name.slice(name.lastIndexOf('.') + 1)} ${active}`;
+  let found = wanted.get(key);
+  if (found === undefined) wanted.set(key, found = makeWanted(name, active));
+  return found;
+}
+
+function makeWanted(name: UnitName, active: string): readonly UnitProperty[] {
   const type = name.slice(name.lastIndexOf('.') + 1);
   const own = type === 'service' ? serviceProperties : typesWithResult.includes(type) ? ['Result'] : [];
   return [
@@ -98,6 +108,7 @@ export function hearRow(view: UnitView, row: ListedUnit): void {
 
 /** Brings the view up to the newest signals. */
 export function decodeSignals(view: UnitView): void {
+  if (view.undecoded.size === 0) return;
   for (const frame of view.undecoded.values()) {
     for (const [key, value] of readChanged(frame, kept)) view.properties.set(key, value);
   }
