@@ -14,7 +14,8 @@ export const placing: Measure = {
     const [again] = figures(lines, 'the same again, once it is carried out');
     const [loss] = figures(lines, 'a hundredth of the machines lost');
     const ones = figures(lines, 'one unit more');
-    if (whole === undefined || again === undefined || loss === undefined || ones.length === 0) throw new Error('bench/placement.ts does not print what is looked for');
+    if (whole === undefined || again === undefined || loss === undefined || ones.length === 0)
+      throw new Error('bench/placement.ts does not print what is looked for');
     const one = median(ones.map(({ wallMs }) => wallMs));
     return [
       { what: '1,000,000 units placed on 10,000 machines from nothing', target: `≤ ${ms(wholeMs)}`, figure: ms(whole.wallMs),

@@ -10,8 +10,7 @@ import type { UnitStatus } from '../core/unit.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import type { Clock } from '../lib/clock.ts';
 import { withDeadline } from '../lib/deadline.ts';
-import { createTicks } from '../lib/ticks.ts';
-import { createBell, createGate } from '../lib/wakeups.ts';
+import { createBell, createGate, createTicks } from '../lib/wakeups.ts';
 import { keys, parseKey } from '../store/keys.ts';
 import { isStoreTrouble } from '../store/lease-keeper.ts';
 import { packChanges } from '../store/packing.ts';
@@ -130,7 +129,9 @@ export function createReporter(needs: ReporterNeeds): Reporter {
 
 /** Commits one after another and notes in `texts` what is written; answers whether the store took them all. */
 async function writeAll(
-  { store, clock, report }: ReporterNeeds, { commits, texts }: { readonly commits: readonly Commit[]; readonly texts: Map<string, string> }, signal: AbortSignal,
+  { store, clock, report }: ReporterNeeds,
+  { commits, texts }: { readonly commits: readonly Commit[]; readonly texts: Map<string, string> },
+  signal: AbortSignal,
 ): Promise<boolean> {
   for (const commit of commits) {
     const outcome = await withDeadline({ clock, limitMs: answerMsMax, signal }, (late) => store.commit(commit, late));

@@ -108,3 +108,30 @@ export function createBell(): Bell {
     },
   };
 }
+
+/** All in milliseconds but `burst`. */
+export interface TickLimits {
+  readonly shortMs: number;
+  readonly longMs: number;
+  /** How many short ticks follow one another at most. */
+  readonly burst: number;
+  /** Of time that it takes to get one of them back. */
+  readonly refillMs: number;
+}
+
+/**
+ * Answers, after each piece of work of a loop, how long to wait before the next one, so that many changes make few pieces; after a time of
+ * quiet a few follow one another quickly, so that a single change is dealt with at once.
+ */
+export function createTicks(clock: Clock, { shortMs, longMs, burst, refillMs }: TickLimits): () => number {
+  let shortTicks = burst;
+  let lastMs = clock.uptimeMs();
+  return () => {
+    const nowMs = clock.uptimeMs();
+    shortTicks = Math.min(burst, shortTicks + (nowMs - lastMs) / refillMs);
+    lastMs = nowMs;
+    if (shortTicks < 1) return longMs;
+    shortTicks -= 1;
+    return shortMs;
+  };
+}
