@@ -4,26 +4,12 @@
  * Promises: all of a request happens or nothing; an answer means that it is durable and that lists of this API show it;
  * the number of attempts and every wait are bounded.
  */
-import { failure, success, type Result } from '../../core/failure.ts';
+import { success, type Result } from '../../core/failure.ts';
 import { isStoreTrouble } from '../../store/lease-keeper.ts';
-import {
-  basisOf,
-  catchUp,
-  mayTryAgain,
-  seeRefusal,
-  storeLost,
-  storeLostBy,
-  tryCommit,
-  whyClosed,
-  type Decide,
-  type Decision,
-  type Outcome,
-  type WriteNeeds,
-} from './decision.ts';
+import { untilCommitted } from './attempts.ts';
+import { basisOf, storeLostBy, whyClosed, type Decide, type Decision, type Outcome, type WriteNeeds } from './decision.ts';
 import { carryOutStored } from './operation.ts';
 import { commitOf, fitsOneCommit, isCarriedOut, isEmpty, planToKeep } from './plan.ts';
-
-const attemptsMax = 16;
 
 /**
  * Carries a decision out. When the answer of the store is lost it is tried again for some seconds, and what has happened already is not done
@@ -35,35 +21,25 @@ export async function transact<T>(
   decide: Decide<T>,
   signal: AbortSignal,
 ): Promise<Result<Outcome<T>>> {
-  if (!needs.mirror.freshness().current) return storeLost(needs);
-  const beganMs = needs.clock.uptimeMs();
   /** What may have happened. */
   const unsure: Decision<T>[] = [];
-  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+  return untilCommitted<Outcome<T>>(needs, () => {
     const closed = whyClosed(needs);
-    if (closed !== null) return closed;
+    if (closed !== null) return { end: closed };
     const basis = basisOf(needs);
     const done = unsure.find((decision) => isCarriedOut(decision.plan, basis.snapshot));
     const decided = done === undefined ? decide(basis) : success({ plan: planToKeep(done.plan, basis.modRevision), answer: done.answer });
-    if (!decided.ok) return decided;
+    if (!decided.ok) return { end: decided };
     const { plan, answer } = decided.value;
-    if (isEmpty(plan) && plan.unchanged.length === 0) return success({ revision: basis.snapshot.revision, answer });
+    if (isEmpty(plan) && plan.unchanged.length === 0) return { end: success({ revision: basis.snapshot.revision, answer }) };
     // Also when nothing is to change: the store says whether that is still so, or the mirror lags.
     const commit = commitOf(plan);
-    if (!fitsOneCommit(commit)) return await transactStored(needs, decide, signal);
-    const outcome = await tryCommit(needs, commit, signal);
-    if ('lost' in outcome) {
-      if (!(await mayTryAgain(needs, { ...outcome, beganMs }, signal))) return storeLostBy(needs, outcome.lost);
+    if (!fitsOneCommit(commit)) return { end: transactStored(needs, decide, signal) };
+    const onLost = (): void => {
       if (!isEmpty(plan)) unsure.push(decided.value);
-    } else if (outcome.committed) {
-      // A mirror that lags only delays what lists show: the answer stands.
-      await catchUp(needs, outcome.revision, signal);
-      return success({ revision: outcome.revision, answer });
-    } else if (!(await seeRefusal(needs, commit.guards, signal))) {
-      return storeLost(needs);
-    }
-  }
-  return failure('CONFLICT', `others changed the same things ${attemptsMax} times in a row; try again`);
+    };
+    return { commit, onLost, answerAt: (revision) => ({ revision, answer }) };
+  }, signal);
 }
 
 /** The same for a decision too large for one commit. An accepted one is finished by somebody, so nothing is tried again. */
