@@ -13,7 +13,7 @@ export const manyUnits: Measure = {
   async measure(bench: Bench): Promise<readonly Row[]> {
     const cluster = await bench.cluster();
     const sizes = bench.quick ? [100, 300] : [100, 300, 1_000];
-    const rounds = bench.quick ? 1 : 3;
+    const rounds = bench.quick ? 1 : 5;
     const alone = await cluster.withoutFleet(() => inRounds({ sizes, rounds, say: bench.say }, (size) => systemdAlone(cluster, size)));
     await cluster.empty();
     await writeUnit(cluster.first, 'many@.service');
