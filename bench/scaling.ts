@@ -68,7 +68,8 @@ function figuresOf<T>(script: string, args: readonly string[]): readonly T[] {
 }
 
 function placementOf([units = '', machines = '']: readonly string[]): readonly PlacementFigures[] {
-  const [, cpuMs, rss] = /^ {2}from nothing: ([\d.]+) ms of CPU, .*; (\d+) MiB RSS$/m.exec(outputOf('placement.ts', [units, machines])) ?? [];
+  const [, cpuMs, rss] = /^ {2}from nothing: .*; ([\d.]+) ms of CPU, .*; (\d+) MiB RSS$/m.exec(outputOf('placement.ts', [units, machines])) ?? [];
+  if (cpuMs === undefined) process.stdout.write(`FAILED: placement.ts ${units} ${machines} does not print what is looked for\n`);
   return cpuMs === undefined ? [] : [{ units: Number(units), cpuMs: Number(cpuMs), rssMib: Number(rss) }];
 }
 
