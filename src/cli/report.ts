@@ -34,15 +34,14 @@ export async function waitAndReport(session: Session, goals: readonly Goal[], at
   let failures = 0;
   const onOutcomes = async (outcomes: readonly Outcome[]): Promise<void> => {
     // Written at once: each writing takes as long as all else about a unit.
-    let lines: readonly string[] = [];
+    const lines: string[] = [];
     for (const outcome of outcomes) {
       if (outcome.kind === 'reached') {
         if (!outcome.atOnce) reached.push(outcome.goal.name);
-        lines = lines.concat(sayReached(outcome));
+        lines.push(...sayReached(outcome));
         continue;
       }
-      printAll(session, lines);
-      lines = [];
+      printAll(session, lines.splice(0));
       failures += 1;
       await tellFailure(session, outcome, failures <= loggedUnitsMax);
     }
