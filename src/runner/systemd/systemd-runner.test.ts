@@ -5,7 +5,7 @@ import { strict as assert } from 'node:assert';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readlink, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { notStarted, outdated } from '../../core/unit.ts';
@@ -182,6 +182,18 @@ if (present) {
     assert.deepEqual(await runner.unload([unit.name], signal), []);
     const left = (await readdir('/run/systemd/system')).filter((file) => file.startsWith('fleet-test-a'));
     assert.deepEqual([...left, ...await readdir(unitsDirectory)], []);
+  });
+
+  promise('a link that somebody else has pointed elsewhere stays', async ({ runner, load, signal }) => {
+    const unit = sleeper('fleet-test-link.service');
+    await load(unit);
+    const link = `/run/systemd/system/${unit.name}`;
+    await rm(link);
+    await symlink('/dev/null', link);
+    assert.deepEqual(await runner.unload([unit.name], signal), []);
+    assert.equal(await readlink(link), '/dev/null');
+    assert.deepEqual(await readdir(unitsDirectory), []);
+    await rm(link);
   });
 
   promise('a drop-in that somebody else put beside ours stays', async ({ runner, load, signal }) => {
