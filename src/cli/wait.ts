@@ -116,10 +116,7 @@ class Waiting {
     const nowMs = this.#needs.clock.uptimeMs();
     if (this.#view.isCurrent()) {
       for (const name of this.#view.takeChanged()) this.#judge(name, nowMs);
-      const settled = [...this.#pending.values()].filter(
-        ({ standing }) => standing !== null && !openStates.has(standing.state),
-      );
-      await this.#end(settled.flatMap((pending) => this.#outcomeOf(pending) ?? []));
+      await this.#end([...this.#pending.values()].flatMap((pending) => this.#outcomeOf(pending) ?? []));
       this.#isFirstLook = false;
       if (this.#unassigned().length > 0 && nowMs - this.#idleMs >= graceMs) {
         await this.#explain(signal);
@@ -151,8 +148,9 @@ class Waiting {
     pending.standing = standing;
   }
 
+  /** How the wait for a unit has ended; null while it may still change by itself. */
   #outcomeOf({ goal, standing }: Pending): Outcome | null {
-    if (standing === null) return null;
+    if (standing === null || openStates.has(standing.state)) return null;
     const { places, why } = standing;
     if (standing.state === 'failed') return { kind: 'failed', goal, places, why };
     if (standing.state === 'superseded') return { kind: 'superseded', goal, why };

@@ -68,12 +68,12 @@ interface Stat {
   readonly threadCount: number;
 }
 
-/** What follows the name in brackets: the state is the 3rd field, the number of threads the 20th (proc(5)). */
-const threadsAfterState = 20 - 3;
+/** Of what follows the name in brackets the state is the first, the 3rd of all fields; the number of threads is the 20th (proc(5)). */
+const threadCountField = 20 - 3;
 
 /** Between fork and exec systemd puts the program's name in brackets of its own: "42 ((sleep)) S". */
 function readStat(task: string): Stat {
   const stat = readFileSync(`/proc/${task}/stat`, 'utf8');
-  const [state = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return { isBeginning: stat[stat.indexOf('(') + 1] === '(', state, threadCount: Number(fields[threadsAfterState - 1]) };
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { isBeginning: stat[stat.indexOf('(') + 1] === '(', state: fields[0] ?? '', threadCount: Number(fields[threadCountField]) };
 }

@@ -101,11 +101,12 @@ export function parseKey(key: string): KeyMeaning | null {
   if (single !== undefined) return single;
   // By hand: each change of the store is read by several listeners.
   const slash = key.indexOf('/');
-  const folder = key.slice(0, Math.max(0, slash));
+  if (slash < 0) return null;
+  const folder = key.slice(0, slash);
   const next = key.indexOf('/', slash + 1);
   const first = key.slice(slash + 1, next < 0 ? undefined : next);
   const second = next < 0 ? '' : key.slice(next + 1);
-  if (slash < 0 || first === '' || second.includes('/')) return null;
+  if (first === '' || second.includes('/')) return null;
   if (folder === 'assignments' || folder === 'statuses') {
     if (second === '') return null;
     const kind = folder === 'assignments' ? 'assignment' : 'status';

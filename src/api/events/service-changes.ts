@@ -23,8 +23,7 @@ export function describeServiceChanges(before: Listing, after: Listing, changed:
   const touched = new Map<string, ServiceEvent>();
   for (const { machine, unit } of placesOf(changed, [before.snapshot, after.snapshot])) {
     const [old, now] = [entriesOf(before, machine, unit), entriesOf(after, machine, unit)];
-    const isNeither = old.length === 0 && now.length === 0;
-    if (isNeither || JSON.stringify(old) === JSON.stringify(now)) continue;
+    if (JSON.stringify(old) === JSON.stringify(now)) continue;
     for (const { service: name, portName } of [...old, ...now]) {
       touched.set(JSON.stringify([name, portName]), { kind: 'service', name, portName, service: null });
     }

@@ -14,7 +14,6 @@ const filesInOneGo = 32;
 let touched = 0;
 /** Of this process alone: what one that was killed has left behind is in nobody's way. */
 const mark = randomBytes(8).toString('hex');
-let named = 0;
 
 /** Content that lies ready beside its file. */
 export interface StagedFile {
@@ -39,15 +38,15 @@ function fileTrouble(verb: 'write' | 'remove', path: string, error: unknown): Fi
 /** Writes `text` beside `path`, making the directory when it is missing. Throws FileTrouble, and leaves nothing then. */
 export async function stageFile(path: string, text: string): Promise<StagedFile> {
   // Not named after the file: a unit name may be as long as a file name can be.
-  const staged = join(dirname(path), `.new-${mark}-${named}`);
-  named += 1;
+  touched += 1;
+  const staged = join(dirname(path), `.new-${mark}-${touched}`);
   let isStaged = true;
   const discard = async (): Promise<void> => {
     if (isStaged) rmSync(staged, { force: true });
   };
   try {
     writeOrMakeDirectory(staged, text);
-    await countFile();
+    await turnOfOthers();
   } catch (error) {
     await discard().catch(() => undefined);
     throw fileTrouble('write', path, error);
@@ -67,12 +66,13 @@ export async function stageFile(path: string, text: string): Promise<StagedFile>
 
 /** Removes a file, if there is one. Throws FileTrouble. */
 export async function removeFile(path: string): Promise<void> {
+  touched += 1;
   try {
     rmSync(path, { force: true });
   } catch (error) {
     throw fileTrouble('remove', path, error);
   }
-  await countFile();
+  await turnOfOthers();
 }
 
 /** Removes a symbolic link to `target`; whatever else is there is left to its owner. Throws FileTrouble. */
@@ -86,8 +86,8 @@ export async function removeLink(path: string, target: string): Promise<void> {
   if (found === target) await removeFile(path);
 }
 
-async function countFile(): Promise<void> {
-  touched += 1;
+/** Lets others have their turn, if it is time. */
+async function turnOfOthers(): Promise<void> {
   if (touched % filesInOneGo === 0) await othersTurn();
 }
 

@@ -90,13 +90,13 @@ export function createUnitLoader(needs: UnitLoaderNeeds): UnitLoader {
     },
     async remove(names, signal) {
       const problems = createUnitProblems();
-      const removals = names.map((name) => ({ name }));
+      const removals = names.map((name) => ({ name, memory: memories.get(name) }));
       // For each that systemd disables it looks through all its directories again, which takes a third of a millisecond.
-      const linked = removals.filter(({ name }) => !isOnlyLinked(memories.get(name)));
-      await problems.together(linked, (some) => manager.disableUnitFiles(some.map(({ name }) => name), signal));
-      await problems.forEach(removals, async ({ name }) => {
-        if (isOnlyLinked(memories.get(name))) await removeLink(join(directories.links, name), join(directories.units, name));
-        await removeDropIns(name, memories.get(name)?.dropIns ?? [], directories);
+      const installed = removals.filter(({ memory }) => !isOnlyLinked(memory));
+      await problems.together(installed, (some) => manager.disableUnitFiles(some.map(({ name }) => name), signal));
+      await problems.forEach(removals, async ({ name, memory }) => {
+        if (isOnlyLinked(memory)) await removeLink(join(directories.links, name), join(directories.units, name));
+        await removeDropIns(name, memory?.dropIns ?? [], directories);
         await removeFile(join(directories.units, name));
         await needs.records.remove(name);
         await memories.remove(name);
@@ -221,4 +221,3 @@ async function removeDropIns(name: UnitName, files: readonly string[], directori
   // Others may keep drop-ins there too; then it stays.
   await rmdir(join(directories.links, `${name}.d`)).catch(() => undefined);
 }
-

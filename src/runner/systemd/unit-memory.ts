@@ -65,20 +65,19 @@ export async function openUnitMemories(directories: UnitMemoryDirectories): Prom
   const pathOf = (name: string): string => join(directories.memories, name);
 
   /** What the directory was like when it was read last. */
-  let read = { changedNs: 0n, atMs: -Infinity };
+  let lastRead = { changedNs: 0n, atMs: -Infinity };
   const followDirectory = async (): Promise<void> => {
     const { mtimeNs: changedNs } = statSync(directories.units, { bigint: true });
-    if (changedNs === read.changedNs && read.atMs - Number(changedNs / 1_000_000n) > stampMs) return;
+    if (changedNs === lastRead.changedNs && lastRead.atMs - Number(changedNs / 1_000_000n) > stampMs) return;
     const atMs = Date.now();
-    const files = await readdir(directories.units);
-    const present = new Set(files.flatMap((file) => (known.has(file as UnitName) ? file as UnitName : unitNames([file]))));
+    const present = new Set(unitNames(await readdir(directories.units)));
     for (const name of known.keys()) if (!present.has(name)) known.delete(name);
     const added = [...present].filter((name) => !known.has(name));
     await inParallel(added, async (name) => {
       const memory = await readMemory(pathOf(name));
       if (!known.has(name)) known.set(name, memory);
     });
-    read = { changedNs, atMs };
+    lastRead = { changedNs, atMs };
   };
   const stage = async (name: UnitName, memory: UnitMemory): Promise<StagedFile> => {
     const staged = await stageFile(pathOf(name), `${JSON.stringify(memory)}\n`);

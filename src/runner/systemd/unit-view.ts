@@ -53,13 +53,13 @@ const kept: ReadonlySet<string> = new Set(
   ['ActiveState', 'SubState', ...serviceProperties, ...Object.values(sinceProperty)]);
 
 /** By type and state: every unit of a machine is looked at again and again. */
-const wanted = new Map<string, readonly UnitProperty[]>();
+const wantedByTypeAndState = new Map<string, readonly UnitProperty[]>();
 
 /** What to ask systemd about a unit in state `active` that no signal has told of. */
 export function wantedProperties(name: UnitName, active: string): readonly UnitProperty[] {
   const key = `${name.slice(name.lastIndexOf('.') + 1)} ${active}`;
-  let found = wanted.get(key);
-  if (found === undefined) wanted.set(key, found = makeWanted(name, active));
+  let found = wantedByTypeAndState.get(key);
+  if (found === undefined) wantedByTypeAndState.set(key, found = makeWanted(name, active));
   return found;
 }
 
