@@ -6,20 +6,10 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { fileTrouble } from '../file-trouble.ts';
 
 /** A keeper that is just ending may put a file into a directory that is being removed. */
 const REMOVE_TRIES_MAX = 5;
-
-/** A file that cannot be written or removed; the message is one line for people. */
-export class FileTrouble extends Error {
-  override readonly name = 'FileTrouble';
-}
-
-/** The error as "cannot write /run/fleet/units/a.service: ENOSPC: no space left on device". */
-export function fileTrouble(verb: 'write' | 'remove', path: string, error: unknown): FileTrouble {
-  const [reason = ''] = (error as Error).message.split(',');
-  return new FileTrouble(`cannot ${verb} ${path}: ${reason}`);
-}
 
 /** Writes every file beside its place, making directories, then renames all in order. Throws FileTrouble. */
 export async function replaceFiles(files: ReadonlyMap<string, string>): Promise<void> {
@@ -55,20 +45,8 @@ async function during(verb: 'write' | 'remove', path: string, work: () => Promis
   }
 }
 
-/** A page: an empty file finds room on a full disk. */
-const probe = ' '.repeat(4_096);
-
-/** Why no file can be written to one of the directories, as one line; null when it can to all. Leaves nothing behind. */
-export async function whyUnwritable(directories: readonly string[]): Promise<string | null> {
-  for (const directory of directories) {
-    const path = join(directory, '.probe');
-    try {
-      await replaceFiles(new Map([[path, probe]]));
-      await rm(path, { force: true });
-    } catch (error) {
-      if (error instanceof FileTrouble) return error.message.replace('/.probe', '');
-      throw error;
-    }
-  }
-  return null;
+/** Writes a file and removes it again. Throws FileTrouble. */
+export async function tryWriting(path: string, text: string): Promise<void> {
+  await replaceFiles(new Map([[path, text]]));
+  await rm(path, { force: true });
 }

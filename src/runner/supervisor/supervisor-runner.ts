@@ -11,6 +11,7 @@ import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import { createChangeFeed } from '../change-feed.ts';
 import type { ChangeFeed } from '../change-feed.ts';
+import { FileTrouble, whyUnwritable } from '../file-trouble.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { Observation, RenderedUnit, ResetRequest, RunnerProblem, StartRequest, UnitInspector, UnitRunner } from '../runner.ts';
 import { readCompileFacts } from './host-facts.ts';
@@ -22,7 +23,7 @@ import type { KeeperClient, KeeperCommand } from './keeper-client.ts';
 import { isUp, readBootName, readSeen } from './keeper-state.ts';
 import type { Seen } from './keeper-state.ts';
 import { observationOf } from './observe.ts';
-import { FileTrouble, removePath, whyUnwritable } from './replace-files.ts';
+import { removePath, tryWriting } from './replace-files.ts';
 import { openSupervisorFence } from './supervisor-fence.ts';
 import { createStateWatch } from './state-watch.ts';
 import type { StateWatch } from './state-watch.ts';
@@ -66,7 +67,7 @@ export async function openSupervisorRunner(options: SupervisorOptions, needs: Su
   return {
     runner: {
       ...createRunner(bench, look), fence: openSupervisorFence({ stateDirectory: options.stateDirectory, clock: needs.clock }),
-      trouble: () => whyUnwritable([options.unitsDirectory, options.stateDirectory]),
+      trouble: () => whyUnwritable([options.unitsDirectory, options.stateDirectory], tryWriting),
     },
     inspector: createInspector({ directories, records, look, clock: needs.clock }),
     run: (signal) => watch.run(signal),

@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setImmediate as othersTurn } from 'node:timers/promises';
+import { fileTrouble } from '../file-trouble.ts';
 
 /** Files written or removed in one go before others get their turn: a few milliseconds. */
 const filesInOneGo = 32;
@@ -22,17 +23,6 @@ export interface StagedFile {
   commit(): Promise<void>;
   /** Removes what was staged; after commit() it does nothing. */
   discard(): Promise<void>;
-}
-
-/** A file that cannot be written or removed; the message is one line for people. */
-export class FileTrouble extends Error {
-  override readonly name = 'FileTrouble';
-}
-
-/** What went wrong with `path`: "cannot write /run/fleet/units/a.service: ENOSPC: no space left on device". */
-function fileTrouble(verb: 'write' | 'remove', path: string, error: unknown): FileTrouble {
-  const [reason = ''] = (error as Error).message.split(',');
-  return new FileTrouble(`cannot ${verb} ${path}: ${reason}`);
 }
 
 /** Writes `text` beside `path`, making the directory when it is missing. Throws FileTrouble, and leaves nothing then. */
@@ -102,18 +92,7 @@ function writeOrMakeDirectory(path: string, text: string): void {
   }
 }
 
-/** A page: an empty file finds room on a full disk. */
-const probe = ' '.repeat(4_096);
-
-/** Why no file can be written to one of the directories, as one line; null when it can to all. Leaves nothing behind. */
-export async function whyUnwritable(directories: readonly string[]): Promise<string | null> {
-  for (const directory of directories) {
-    try {
-      await (await stageFile(join(directory, '.probe'), probe)).discard();
-    } catch (error) {
-      if (error instanceof FileTrouble) return error.message.replace('/.probe', '');
-      throw error;
-    }
-  }
-  return null;
+/** Writes a file beside its place and removes it again. Throws FileTrouble. */
+export async function tryWriting(path: string, text: string): Promise<void> {
+  await (await stageFile(path, text)).discard();
 }

@@ -8,9 +8,10 @@ import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fenceUnit } from '../../core/fence/fence-unit.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { FileTrouble } from '../file-trouble.ts';
 import type { FenceUntil, UnitFence } from '../runner.ts';
 import { BusError } from './bus-connection.ts';
-import { FileTrouble, stageFile } from './staged-file.ts';
+import { stageFile } from './staged-file.ts';
 import { noSuchUnit } from './systemd-manager.ts';
 import type { SystemdManager } from './systemd-manager.ts';
 

@@ -9,7 +9,7 @@ import { notStarted } from '../../core/unit.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
-import { whyUnwritable } from './staged-file.ts';
+import { whyUnwritable } from '../file-trouble.ts';
 import { RunnerUnavailable } from '../runner.ts';
 import type { Observation, ResetRequest, RunnerProblem, StartRequest, UnitInspector, UnitRunner } from '../runner.ts';
 import { BusError } from './bus-connection.ts';
@@ -17,6 +17,7 @@ import type { BusAddress } from './bus-connection.ts';
 import { createBusLink } from './bus-link.ts';
 import { openRunRecords } from './run-record.ts';
 import type { RunRecords } from './run-record.ts';
+import { tryWriting } from './staged-file.ts';
 import { createSystemdManager, noSuchUnit } from './systemd-manager.ts';
 import type { SystemdManager } from './systemd-manager.ts';
 import { openSystemdFence } from './systemd-fence.ts';
@@ -95,7 +96,7 @@ export async function openSystemdRunner(options: SystemdRunnerOptions, needs: Sy
   return {
     runner: {
       ...createUnitRunner({ manager, memories, records, watch, loader }), fence,
-      trouble: () => whyUnwritable([unitsDirectory, links, join(stateDirectory, 'units')]),
+      trouble: () => whyUnwritable([unitsDirectory, links, join(stateDirectory, 'units')], tryWriting),
     },
     inspector: createUnitInspector({ user }),
     run: (signal) => link.run(signal),

@@ -4,10 +4,10 @@
  * (a refusal by systemd, a file that cannot be written) become problems, all others are thrown.
  */
 import type { UnitName } from '../../core/unit-name.ts';
+import { FileTrouble } from '../file-trouble.ts';
+import { inParallel } from '../in-parallel.ts';
 import type { RunnerProblem } from '../runner.ts';
 import { BusError } from './bus-connection.ts';
-import { inParallel } from '../in-parallel.ts';
-import { FileTrouble } from './staged-file.ts';
 
 interface Named {
   readonly name: UnitName;
