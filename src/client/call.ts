@@ -7,6 +7,7 @@
 import { request as requestClear } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
+import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ApiError, explainNetworkError, Unreachable } from './errors.ts';
@@ -26,6 +27,7 @@ export interface CallerNeeds {
   /** Milliseconds until an answer must have begun, and between two pieces of it. */
   readonly timeoutMs: number;
   readonly tls: TlsTexts;
+  readonly clock: Clock;
   readonly log: Log;
   /** Called when an answer is of a fleetd that has lost its store, with the time since when, as it says it. */
   readonly onStale?: (since: string) => void;
@@ -43,10 +45,11 @@ export interface Call {
   readonly brokenOff?: Endpoint;
 }
 
-/** An answer whose body is still to be read, and the endpoint it came from. */
+/** An answer whose body is still to be read, the endpoint it came from, and the clock of whoever asked. */
 export interface Answer {
   readonly message: IncomingMessage;
   readonly endpoint: Endpoint;
+  readonly clock: Clock;
 }
 
 /** Sends calls. */
@@ -92,7 +95,7 @@ export function createCaller(needs: CallerNeeds): Caller {
         first = index;
         const since = message.headers['fleet-stale-since'];
         if (typeof since === 'string') needs.onStale?.(since);
-        return { message, endpoint };
+        return { message, endpoint, clock: needs.clock };
       } catch (error) {
         if (!(error instanceof AttemptFailed)) throw error;
         needs.log.debug(`${call.method} ${call.path}: ${error.message}`);
@@ -163,7 +166,7 @@ async function attempt(
       },
     });
     const timeoutMs = Math.max(needs.timeoutMs, call.timeoutMs ?? 0);
-    const deadline = AbortSignal.timeout(timeoutMs);
+    const answered = new AbortController();
     const stop = (): void => {
       request.destroy();
       if (signal.aborted) reject(signal.reason as Error);
@@ -177,10 +180,10 @@ async function attempt(
     };
     const settle = (): void => {
       signal.removeEventListener('abort', stop);
-      deadline.removeEventListener('abort', stop);
+      answered.abort(null);
     };
     signal.addEventListener('abort', stop, { once: true });
-    deadline.addEventListener('abort', stop, { once: true });
+    needs.clock.sleep(timeoutMs, answered.signal).then(stop, () => undefined); // Rejected once the answer has come.
     request.once('socket', (socket) =>
       socket.once(endpoint.secure ? 'secureConnect' : 'connect', () => {
         sent = true;
@@ -198,24 +201,50 @@ async function attempt(
   });
 }
 
-/** The pieces of a body. `idleMs` bounds the silence between two pieces; 0 means that silence is no fault. */
+/**
+ * The pieces of a body. `idleMs` bounds the wait for each of them, not the time their reader takes over one: a pager may be left open;
+ * 0 means that silence is no fault.
+ */
 export async function* readChunks(answer: Answer, idleMs: number, signal: AbortSignal): AsyncGenerator<Buffer> {
   const { message, endpoint } = answer;
   const stop = (): void => {
     message.destroy(signal.reason as Error);
   };
   signal.addEventListener('abort', stop, { once: true });
-  message.setTimeout(idleMs, () => message.destroy(new Error(`nothing came for ${idleMs / 1_000} s`)));
   message.socket.setKeepAlive(true);
+  const pieces = message[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   try {
     signal.throwIfAborted();
-    for await (const chunk of message) yield chunk as Buffer;
+    for (;;) {
+      const piece = await nextPiece(pieces, answer, idleMs);
+      if (piece.done === true) return;
+      yield piece.value;
+    }
   } catch (error) {
     signal.throwIfAborted();
     throw new Unreachable(`the connection to ${endpoint.text} broke off: ${(error as Error).message}`);
   } finally {
     signal.removeEventListener('abort', stop);
     message.destroy();
+  }
+}
+
+/** The next piece of a body, or its end; one that does not come within `idleMs` breaks the answer off. */
+async function nextPiece(
+  pieces: AsyncIterator<Buffer>,
+  { message, clock }: Answer,
+  idleMs: number,
+): Promise<IteratorResult<Buffer>> {
+  if (idleMs === 0) return pieces.next();
+  const came = new AbortController();
+  clock.sleep(idleMs, came.signal).then(
+    () => message.destroy(new Error(`nothing came for ${idleMs / 1_000} s`)),
+    () => undefined, // The piece has come.
+  );
+  try {
+    return await pieces.next();
+  } finally {
+    came.abort(null);
   }
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
@@ -11,6 +12,9 @@ import { join } from 'node:path';
 import { after, afterEach, describe, test } from 'node:test';
 import { pemOf, selfSignedCertificate } from '../api/peer/certificate.ts';
 import { createLog } from '../lib/log.ts';
+import type { Clock } from '../lib/clock.ts';
+import { createManualClock } from '../lib/manual-clock.ts';
+import type { ManualClock } from '../lib/manual-clock.ts';
 import { seededRandom } from '../lib/random.ts';
 import { systemClock } from '../lib/system-clock.ts';
 import type { TlsTexts } from './call.ts';
@@ -61,16 +65,30 @@ function endpoint(text: string): Endpoint {
   return reading.endpoint;
 }
 
-function client(endpoints: readonly string[], timeoutMs: number = 3_000, tls: TlsTexts = {}): FleetClient {
-  const log = createLog('test', 'error', () => undefined);
+interface ClientWish {
+  readonly tls?: TlsTexts;
+  readonly clock?: Clock;
+  /** Hears every line of the client's log. */
+  readonly hear?: (line: string) => void;
+}
+
+function client(endpoints: readonly string[], { tls = {}, clock = systemClock, hear = () => undefined }: ClientWish = {}): FleetClient {
   return createClient({
     endpoints: endpoints.map(endpoint),
-    timeoutMs,
+    timeoutMs: 3_000,
     tls,
-    clock: systemClock,
+    clock,
     random: seededRandom(1),
-    log,
+    log: createLog('test', 'debug', hear),
   });
+}
+
+/** A client on a clock that stands still, and a promise that resolves when the head of its first answer has come. */
+function patientClient(text: string): { readonly client: FleetClient; readonly clock: ManualClock; readonly answered: Promise<unknown> } {
+  const clock = createManualClock();
+  const lines = new EventEmitter();
+  const hear = (line: string): void => void (line.includes(' -> 200') && lines.emit('answered'));
+  return { client: client([text], { clock, hear }), clock, answered: once(lines, 'answered') };
 }
 
 const json = (response: ServerResponse, status: number, body: object): void => {
@@ -162,15 +180,41 @@ describe('a client with several endpoints', () => {
 
 describe('a call', () => {
   test('that is not answered ends after the request timeout', async () => {
-    const silent = await serve(() => undefined);
-    await assert.rejects(client([silent], 50).units(never), /no answer from .* within 0\.05 s \(--request-timeout\)/);
+    const clock = createManualClock();
+    const requests = new EventEmitter();
+    const asked = once(requests, 'asked');
+    const silent = await serve(() => requests.emit('asked'));
+    const running = assert.rejects(client([silent], { clock }).units(never), /no answer from .* within 3 s \(--request-timeout\)/);
+    await asked;
+    await clock.advance(3_000);
+    await running;
+    assert.equal(clock.sleepers(), 0);
   });
 
   test('whose answer stops in the middle ends, too', async () => {
     const stuck = await serve((_, response) => {
       response.writeHead(200).write('{"units":');
     });
-    await assert.rejects(client([stuck], 50).units(never), /broke off: nothing came for 0\.05 s/);
+    const at = patientClient(stuck);
+    const running = assert.rejects(at.client.units(never), /broke off: nothing came for 3 s/);
+    await at.answered;
+    await at.clock.advance(3_000);
+    await running;
+    assert.equal(at.clock.sleepers(), 0);
+  });
+
+  test('is not broken off by a reader who takes its time over what has come', async () => {
+    const bytes = 4_000_000;
+    const large = await serve((_, response) => {
+      response.writeHead(200).end('x'.repeat(bytes));
+    });
+    const at = patientClient(large);
+    let read = 0;
+    for await (const chunk of at.client.journal({ name: 'a.service', lines: 5, follow: false, output: 'cat' }, never)) {
+      read += chunk.length;
+      await at.clock.advance(60_000);
+    }
+    assert.equal(read, bytes);
   });
 
   test('ends with the reason of its signal when that is aborted', async () => {
@@ -253,12 +297,12 @@ test('over https both sides can demand a certificate, and a wrong one is told in
     listener.close();
   });
   const at = [`https://localhost:${(listener.address() as AddressInfo).port}`];
-  assert.deepEqual(await client(at, 3_000, { ca: server.cert, ...person }).units(never), units);
+  assert.deepEqual(await client(at, { tls: { ca: server.cert, ...person } }).units(never), units);
   await assert.rejects(
     client(at).units(never),
     /cannot reach https:.*self-signed certificate.*; check --ca-file, --cert-file and --key-file$/,
   );
-  await assert.rejects(client(at, 3_000, { ca: server.cert }).units(never), /cannot reach https:/);
+  await assert.rejects(client(at, { tls: { ca: server.cert } }).units(never), /cannot reach https:/);
 });
 
 describe('a journal', () => {

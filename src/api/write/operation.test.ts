@@ -204,7 +204,7 @@ describe('small requests', () => {
       [200, 200, 200, 200, 200, 200],
     );
     const { generation, restart } = JSON.parse(
-      (await memory.list(keys.unit('a.service' as UnitName), AbortSignal.timeout(1_000))).entries[0]?.value ?? '',
+      (await memory.list(keys.unit('a.service' as UnitName), new AbortController().signal)).entries[0]?.value ?? '',
     ) as UnitRecord;
     assert.deepEqual({ generation, restart }, { generation: 7, restart: 6 });
     await Promise.all(fleetds.map((fleetd) => fleetd.close()));

@@ -57,7 +57,7 @@ async function readOriginal(session: Session): Promise<Result<OriginalCluster>> 
     environment.stderr.write(`${line}\n`),
   );
   const timeoutMs = flags.number('request-timeout') * 1_000;
-  const caller = createCaller({ endpoints: [endpoint.endpoint], timeoutMs, tls: tls.value, log });
+  const caller = createCaller({ endpoints: [endpoint.endpoint], timeoutMs, tls: tls.value, clock: environment.clock, log });
   const signal = environment.interrupted;
   return success(
     etcd === ''
