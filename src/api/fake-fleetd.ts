@@ -40,7 +40,7 @@ export interface FakeFleetd extends Api {
 }
 
 export const fakeMachineId = '2c7d7478ba9f8197b5b7a551442f19f7' as MachineId;
-const stepLimitMs = 10_000;
+const stepLimitMs = 60_000;
 
 /** Starts one; its mirror has heard the store when this resolves. */
 export async function startFakeFleetd(options: FakeFleetdOptions = {}): Promise<FakeFleetd> {

@@ -11,7 +11,7 @@ import { FakeRefusal } from './fake-cluster.ts';
 import { createFakeTerminal } from './fake-terminal.ts';
 import type { FakeTerminal, Ran } from './fake-terminal.ts';
 
-const limitMs = 20_000;
+const limitMs = 60_000;
 const template = '{{range service apps http}}\n{{address}}:{{port}}\n{{else}}\nnobody\n{{end}}\n';
 let folder: string;
 let api: FakeApi;

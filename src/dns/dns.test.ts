@@ -19,7 +19,7 @@ import type { Transport } from './message.ts';
 import { openDnsServer } from './server.ts';
 import type { DnsServer } from './server.ts';
 
-const limitMs = 10_000;
+const limitMs = 60_000;
 const machines = new Map([['AAA', '10.0.0.1'], ['bbb', '10.0.0.2'], ['ccc', 'fd00::3'], ['ddd', '']].map(([id = '', publicIp]) =>
   [id as MachineId, { id, publicIp } as Machine]));
 

@@ -100,7 +100,7 @@ test('what fleetd says of itself reaches the service manager, and it ends withou
     notifier.ready();
     setTimeout(() => undefined, 1_500);`;
   const stateOf = await underKeeper(directory, script);
-  const signal = AbortSignal.timeout(30_000);
+  const signal = AbortSignal.timeout(60_000);
   while (await stateOf('active') !== 'active') await pause(20, undefined, { signal });
   assert.equal(await stateOf('status-text'), 'two lines \\\\ and more');
   while (await stateOf('active') !== 'inactive') await pause(20, undefined, { signal });
@@ -116,7 +116,7 @@ test('without NOTIFY_SOCKET nothing is started; with a wrong one it is logged on
   assert.deepEqual(lines, []);
   const lost = openNotifier('/no/such/keeper', { NOTIFY_SOCKET: '/run/x' }, log);
   lost.ready();
-  const signal = AbortSignal.timeout(30_000);
+  const signal = AbortSignal.timeout(60_000);
   while (lines.length === 0) await pause(5, undefined, { signal });
   lost.status('nobody hears this');
   lost.close();

@@ -12,13 +12,13 @@ const asleepAs = (pid: number): string | null => {
   return seen.state === 'asleep' ? seen.text : null;
 };
 
-/** Looks until `holds`, at most ten seconds. */
+/** Looks until `holds`, at most a minute. */
 async function until(pid: number, holds: (activity: string | null) => boolean): Promise<string | null> {
-  const endMs = performance.now() + 10_000;
+  const endMs = performance.now() + 60_000;
   for (;;) {
     const activity = asleepAs(pid);
     if (holds(activity)) return activity;
-    assert.ok(performance.now() < endMs, `not within ten seconds; last seen: ${activity}`);
+    assert.ok(performance.now() < endMs, `not within a minute; last seen: ${activity}`);
     await sleep(5);
   }
 }
@@ -69,9 +69,9 @@ test('a process that has ended and was not waited for is told apart', async () =
       const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).split(' ').filter((word) => word !== '');
       return children.length === 1 && activityOf(Number(children[0])).state === 'ended';
     };
-    const endMs = performance.now() + 10_000;
+    const endMs = performance.now() + 60_000;
     while (!(await zombie())) {
-      assert.ok(performance.now() < endMs, 'not within ten seconds');
+      assert.ok(performance.now() < endMs, 'not within a minute');
       await sleep(5);
     }
   });
@@ -79,7 +79,7 @@ test('a process that has ended and was not waited for is told apart', async () =
 
 test('what all processes have had of the processors counts, also while the main one waits', async () => {
   await withShell('(while :; do :; done) & wait', async (pid) => {
-    const endMs = performance.now() + 10_000;
+    const endMs = performance.now() + 60_000;
     for (;;) {
       const seen = activityOf(pid);
       if (seen.state === 'busy' && seen.ranMs > 50) break;

@@ -40,7 +40,7 @@ test('uptime is the uptime of the machine, in milliseconds, and never goes back'
 });
 
 test('uptime tells times apart that are less than the 10 ms of os.uptime() away from one another', () => {
-  const giveUpMs = performance.now() + 10_000;
+  const giveUpMs = performance.now() + 60_000;
   let lastMs = systemClock.uptimeMs();
   let leastStepMs = Infinity;
   while (leastStepMs > 2) {

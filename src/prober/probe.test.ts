@@ -13,7 +13,7 @@ import type { UnitUser } from '../core/unit-care.ts';
 import { probe } from './probe.ts';
 
 const itself: UnitUser = { user: '', group: '', dynamic: false };
-const limitMs = 20_000;
+const limitMs = 60_000;
 
 function ask(check: HealthCheck, user: UnitUser = itself, more: { mainPid?: number; signal?: AbortSignal } = {}): Promise<string | null> {
   const { mainPid = 0, signal = AbortSignal.timeout(limitMs) } = more;

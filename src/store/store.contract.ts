@@ -15,7 +15,7 @@ import { LeaseExpired, StoreCompacted, StoreUnavailable } from './store.ts';
 import type { Commit, CommitChange, CommitOutcome, Guard, Lease, Revision, Store, StoreChange, WatchBatch } from './store.ts';
 
 /** Longest that any single step of a test may take. */
-const stepMs = 20_000;
+const stepMs = 60_000;
 
 /** A freshly opened, empty store and what a test can do to it. */
 export interface StoreUnderTest {

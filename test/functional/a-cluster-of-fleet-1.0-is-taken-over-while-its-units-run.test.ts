@@ -116,13 +116,13 @@ describe('a cluster of fleet 1.0', () => {
 
   test('goes over machine by machine: units of a machine that has not come yet wait for it and run on', async () => {
     await first.sh('systemctl start fleet.socket fleet.service');
-    await until(async () => /^app@1\.service\t+active$/m.test(await active()), async () => `orig1 has its units: ${await active()}`, 30_000);
+    await until(async () => /^app@1\.service\t+active$/m.test(await active()), async () => `orig1 has its units: ${await active()}`);
     assert.deepEqual(await runningPids(), pids);
     assert.match((await fleetctl('explain', 'app@2.service')).stdout, /waits for machine 99f4004d/);
     await second.sh('systemctl start fleet.socket fleet.service');
-    await until(async () => /^web\.service\t+active$/m.test(await active()), async () => `orig2 has its units: ${await active()}`, 30_000);
+    await until(async () => /^web\.service\t+active$/m.test(await active()), async () => `orig2 has its units: ${await active()}`);
     await until(async () => (await active()).match(/^(web|app@1|app@2|everywhere|stays|tick)\.(service|timer)\t+active$/gm)?.length === 7,
-      async () => `all units are taken over: ${await active()}`, 30_000);
+      async () => `all units are taken over: ${await active()}`);
   });
 
   test('keeps every process, and nothing was stopped or run again', async () => {
@@ -144,7 +144,7 @@ describe('a cluster of fleet 1.0', () => {
     await done(fleetctl, 'restart', 'web.service');
     assert.notEqual(await mainPid(second, 'web.service'), before);
     await done(fleetctl, 'destroy', ...Object.keys(originals));
-    await until(async () => (await active()).trim() === '', active, 30_000);
+    await until(async () => (await active()).trim() === '', active);
     assert.ok((await runningPids()).every((pid) => pid === 0));
   });
 
@@ -152,7 +152,7 @@ describe('a cluster of fleet 1.0', () => {
     await first.sh(`systemctl stop fleet.service; printf '%s' '${sleeping}' >/run/fleet/units/forgotten.service
       systemctl link -q --runtime /run/fleet/units/forgotten.service; systemctl start forgotten.service fleet.service`);
     const pid = await mainPid(first, 'forgotten.service');
-    await until(async () => /^forgotten\.service\t+active$/m.test(await active()), active, 30_000);
+    await until(async () => /^forgotten\.service\t+active$/m.test(await active()), active);
     const { statuses } = JSON.parse(await first.sh('curl -s --unix-socket /run/fleet.sock http://fleet/fleet/v2/statuses')) as
       { readonly statuses: readonly { readonly name: string; readonly problem: string }[] };
     assert.match(statuses.find(({ name }) => name === 'forgotten.service')?.problem ?? '', /fleet did not start it and leaves it alone/);

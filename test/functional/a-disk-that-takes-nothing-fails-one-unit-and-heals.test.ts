@@ -43,15 +43,15 @@ async function spoilAndMend(shared: Cluster, { state, on, spoil, mend, says }: D
       return says.test(stdout) ? stdout : null;
     }, async () => `explain names the ${state} disk: ${(await fleetctl('explain', fails)).stdout}${started.stderr}`);
     assert.ok(told.includes(fails));
-    await until(async () => /^machine: cannot write /m.test(await readyz()), async () => `/readyz says it: ${await readyz()}`, 40_000);
+    await until(async () => /^machine: cannot write /m.test(await readyz()), async () => `/readyz says it: ${await readyz()}`);
     const listed = await until(async () => (await fleetctl('list-machines', '--all', '--full')).stdout.split('\n')
-      .find((line) => line.startsWith(machine.id) && line.includes('can take no new units')), 'list-machines says it', 40_000);
+      .find((line) => line.startsWith(machine.id) && line.includes('can take no new units')), 'list-machines says it');
     assert.match(listed, says);
   } finally {
     await machine.sh(mend);
   }
-  await until(async () => await mainPid(machine, fails) !== 0, 'it runs once it can be written', 60_000);
-  await until(async () => await readyz() === 'ok\n', 'the machine is ready again', 40_000);
+  await until(async () => await mainPid(machine, fails) !== 0, 'it runs once it can be written');
+  await until(async () => await readyz() === 'ok\n', 'the machine is ready again');
   assert.equal(await mainPid(machine, runs), before);
 }
 

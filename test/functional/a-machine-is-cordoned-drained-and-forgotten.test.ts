@@ -54,7 +54,7 @@ test('a cordoned machine gets no new units, a drained one gives its units away a
     await machine.sh('systemctl start fleet');
   });
   await machine.kill();
-  await until(async () => /\blost\b/.test(await listed()), async () => `it is lost: ${await listed()}`, 30_000);
+  await until(async () => /\blost\b/.test(await listed()), async () => `it is lost: ${await listed()}`);
   await accepted('forget', machine.id);
   await until(async () => await listed() === '', async () => `it is forgotten: ${await listed()}`);
 });

@@ -23,7 +23,7 @@ test('a machine that meets the prefix of another cluster touches nothing there, 
   const cursor = await journalCursor(stray);
   await goTo('/fleet');
   const says = /the store has the cluster "[^"]+", begun .*another cluster uses this etcd and key prefix/;
-  await until(async () => says.test(await readyz()), async () => `it says which store it has met: ${await readyz()}`, 30_000);
+  await until(async () => says.test(await readyz()), async () => `it says which store it has met: ${await readyz()}`);
   await logged(stray, cursor, /another cluster uses this etcd and key prefix.*units go on.*correct etcd_servers and etcd_key_prefix/);
   assert.match((await stray.exec(['fleetctl', 'list-units'])).stderr, says);
   assert.match((await stray.exec(['fleetctl', 'destroy', 'own.service'])).stderr, says);
@@ -33,7 +33,7 @@ test('a machine that meets the prefix of another cluster touches nothing there, 
   await startUnit(shared, 'later.service', sleeper());
 
   await goTo('/another');
-  await until(async () => await readyz() === 'ok\n', 'it is at home again', 30_000);
+  await until(async () => await readyz() === 'ok\n', 'it is at home again');
   assert.equal(await mainPid(stray, 'stray.service'), pid);
   await stray.sh('systemctl stop fleet');
 });

@@ -28,8 +28,8 @@ describe('a machine whose lease lasts for five minutes', () => {
     await machine.boot();
     assert((await machineIds(shared)).includes(machine.id), 'it is still listed');
     await machine.sh('systemctl start fleet');
-    await until(async () => await mainPid(machine, unit) !== 0, 'its unit runs again', 30_000);
-    await until(async () => (await placesOf(shared)).get(unit) === machine, 'and is reported', 30_000);
+    await until(async () => await mainPid(machine, unit) !== 0, 'its unit runs again');
+    await until(async () => (await placesOf(shared)).get(unit) === machine, 'and is reported');
     assert.equal((await machineIds(shared)).length, 4);
     assert.doesNotMatch((await events(shared, machine.id)).slice(seen.length), /lost|left/);
     assert.equal(await lastEvent(shared, unit), placed, 'the unit was not placed anew');
@@ -59,11 +59,11 @@ test('a lost machine that returns begins to stop what has moved before it starts
   await done(shared.fleetctl, 'load', 'own.service');
   context.after(() => machine.join());
   await machine.cut();
-  await until(async () => ![undefined, machine].includes((await placesOf(shared)).get(moved)), 'its unit runs elsewhere', 30_000);
+  await until(async () => ![undefined, machine].includes((await placesOf(shared)).get(moved)), 'its unit runs elsewhere');
   assert.notEqual(await mainPid(machine, moved), 0, 'and still where it was');
   await done(shared.fleetctl, 'start', '--no-block', 'own.service');
   await machine.join();
-  await until(async () => (await placesOf(shared)).get('own.service') === machine, 'the machine is back and has started what it was to start', 30_000);
+  await until(async () => (await placesOf(shared)).get('own.service') === machine, 'the machine is back and has started what it was to start');
   const journal = await machine.sh(`journalctl --sync; journalctl -o cat --no-pager -u ${moved} -u own.service`);
   // How long a unit takes to stop is its own affair: what is to start does not wait for it.
   const [stopping, started] = [journal.lastIndexOf(`Stopping ${moved}`), journal.lastIndexOf('Started own.service')];

@@ -22,14 +22,14 @@ test('after a power cut all units of a site run again before its store does, but
     await Promise.all(machines.map((machine) => machine.boot()));
     const cursor = await journalCursor(fencedHome);
     await Promise.all(machines.map((machine) => machine.sh('systemctl start fleet.service')));
-    await until(async () => (await mainPids(places)).every((line) => !line.endsWith(' 0')), 'every machine has started its unit', 30_000);
+    await until(async () => (await mainPids(places)).every((line) => !line.endsWith(' 0')), 'every machine has started its unit');
     await logged(fencedHome, cursor, /starting what this machine had last.*fencedUnitsThatWait.*1/);
     assert.equal(await mainPid(fencedHome, 'fenced.service'), 0);
     before = await mainPids(places);
   } finally {
     await etcd.start();
   }
-  await until(async () => (await placesOf(shared)).size === 5, 'all units are reported, the fenced one too', 60_000);
+  await until(async () => (await placesOf(shared)).size === 5, 'all units are reported, the fenced one too');
   await Promise.all(machines.map((machine, index) => startUnit(shared, `later-${String(index)}.service`, sleeper(`MachineID=${machine.id}`))));
   assert.deepEqual(await mainPids(places), before);
   assert.equal(await overlapsIn(shared.folder), '');

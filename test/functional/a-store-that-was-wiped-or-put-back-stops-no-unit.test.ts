@@ -21,7 +21,7 @@ const allAreListed = (made: Cluster, words: RegExp): Promise<unknown> => {
   return until(async () => {
     const rows = (await list()).trim().split('\n');
     return rows.length === made.machines.length && rows.every((row) => words.test(row));
-  }, async () => `list-machines says ${String(words)} of all machines: ${await list()}`, 30_000);
+  }, async () => `list-machines says ${String(words)} of all machines: ${await list()}`);
 };
 
 test('etcd put back from an older snapshot stops nothing, and goes on once it is accepted', async () => {

@@ -27,14 +27,14 @@ test('a systemd that hangs, a message bus that hangs and a systemd that executes
     assert.match(await busless.sh(`grep ^State: /proc/${bus}/status`), /T \(stopped\)/);
     for (const machine of [busless, renewed]) assert.equal(await readyz(machine), 'ok\n', 'fleetd speaks to systemd itself, and takes up a new one');
 
-    const said = await until(async () => /^machine: .*$/m.exec(await readyz(hanging))?.[0], async () => `it is said: ${await readyz(hanging)}`, 60_000);
+    const said = await until(async () => /^machine: .*$/m.exec(await readyz(hanging))?.[0], async () => `it is said: ${await readyz(hanging)}`);
     assert.match(said, /the manager of its units does not answer/);
     await until(async () => (await shared.fleetctl('list-machines', '--all', '--full')).stdout.split('\n')
       .some((line) => line.startsWith(hanging.id) && /can take no new units: .*does not answer/.test(line)), 'list-machines says it');
     await startUnit(shared, 'new.service', sleeper());
     assert.notEqual((await placesOf(shared)).get('new.service'), hanging, 'new units go elsewhere');
   });
-  await until(async () => await readyz(hanging) === 'ok\n', async () => `it is ready again: ${await readyz(hanging)}`, 60_000);
+  await until(async () => await readyz(hanging) === 'ok\n', async () => `it is ready again: ${await readyz(hanging)}`);
   await startUnit(shared, 'later.service', sleeper(`MachineID=${hanging.id}`));
   assert.deepEqual(await mainPids(places), before);
 });

@@ -46,7 +46,7 @@ test('a unit that fails is started as often as its StartLimitBurst= says, on eac
   const next = await until(async () => {
     const machine = await homeOf();
     return machine !== home && machine;
-  }, async () => `it has come to another machine: ${await state()}`, 30_000);
+  }, async () => `it has come to another machine: ${await state()}`);
   await startUnit(shared, 'after.service', sleeper(`MachineID=${next.id}`));
   assert.equal(await startsOn(next.name), 3);
   assert.equal(await startsOn(home.name), 3);

@@ -43,10 +43,10 @@ async function home(shared: Cluster): Promise<Machine | null> {
   return (await placesOf(shared)).get(unit) ?? null;
 }
 
-async function started(shared: Cluster): Promise<Machine> {
+async function started(shared: Cluster, file: string = text): Promise<Machine> {
   // Keeps the unit off the machine that fleetctl runs on: the least loaded one is chosen.
   await startUnit(shared, 'ballast.service', sleeper(`MachineID=${shared.machine('m85').id}`));
-  await startUnit(shared, unit, text);
+  await startUnit(shared, unit, file);
   return until(() => home(shared), 'it runs');
 }
 
@@ -65,7 +65,7 @@ describe('a unit with OnMachineLost=stop', () => {
       await begin(machine);
       try {
         await until(async () => ![null, machine].includes(await home(shared)), async () =>
-          `it runs elsewhere: ${await shared.sh('fleetctl list-units; fleetctl explain db.service; journalctl -u fleet -n 30 --no-pager')}`, 60_000);
+          `it runs elsewhere: ${await shared.sh('fleetctl list-units; fleetctl explain db.service; journalctl -u fleet -n 30 --no-pager')}`);
         assert.equal(await mainPid(machine, unit), 0, 'it has stopped where it was');
       } finally {
         await end(machine);
@@ -73,7 +73,7 @@ describe('a unit with OnMachineLost=stop', () => {
       const after = (await runsOf(shared.folder, unit)).at(-1);
       assert.notEqual(after?.machine, machine.name);
       assert((after?.fence ?? 0) > (before?.fence ?? 0), `${String(after?.fence)} is greater than ${String(before?.fence)}`);
-      await until(async () => (await shared.fleetctl('list-machines', '--no-legend', '--full')).stdout.includes(machine.id), 'the machine is back', 60_000);
+      await until(async () => (await shared.fleetctl('list-machines', '--no-legend', '--full')).stdout.includes(machine.id), 'the machine is back');
       const place = await home(shared);
       await until(async () => (await machine.exec(['test', '-e', `/run/fleet/units/${unit}`])).code !== 0, 'it has given the unit up');
       assert.equal(await home(shared), place, 'it stays where it is');
@@ -82,7 +82,8 @@ describe('a unit with OnMachineLost=stop', () => {
 
   test('goes on with its main process while fleetd is killed and restarted, and systemd is reloaded', async () => {
     const shared = await cluster();
-    const machine = await started(shared);
+    // Two fleetd and a new systemd have to come up in that time, also where processors are scarce.
+    const machine = await started(shared, `${text}LostAfter=20s\n`);
     const before = await mainPid(machine, unit);
     const fleetd = await mainPid(machine, 'fleet.service');
     await machine.sh('systemctl kill --kill-whom=main --signal=KILL fleet');
@@ -90,7 +91,7 @@ describe('a unit with OnMachineLost=stop', () => {
     await machine.sh('systemctl daemon-reexec; systemctl daemon-reload; systemctl restart fleet');
     // Longer than its fence stands by itself: only a fed one stands now.
     const ticks = await machine.sh('cut -d. -f1 /proc/uptime');
-    await until(async () => Number(await machine.sh('cut -d. -f1 /proc/uptime')) > Number(ticks) + 7, 'time passes');
+    await until(async () => Number(await machine.sh('cut -d. -f1 /proc/uptime')) > Number(ticks) + 22, 'time passes');
     assert.equal(await mainPid(machine, unit), before);
   });
 

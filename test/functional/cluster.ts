@@ -105,14 +105,14 @@ async function bootCluster(): Promise<Cluster> {
 
 async function allPresent(made: Cluster): Promise<void> {
   await until(async () => (await made.fleetctl('list-machines', '--no-legend')).stdout.trim().split('\n').length === members.length,
-    async () => `all machines are in the cluster\n${await condition(made)}`, 60_000);
+    async () => `all machines are in the cluster\n${await condition(made)}`);
 }
 
 async function empty(made: Cluster): Promise<void> {
   const names = (await made.fleetctl('list-unit-files', '--no-legend', '--fields=unit')).stdout.split('\n').filter((line) => line !== '');
   if (names.length > 0) await made.fleetctl('destroy', ...names);
   await until(async () => (await made.fleetctl('list-units', '--no-legend')).stdout.trim() === '',
-    async () => `no unit is left\n${await condition(made)}`, 30_000);
+    async () => `no unit is left\n${await condition(made)}`);
   await made.sh('rm -f /root/*.service /root/*.socket /root/*.timer');
 }
 

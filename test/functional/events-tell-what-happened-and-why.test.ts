@@ -23,8 +23,7 @@ test('a failure, a lost machine and a move are told with their reasons, to follo
   await until(async () => (await shared.sh('cat /root/followed')).includes('"placed"'), 'the follower hears where it was placed');
   await lost.kill();
   await until(async () => (await shared.sh('cat /root/followed')).includes('"moved"'),
-    async () => `the follower hears of the move: ${await shared.sh('cat /root/followed; fleetctl events')}`,
-    30_000);
+    async () => `the follower hears of the move: ${await shared.sh('cat /root/followed; fleetctl events')}`);
   const events = (await shared.fleetctl('events', unit)).stdout;
   assert.match(events, /placed\t+the least loaded machine that fits/);
   assert.match(events, /moved\t+its machine e3583575\.\.\. is gone; the least loaded machine that fits/);

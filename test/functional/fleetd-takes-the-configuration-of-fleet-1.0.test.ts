@@ -26,7 +26,7 @@ describe('fleetd', () => {
     return cursor;
   };
   const fleetctl = (...args: readonly string[]): Promise<CommandResult> => machine.exec(['fleetctl', ...args]);
-  const present = (): Promise<unknown> => until(async () => (await fleetctl('list-machines', '--no-legend')).stdout.includes('55555555'), 'the machine is in its cluster', 30_000);
+  const present = (): Promise<unknown> => until(async () => (await fleetctl('list-machines', '--no-legend')).stdout.includes('55555555'), 'the machine is in its cluster');
 
   before(async () => {
     shared = await cluster();
@@ -120,7 +120,7 @@ describe('fleetd', () => {
       server = spawn(program, args, { stdio: 'ignore' });
       const etcdctl = (...words: readonly string[]): Promise<CommandResult> => run([...shared.lab.inHub, 'env', 'ETCDCTL_API=3', 'etcdctl', '--endpoints=https://10.58.0.1:2390',
         `--cacert=${folder}/ca.crt`, `--cert=${folder}/client.crt`, `--key=${folder}/client.key`, ...words]);
-      await until(async () => (await etcdctl('endpoint', 'health')).code === 0, 'etcd with TLS is healthy', 20_000);
+      await until(async () => (await etcdctl('endpoint', 'health')).code === 0, 'etcd with TLS is healthy');
       for (const words of ['user add root:toor', 'user grant-role root root', 'user add fleet:secret', 'role add fleet',
         'role grant-permission --prefix=true fleet readwrite /options/', 'user grant-role fleet fleet', 'auth enable'])
         assert.equal((await etcdctl(...words.split(' '))).code, 0, words);

@@ -14,16 +14,16 @@ test('three of four machines that vanish keep their units until the hold is rele
   const lost = ['m83', 'm86', 'm82'].map((name) => shared.machines.find((machine) => machine.name === name)).filter((machine) => machine !== undefined);
   context.after(() => Promise.all(lost.map((machine) => machine.join())));
   await Promise.all(lost.map((machine) => machine.cut()));
-  const note = await until(async () => /^NOTE: hold: .*$/m.exec((await shared.fleetctl('list-machines')).stderr)?.[0], 'list-machines shows the hold', 30_000);
+  const note = await until(async () => /^NOTE: hold: .*$/m.exec((await shared.fleetctl('list-machines')).stderr)?.[0], 'list-machines shows the hold');
   assert.match(note, /units of missing machines \(3\) stay assigned to them until .*"fleetctl hold --release" ends it/);
-  await until(async () => (await shared.fleetctl('list-machines', '--no-legend')).stdout.trim().split('\n').length === 1, 'one machine is left', 30_000);
+  await until(async () => (await shared.fleetctl('list-machines', '--no-legend')).stdout.trim().split('\n').length === 1, 'one machine is left');
   assert.match(await shared.sh('curl -s --unix-socket /run/fleet.sock http://fleet/healthz'), /^ok\nhold: /);
   assert.deepEqual(await told(), placed, 'nothing was placed anew');
   assert.deepEqual(await mainPids(places), before);
 
   await done(shared.fleetctl, 'hold', '--release');
-  await until(async () => (await placesOf(shared)).size === 4, 'the units run on the machine that is left', 30_000);
+  await until(async () => (await placesOf(shared)).size === 4, 'the units run on the machine that is left');
   assert.deepEqual(new Set((await placesOf(shared)).values()), new Set([shared.machine('m85')]));
   await Promise.all(lost.map((machine) => machine.join()));
-  await until(async () => (await mainPids(places)).filter((line) => !line.endsWith(' 0')).length === 1, 'the machines are back and have stopped what moved', 30_000);
+  await until(async () => (await mainPids(places)).filter((line) => !line.endsWith(' 0')).length === 1, 'the machines are back and have stopped what moved');
 });

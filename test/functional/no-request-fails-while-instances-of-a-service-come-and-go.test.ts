@@ -140,7 +140,7 @@ test('nginx behind fleetctl render answers every request while instances are sto
           > [...before].reduce((sum, [, count]) => sum + count, 0) + 40, 'requests are answered');
         const now = [...clients.answered()].filter(([name, count]) => count > (before.get(name) ?? 0)).map(([name]) => name);
         return now.sort().join() === wanted;
-      }, async () => `${wanted} answer: ${[...clients.answered()].join(' ')}, ${clients.failures().join()} ${JSON.stringify(await listed(shared))}`, 60_000);
+      }, async () => `${wanted} answer: ${[...clients.answered()].join(' ')}, ${clients.failures().join()} ${JSON.stringify(await listed(shared))}`);
     };
     await answeredBy('1', '2', '3');
     const stopping = fleetctl('stop', 'apps@1.service');

@@ -37,8 +37,7 @@ test('a backup of the embedded store, restored into etcd, makes a machine the fi
 
   await one.sh(`printf '${settings}public_ip=${address}\\n' >/etc/fleet/fleet.conf; systemctl restart fleet`);
   await until(async () => (await one.sh('fleetctl list-units --no-legend')).split('\n').some((line) => /^own\.service\t.*active\t+running$/.test(line)),
-    async () => `the unit is known in the cluster on etcd: ${await one.sh('fleetctl list-units; fleetctl list-machines; journalctl -u fleet -n 40 --no-pager -o cat')}`,
-    30_000);
+    async () => `the unit is known in the cluster on etcd: ${await one.sh('fleetctl list-units; fleetctl list-machines; journalctl -u fleet -n 40 --no-pager -o cat')}`);
   assert.equal(await mainPid(one, 'own.service'), pid, 'it was not touched');
   assert.match(await one.sh('fleetctl explain job'), /has run to its end with success/);
   assert.equal((await one.sh('cat /root/runs')).trim(), 'ran', 'what has succeeded was not run again');
@@ -47,5 +46,5 @@ test('a backup of the embedded store, restored into etcd, makes a machine the fi
   await one.sh('fleetctl backup /root/later.backup; fleetctl destroy own.service');
   await until(async () => await mainPid(one, 'own.service') === 0, 'the unit is gone');
   await one.sh('fleetctl restore --force /root/later.backup');
-  await until(async () => await mainPid(one, 'own.service') !== 0, 'the restored unit runs', 30_000);
+  await until(async () => await mainPid(one, 'own.service') !== 0, 'the restored unit runs');
 });

@@ -25,7 +25,7 @@ test('with store=embedded a machine starts, lists and destroys units alone, also
   assert.equal(await mainPid(alone, 'own.service'), pid);
   await alone.kill();
   await alone.boot();
-  await until(async () => await mainPid(alone, 'own.service') !== 0, 'the unit runs again after the reboot', 30_000);
+  await until(async () => await mainPid(alone, 'own.service') !== 0, 'the unit runs again after the reboot');
   assert.equal(await alone.sh('fleetctl destroy own.service'), 'Destroyed own.service\n');
   await until(async () => await mainPid(alone, 'own.service') === 0, 'the unit has stopped');
 });
@@ -80,12 +80,12 @@ test('an older copy of its store stops nothing on a machine alone, and it goes o
   assert.equal(before.includes(0), false);
   await alone.sh('systemctl stop fleet; rm /var/lib/fleet/fleet.db*; cp -a /root/older/. /var/lib/fleet/; systemctl start fleet');
   const says = /it was put back from an older backup/;
-  await until(async () => says.test(await readyz()), async () => `it doubts its store: ${await readyz()}`, 30_000);
+  await until(async () => says.test(await readyz()), async () => `it doubts its store: ${await readyz()}`);
   assert.match((await alone.exec(['fleetctl', 'list-units'])).stderr, says);
   assert.match((await alone.exec(['fleetctl', 'destroy', 'own.service'])).stderr, says);
   assert.deepEqual(await pids(), before);
   const refusal = async (): Promise<string> => (await alone.exec(['fleetctl', 'accept-store'])).stderr;
-  await until(async () => /these would be stopped: late\.service/.test(await refusal()), refusal, 30_000);
+  await until(async () => /these would be stopped: late\.service/.test(await refusal()), refusal);
   const accepted = await alone.exec(['fleetctl', 'accept-store', '--force']);
   assert.equal(accepted.code, 0, accepted.stderr);
   await until(async () => await mainPid(alone, 'late.service') === 0, 'what the copy does not have is stopped');

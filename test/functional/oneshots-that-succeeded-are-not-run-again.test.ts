@@ -28,7 +28,7 @@ test('a oneshot that has succeeded is not run again by a power cut of its machin
   await first.kill();
   await first.boot();
   await first.sh('systemctl start fleet');
-  await until(isDone, 'its machine is back and says that it has done its work', 30_000);
+  await until(isDone, 'its machine is back and says that it has done its work');
   assert.equal(await runs(), 1);
 
   await shared.fleetctl('destroy', 'job.service');
@@ -43,7 +43,7 @@ test('a oneshot that has succeeded is not run again by a power cut of its machin
   const asked = (verb: string): Promise<string> => other.sh(`fleetctl ${verb} job.service`);
   context.after(() => home.sh('systemctl start fleet'));
   await home.sh('systemctl stop fleet');
-  await until(async () => (await asked('events')).includes('moved'), 'the unit has moved', 30_000);
+  await until(async () => (await asked('events')).includes('moved'), 'the unit has moved');
   await until(async () => (await asked('explain')).includes('has run to its end with success'), 'it counts as done there');
   assert.equal(await runs(), 2);
   await home.sh('systemctl start fleet');

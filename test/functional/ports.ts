@@ -26,5 +26,5 @@ export async function untilReported({ lab }: Cluster, id: string, port: number):
   const ask = async (): Promise<string> =>
     (await run([...lab.inHub, 'etcdctl', '--endpoints=http://10.58.0.1:2379', 'get', `/fleet/machine-ports/${id}`, '--print-value-only'])).stdout;
   await until(async () => (JSON.parse((await ask()).trim() || '{"listening":[]}') as { listening: number[] }).listening.includes(port),
-    async () => `port ${String(port)} is reported: ${await ask()}`, 30_000);
+    async () => `port ${String(port)} is reported: ${await ask()}`);
 }

@@ -25,7 +25,7 @@ for (const { name, begin, end } of troubles) {
     try {
       await Promise.all(shared.machines.map((machine, index) => logged(machine, cursors[index] ?? '', /not present in the cluster, units go on/)));
       assert.deepEqual(await mainPids(places), before);
-      await until(async () => await mainPid(first, 'fenced.service') === 0, 'its fence stops what asks for it', 30_000);
+      await until(async () => await mainPid(first, 'fenced.service') === 0, 'its fence stops what asks for it');
       assert.match((await shared.fleetctl('explain', 'fenced')).stdout, /^fenced\.service: the store is away, and when it was heard last, .*; since then its fence stops it/);
       assert.match((await shared.fleetctl('list-units')).stderr, /^NOTE: the store is away since .*: what is shown was heard before that$/m);
     } finally {
@@ -36,7 +36,7 @@ for (const { name, begin, end } of troubles) {
     await startUnit(shared, 'after.service', sleeper());
     await until(async () => (await placesOf(shared)).size === 6, 'all units are reported again');
     await until(async () => /started\t+it runs again/.test(await lastEvent(shared, 'fenced.service')),
-      async () => `that it runs again is told: ${(await shared.fleetctl('events', 'fenced')).stdout}`, 30_000);
+      async () => `that it runs again is told: ${(await shared.fleetctl('events', 'fenced')).stdout}`);
     assert.match((await shared.fleetctl('events', 'fenced')).stdout, /stopped\t+its machine was cut off from the cluster for longer than its LostAfter=/);
     assert.deepEqual(await mainPids(places), before);
   });

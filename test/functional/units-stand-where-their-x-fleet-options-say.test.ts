@@ -65,7 +65,7 @@ test('a chain of MachineOf stands on one machine, and moves with its leader when
   await machine.sh('systemctl stop fleet');
   try {
     await until(async () => (await activeOn()).length === 3,
-      () => witness.sh('fleetctl list-units; for unit in base middle top; do fleetctl explain $unit; done'), 30_000);
+      () => witness.sh('fleetctl list-units; for unit in base middle top; do fleetctl explain $unit; done'));
     const places = await activeOn();
     assert.equal(new Set(places).size, 1, places.join());
     assert.ok(!places[0]?.startsWith(machine.id));

@@ -81,7 +81,7 @@ const readyz = async (machine: Machine): Promise<string> =>
 /** Waits until /readyz of every machine says the words. */
 export async function allSay({ machines }: Cluster, words: RegExp): Promise<void> {
   await until(async () => (await Promise.all(machines.map(readyz))).every((text) => words.test(text)),
-    async () => `all machines say ${String(words)}: ${(await Promise.all(machines.map(readyz))).join('')}`, 60_000);
+    async () => `all machines say ${String(words)}: ${(await Promise.all(machines.map(readyz))).join('')}`);
 }
 
 /** The ids list-machines shows. */

@@ -28,7 +28,7 @@ import { startFleetd } from '../../sim/fleetd.ts';
 import type { Fleetd } from '../../sim/fleetd.ts';
 import { startEtcd } from './etcd-server.ts';
 
-const waitMs = 40_000;
+const waitMs = 60_000;
 const machine = 'aaaabbbbccccddddaaaabbbbccccdddd' as MachineId;
 const [clock, random, log] = [systemClock, seededRandom(1), createLog('test', 'error', () => undefined)];
 const bound = (): AbortSignal => AbortSignal.timeout(waitMs);

@@ -35,7 +35,7 @@ import { startEtcd } from './etcd-server.ts';
 import type { EtcdServer } from './etcd-server.ts';
 
 const ttlMs = 3_000;
-const waitMs = 30_000;
+const waitMs = 60_000;
 const lookMs = 250;
 const text = '[Service]\nExecStart=/bin/sleep infinity\n';
 

@@ -36,12 +36,12 @@ storeContract('etcd', async () => {
     leaseTtlMs: 2_000,
     async expire(lease): Promise<void> {
       // The entries tell when: etcd deletes the entries of an expired lease half a second or so after its time.
-      const signal = AbortSignal.timeout(20_000);
+      const signal = AbortSignal.timeout(60_000);
       const lives = async (): Promise<boolean> =>
         (await other.list('', signal)).entries.some((entry) => entry.leaseId === lease.id);
       while (await lives()) await systemClock.sleep(50, signal);
     },
-    compact: (revision) => other.compact(revision, AbortSignal.timeout(10_000)),
+    compact: (revision) => other.compact(revision, AbortSignal.timeout(60_000)),
     network,
     async restart(): Promise<void> {
       await server.kill();

@@ -17,7 +17,7 @@ import type { CommitChange, Revision, Store, StoreChange } from '../../src/store
 import { startEtcd, startEtcdCluster, startNetwork } from './etcd-server.ts';
 import type { EtcdServer } from './etcd-server.ts';
 
-const testMs = 40_000;
+const testMs = 60_000;
 const bound = (): AbortSignal => AbortSignal.timeout(testMs);
 const quiet = createLog('test', 'error', () => undefined);
 const closers: (() => Promise<unknown>)[] = [];
@@ -420,7 +420,7 @@ describe('what callers are told', { concurrency: 4, timeout: testMs + 5_000 }, (
     const hurried: Clock = {
       ...systemClock,
       async sleep(delayMs, signal): Promise<void> {
-        await systemClock.sleep(delayMs / 30, signal);
+        await systemClock.sleep(delayMs / 5, signal);
         slept += 1;
       },
     };
@@ -429,7 +429,7 @@ describe('what callers are told', { concurrency: 4, timeout: testMs + 5_000 }, (
     const batches = store.watch('', revision, bound())[Symbol.asyncIterator]();
     await batches.next();
     const next = batches.next();
-    await holds(() => slept >= 6, bound());
+    await holds(() => slept >= 4, bound());
     await server.etcdctl('put', '/faults/a', 'x');
     const { value: batch } = await next;
     assert.deepEqual(batch?.changes.map(keyOf), ['a']);

@@ -18,7 +18,7 @@ import type { Store } from '../../src/store/store.ts';
 import { makeCertificates, startEtcd } from './etcd-server.ts';
 import type { Certificates, EtcdServer } from './etcd-server.ts';
 
-const bound = (): AbortSignal => AbortSignal.timeout(20_000);
+const bound = (): AbortSignal => AbortSignal.timeout(60_000);
 const stores: EtcdStore[] = [];
 let folder: string;
 

@@ -23,7 +23,7 @@ import { startEtcd } from './etcd-server.ts';
 import { trustful } from '../../src/store/trust.ts';
 import type { EtcdServer } from './etcd-server.ts';
 
-const waitMs = 40_000;
+const waitMs = 60_000;
 const machine = 'aaaabbbbccccddddaaaabbbbccccdddd' as MachineId;
 const text = '[Service]\nExecStart=/bin/sleep infinity\n';
 const bound = (): AbortSignal => AbortSignal.timeout(waitMs);

@@ -21,7 +21,7 @@ import {
 import { createEventHistory } from './event-history.ts';
 
 const sleepText = '[Service]\nExecStart=/bin/sleep infinity\n';
-const stepLimitMs = 10_000;
+const stepLimitMs = 60_000;
 
 let fleetd: FakeFleetd;
 let server: Server;

@@ -18,7 +18,7 @@ import { createPeerServer } from './peer-server.ts';
 const serverId = 'a'.repeat(32) as MachineId;
 const callerId = 'b'.repeat(32) as MachineId;
 const web = 'web@1.service' as UnitName;
-const within = (): AbortSignal => AbortSignal.timeout(15_000);
+const within = (): AbortSignal => AbortSignal.timeout(60_000);
 const journalOf = (changes: Partial<JournalRequest> = {}): JournalRequest => ({
   name: web,
   lines: 10,

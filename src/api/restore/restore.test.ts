@@ -85,7 +85,7 @@ describe('a backup', () => {
       { kind: 'put', key: 'of-a-later-version/x', value: 'y' },
       { kind: 'put', key: keys.registration(fakeMachineId), value: '{}' },
     ]);
-    const lease = await one.memory.lease({ ttlMs: 60_000 }, AbortSignal.timeout(5_000));
+    const lease = await one.memory.lease({ ttlMs: 60_000 }, AbortSignal.timeout(60_000));
     const living = [putMachine(fakeMachine(fakeMachineId)), putStatus(fakeMachineId, 'a.service', { hash })];
     await one.write(living.map((change) => ({ ...change, leaseId: lease.id })));
   });

@@ -28,7 +28,7 @@ const log = createLog('supervisor', 'debug', () => undefined);
 const isRoot = process.getuid?.() === 0;
 
 /** The longest anything may take to happen; a slow machine must not fail a test. */
-const WAIT_MS_MAX = 30_000;
+const WAIT_MS_MAX = 60_000;
 const late = (): AbortSignal => AbortSignal.timeout(WAIT_MS_MAX);
 
 /** A supervisor over a directory of its own. */

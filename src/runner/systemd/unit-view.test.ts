@@ -41,8 +41,8 @@ function seen(view: UnitView, more: Partial<typeof memory> = {}): Observation {
 
 test('signals alone tell all there is to know of a running unit', () => {
   const view = unknownView();
-  hearProperties(view, changed(unitInterface, running));
   hearProperties(view, changed(service, { MainPID: 77, NRestarts: 2, Result: 'success', ExecMainCode: 0, ExecMainStatus: 0 }));
+  hearProperties(view, changed(unitInterface, running));
   assert.deepEqual(seen(view), {
     name: app, hash: memory.hash, renderedHash: 'r', restart: 3, reset: 2, load: 'loaded', active: 'active', sub: 'running', sinceMs: 5_000,
     result: 'success', exitStatus: null, succeeded: false, restarts: 2, mainPid: 77, needsReload: false,
@@ -53,28 +53,40 @@ test('signals alone tell all there is to know of a running unit', () => {
 test('of several signals the newest counts', () => {
   const view = unknownView();
   hearProperties(view, changed(unitInterface, running));
-  hearProperties(view, changed(unitInterface, { ActiveState: 'failed', SubState: 'failed', InactiveEnterTimestamp: 9_000_000 }));
   hearProperties(view, changed(service, { MainPID: 0, NRestarts: 0, Result: 'exit-code', ExecMainCode: 1, ExecMainStatus: 3 }));
+  hearProperties(view, changed(unitInterface, { ActiveState: 'failed', SubState: 'failed', InactiveEnterTimestamp: 9_000_000 }));
   const { active, sinceMs, result, exitStatus } = seen(view);
   assert.deepEqual([active, sinceMs, result, exitStatus], ['failed', 9_000, 'exit-code', 3]);
 });
 
 test('a process that a signal ended has no exit status', () => {
   const view = unknownView();
-  hearProperties(view, changed(unitInterface, { ActiveState: 'failed', SubState: 'failed' }));
   hearProperties(view, changed(service, { Result: 'signal', ExecMainCode: 2, ExecMainStatus: 9 }));
+  hearProperties(view, changed(unitInterface, { ActiveState: 'failed', SubState: 'failed' }));
   assert.equal(seen(view).exitStatus, null);
 });
 
 test('an answer that was overtaken by a signal does not undo it', () => {
   const view = unknownView();
+  hearProperties(view, changed(service, { MainPID: 0, Result: 'exit-code', ExecMainCode: 1, ExecMainStatus: 3, NRestarts: 0 }));
   hearProperties(view, changed(unitInterface, { ActiveState: 'failed', SubState: 'failed', InactiveEnterTimestamp: 9_000_000 }));
   hearRow(view, row);
-  assert.equal(seen(view).active, 'failed');
   const asked = wantedProperties(app, 'active');
-  hearProperties(view, changed(service, { MainPID: 0, Result: 'exit-code', ExecMainCode: 1, ExecMainStatus: 3, NRestarts: 0 }));
   hearAnswers(view, asked, asked.map(({ property }) => (property === 'MainPID' ? 77 : 0)));
-  assert.equal(seen(view).mainPid, 0);
+  const { active, mainPid } = seen(view);
+  assert.deepEqual([active, mainPid], ['failed', 0]);
+});
+
+test('a process is never seen in the state of another: the two signals of a change are taken together', () => {
+  const view = unknownView();
+  assert.equal(hearProperties(view, changed(service, { MainPID: 77, Result: 'success' })), false);
+  assert.equal(hearProperties(view, changed(unitInterface, running)), true);
+  const before = seen(view);
+  assert.equal(hearProperties(view, changed(service, { MainPID: 0, Result: 'exit-code', ExecMainCode: 1, ExecMainStatus: 3 })), false);
+  assert.deepEqual(seen(view), before);
+  assert.equal(hearProperties(view, changed(unitInterface, { ActiveState: 'activating', SubState: 'auto-restart' })), true);
+  const { active, sub, mainPid, exitStatus } = seen(view);
+  assert.deepEqual([active, sub, mainPid, exitStatus], ['activating', 'auto-restart', 0, 3]);
 });
 
 test('a row that says something new makes what was known of the old state void', () => {

@@ -1,7 +1,8 @@
 /**
  * What systemd says about one unit, as data: rows, properties and signals in, an observation out.
  * Promises: pure; a signal is decoded only when somebody looks, and only the newest one of each interface, because each
- * carries all properties that change; an inactive unit is observed the same whether systemd has forgotten it or not.
+ * carries all properties that change; the two signals of one change are taken together, so that no state is seen with the process of
+ * another; an inactive unit is observed the same whether systemd has forgotten it or not.
  */
 import type { UnitName } from '../../core/unit-name.ts';
 import type { Observation } from '../runner.ts';
@@ -29,6 +30,8 @@ export interface UnitView {
   readonly properties: Map<string, PropertyValue>;
   /** The newest signal of each interface that has not been decoded yet. */
   readonly undecoded: Map<string, BusFrame>;
+  /** The signal of its type's interface whose counterpart of the Unit interface has not come yet. */
+  firstHalf: BusFrame | null;
   /** What the last run to the end left behind; only oneshots leave something. */
   record: RunRecord | null;
   /** Something was heard of it since the record was read. */
@@ -38,7 +41,7 @@ export interface UnitView {
 export function unknownView(): UnitView {
   return {
     load: '', active: 'inactive', sub: 'dead', jobs: new Set(), asked: 'stop', jobResult: '', properties: new Map(),
-    undecoded: new Map(), record: null, recordIsStale: true,
+    undecoded: new Map(), firstHalf: null, record: null, recordIsStale: true,
   };
 }
 
@@ -87,10 +90,22 @@ export function forget(view: UnitView): void {
   Object.assign(view, unknownView());
 }
 
-/** Takes a PropertiesChanged signal of the unit. */
-export function hearProperties(view: UnitView, frame: BusFrame): void {
-  view.undecoded.set(firstString(frame), frame);
+/**
+ * Takes a PropertiesChanged signal of the unit; answers whether a change has come to its end with it. systemd sends one for the interface of
+ * the unit's type, then one for Unit, and says that clients may rely on that order to take both as one (send_changed_signal() in its
+ * dbus-unit.c).
+ */
+export function hearProperties(view: UnitView, frame: BusFrame): boolean {
+  const of = firstString(frame);
+  if (of !== unitInterface) {
+    view.firstHalf = frame;
+    return false;
+  }
+  if (view.firstHalf !== null) view.undecoded.set(firstString(view.firstHalf), view.firstHalf);
+  view.firstHalf = null;
+  view.undecoded.set(of, frame);
   view.recordIsStale = true;
+  return true;
 }
 
 /** Takes a row of ListUnitsByNames; what signals have told since it was asked for is newer. */

@@ -98,8 +98,7 @@ export function createUnitWatch(needs: UnitWatchNeeds): UnitWatch {
         const name = namesByPath.get(frame.path);
         const view = name === undefined ? undefined : views.get(name);
         if (name === undefined || view === undefined) return;
-        hearProperties(view, frame);
-        tell(name);
+        if (hearProperties(view, frame)) tell(name);
       } else if (frame.interface === managerInterface) {
         if (frame.member === 'Reloading') onReloading(decodeBody(frame)[0]);
         else onManagerSignal(frame);
@@ -133,7 +132,7 @@ const managerSignals: Readonly<Record<string, ManagerSignal>> = {
   UnitRemoved: ([unit]) => ({
     unit: unit as UnitName,
     take(view) {
-      Object.assign(view, { active: 'inactive', sub: 'dead', recordIsStale: true });
+      Object.assign(view, { active: 'inactive', sub: 'dead', recordIsStale: true, firstHalf: null });
       view.jobs.clear();
       view.properties.clear();
       view.undecoded.clear();

@@ -20,7 +20,7 @@ import { openEmbeddedStore } from './embedded-store.ts';
 import type { EmbeddedStore, EmbeddedStoreNeeds } from './embedded-store.ts';
 
 const never = new AbortController().signal;
-const within = (): AbortSignal => AbortSignal.timeout(20_000);
+const within = (): AbortSignal => AbortSignal.timeout(60_000);
 let folder = '';
 let files = 0;
 const newFile = (): string => join(folder, `${files += 1}`, 'store.db');

@@ -27,13 +27,13 @@ test('a machine whose etcd is one of its units comes up by itself after a power 
   await kept(seed, 'etcd.service');
   // Until now the unit could not have the port; from here on the store is kept by the unit alone.
   await seed.sh('systemctl stop first-etcd');
-  await until(runs, 'etcd runs as a unit of the cluster whose store it is', 30_000);
+  await until(runs, 'etcd runs as a unit of the cluster whose store it is');
 
   await seed.kill();
   await seed.boot();
-  await until(async () => await mainPid(seed, 'etcd.service') !== 0, 'etcd is started from the copy on disk', 30_000);
+  await until(async () => await mainPid(seed, 'etcd.service') !== 0, 'etcd is started from the copy on disk');
   const before = [await mainPid(seed, 'etcd.service'), await mainPid(seed, 'app.service')];
-  await until(runs, 'the cluster is back', 30_000);
+  await until(runs, 'the cluster is back');
   await seed.sh(`cat >/root/later.service <<'UNIT'\n${sleeper()}UNIT\nfleetctl start /root/later.service`);
   assert.deepEqual([await mainPid(seed, 'etcd.service'), await mainPid(seed, 'app.service')], before);
 });

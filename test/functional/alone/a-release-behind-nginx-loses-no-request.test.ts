@@ -112,7 +112,7 @@ async function askStoreAt(made: Cluster, endpoint: string | null): Promise<void>
     const lines = endpoint === null ? usual : usual.replace(/(?<=etcd_servers=\[")[^"]*/, endpoint).replace(/^agent_ttl=.*\n/m, '');
     await machine.sh(`systemctl stop fleet.service\ncat >/etc/fleet/fleet.conf <<'CONF'\n${lines}\nCONF\nsystemctl start fleet.service`);
   }));
-  await until(async () => (await machineIds(made)).length === made.machines.length, 'all machines are in the cluster again', 60_000);
+  await until(async () => (await machineIds(made)).length === made.machines.length, 'all machines are in the cluster again');
 }
 
 /**

@@ -56,7 +56,7 @@ export async function must(command: readonly string[], options: CommandOptions =
  * gives something; throws what `describe` says after `timeoutMs`.
  */
 export async function until<T>(
-  look: () => Promise<T | undefined | null | false>, describe: string | (() => Promise<string>), timeoutMs = 20_000,
+  look: () => Promise<T | undefined | null | false>, describe: string | (() => Promise<string>), timeoutMs = 60_000,
 ): Promise<T> {
   const endMs = performance.now() + timeoutMs;
   let lastError: unknown = null;

@@ -7,7 +7,7 @@ export async function logged(machine: Machine, cursor: string, line: RegExp): Pr
   const read = (): Promise<string> => machine.sh(`journalctl -q -u fleet -o cat --no-pager --after-cursor='${cursor}'`);
   const whole = (): Promise<string> => machine.sh('journalctl -q -n 40 -o short-precise --no-pager');
   await until(async () => line.test(await read()),
-    async () => `${machine.name} logs ${String(line)}: ${await read()}\nThe end of its whole journal:\n${await whole()}`, 30_000);
+    async () => `${machine.name} logs ${String(line)}: ${await read()}\nThe end of its whole journal:\n${await whole()}`);
 }
 
 /** Where the journal of `machine` ends now. */

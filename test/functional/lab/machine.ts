@@ -78,7 +78,7 @@ export async function createMachine(plan: MachinePlan, place: LabPlace): Promise
     return run(['nsenter', '-t', String(init), '-m', '-u', '-i', '-n', '-p', '-r', '-w', '--', ...clean, ...command], rest);
   };
   const ended = async (): Promise<void> => {
-    await until(async () => nspawn === null || !(await processIsAlive(nspawn)), `machine ${plan.name} has ended`, 30_000);
+    await until(async () => nspawn === null || !(await processIsAlive(nspawn)), `machine ${plan.name} has ended`);
     init = null;
     nspawn = null;
     await removeCgroups(namespace);
@@ -97,7 +97,7 @@ export async function createMachine(plan: MachinePlan, place: LabPlace): Promise
       init = await until(() => findInit(nspawn ?? 0),
         async () => `machine ${plan.name} has a pid 1: ${await readFile(join(directory, 'console'), 'utf8')}`);
       await until(async () => (await exec(['systemctl', 'is-active', '-q', 'multi-user.target'])).code === 0,
-        async () => `machine ${plan.name} is up: ${await readFile(join(directory, 'console'), 'utf8')}`, 60_000);
+        async () => `machine ${plan.name} is up: ${await readFile(join(directory, 'console'), 'utf8')}`);
     },
     async kill() {
       if (init !== null) process.kill(init, 'SIGKILL');
