@@ -424,7 +424,7 @@ describe('what callers are told', { concurrency: 4, timeout: testMs + 5_000 }, (
         slept += 1;
       },
     };
-    const store = open([network], { requestTimeoutMs: 6_000 }, hurried);
+    const store = open([network], { requestTimeoutMs: 15_000 }, hurried);
     const { revision } = await store.list('', bound());
     const batches = store.watch('', revision, bound())[Symbol.asyncIterator]();
     await batches.next();
