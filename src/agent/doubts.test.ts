@@ -9,6 +9,7 @@ import { commitAnyway, commitDecision } from '../api/write/single-commit.ts';
 import { whyDoubted } from '../core/doubt.ts';
 import { success } from '../core/failure.ts';
 import type { ClusterSnapshot } from '../core/cluster.ts';
+import type { MachineId } from '../core/machine.ts';
 import type { UnitName } from '../core/unit-name.ts';
 import { rebootFakeMachine } from '../runner/fake-machine.ts';
 import { keys } from '../store/keys.ts';
@@ -130,12 +131,25 @@ describe('a cluster of three machines', () => {
     assert.equal(doubters(), 0);
   });
 
-  test('takes nothing before the machine that is asked has said what it runs', async () => {
+  test('takes nothing before every machine that doubts it has said what it runs', async () => {
+    fleetds[1]?.kill();
+    fleetds[1] = machines[1]!.start(({ verb }) => (verb === 'commit' ? { delayMs: 300 } : {}));
+    await cluster.clock.advance(20_000);
     cluster.store.putBack();
     await cluster.until(() => fleetds[0]?.trust.doubt()?.kind === 'wiped');
     const { write } = fleetds[0]!;
-    const decided = decideAcceptance(write, basisOf(write), { by: 'ann' });
-    assert.equal(decided.ok ? 'accepted' : decided.failure.code, 'CONFLICT');
+    const seen = new Set<string>();
+    for (let told = 0; told < 3;) {
+      const { machines: known, statuses } = write.mirror.snapshot();
+      const doubting = [...known].filter(([, { doubt }]) => doubt !== null).map(([id]) => id as string);
+      told = doubting.filter((id) => statuses.get(id as MachineId)?.size === 1).length;
+      const decided = decideAcceptance(write, basisOf(write), { by: 'ann' });
+      const code = decided.ok ? 'accepted' : decided.failure.code;
+      assert.equal(code, doubting.includes('aaa') && told === doubting.length ? 'UNITS_WOULD_STOP' : 'CONFLICT');
+      seen.add(`${String(told)} of ${String(doubting.length)}`);
+      await cluster.clock.advance(1);
+    }
+    assert.ok(seen.has('2 of 3'), `the third was waited for: ${[...seen].join(', ')}`);
   });
 
   test('takes an older copy that has everything that runs without force, and keeps all processes', async () => {

@@ -4,7 +4,7 @@
  * no other; fencing tokens grow over it.
  */
 import type { StoreAcceptance } from '../../core/cluster.ts';
-import type { MachineId } from '../../core/machine.ts';
+import type { Machine, MachineId } from '../../core/machine.ts';
 import { nameOf } from '../../core/doubt.ts';
 import { failure, success, type Result } from '../../core/failure.ts';
 import { isServing } from '../../core/reconcile/drain.ts';
@@ -29,7 +29,8 @@ export function decideAcceptance(needs: Deciding, basis: Basis, { force = false,
   const key = keys.storeAcceptance;
   const guards = [{ key, modRevision: modRevision(key) }];
   if (!isDoubted) return success({ guards, changes: [] });
-  if (!force && !hasSpoken(needs, basis)) return failure('CONFLICT', 'this machine has not said in this store yet what it runs; try again in a moment');
+  const silent = force ? null : whoIsSilent(needs, basis);
+  if (silent !== null) return failure('CONFLICT', `${silent} has not said in this store yet what it runs; try again in a moment`);
   const why = force ? null : whatStops(needs, basis);
   if (why !== null) return failure('UNITS_WOULD_STOP', `${why}; "fleetctl restore" brings a backup back, --force accepts the store all the same`);
   const tokens = [nowMs, snapshot.revision + (snapshot.storeAcceptance?.atMs ?? 0), doubtedTokens(needs)];
@@ -52,10 +53,19 @@ export function doubtedTokens({ mirror, trust }: Trusting): number {
   return Math.max(own === null ? 0 : own.revision + own.acceptedAtMs, ...doubted);
 }
 
-/** Whether a doubt of this machine stands in the store: what it runs is known only after that. One that is kept out says nothing. */
-function hasSpoken({ trust, machineId }: Deciding, { snapshot }: Basis): boolean {
+/** A machine that doubts the store and has not told it yet what it runs; null when all have. This one is silent when it is kept out. */
+function whoIsSilent({ trust, machineId }: Deciding, { snapshot }: Basis): string | null {
   const kind = trust.doubt()?.kind;
-  return (kind !== 'wiped' && kind !== 'older') || snapshot.machines.get(machineId as MachineId)?.doubt != null;
+  const isKeptOut = kind !== 'wiped' && kind !== 'older';
+  if (!isKeptOut && snapshot.machines.get(machineId as MachineId)?.doubt == null) return 'this machine';
+  // With its first report a machine tells of its ports, too, whatever it runs (src/agent/reporter.ts).
+  const silent = [...snapshot.machines].find(([id, { doubt }]) => doubt !== null && !snapshot.machinePorts.has(id));
+  return silent === undefined ? null : placeOf(...silent);
+}
+
+/** What people call a machine. */
+function placeOf(id: MachineId, { hostname }: Machine): string {
+  return hostname === '' ? id : hostname;
 }
 
 /** Why units would stop; null when none would. */
@@ -64,10 +74,10 @@ function whatStops({ trust }: Trusting, { snapshot }: Basis): string | null {
   if (trust.doubt()?.kind === 'foreign') {
     return `this machine would leave the cluster ${nameOf(known?.cluster ?? '')} for ${nameOf(snapshot.schema?.cluster ?? '')} and stop every unit it runs`;
   }
-  const stopping = [...snapshot.machines].filter(([, { doubt }]) => doubt !== null).flatMap(([id, { hostname }]) => {
+  const stopping = [...snapshot.machines].filter(([, { doubt }]) => doubt !== null).flatMap(([id, machine]) => {
     const assigned = snapshot.assignments.get(id);
     const running = [...snapshot.statuses.get(id) ?? []].filter(([, { active }]) => isServing(active));
-    return running.filter(([name]) => assigned?.has(name) !== true).map(([name]) => `${name} on ${hostname === '' ? id : hostname}`);
+    return running.filter(([name]) => assigned?.has(name) !== true).map(([name]) => `${name} on ${placeOf(id, machine)}`);
   });
   if (stopping.length === 0) return null;
   const more = stopping.length > namesMax ? ` and ${String(stopping.length - namesMax)} more` : '';
