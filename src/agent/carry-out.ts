@@ -74,24 +74,25 @@ function executorsOf({ runner, fetchFiles, attendance, raiseFence }: StepNeeds):
     },
     reset: async (steps, signal) =>
       toProblems(await runner.resetFailed(steps.map(({ unit, reset }) => ({ name: unit, reset })), signal)),
-    raise: async (steps, signal) => {
-      const problems: StepProblem[] = [];
-      for (const { lostAfterMs } of steps) {
-        const why = await raiseFence(lostAfterMs, signal);
-        if (why !== null) problems.push({ subject: fenceUnit(lostAfterMs), why });
-      }
-      return problems;
-    },
-    lower: async (steps, signal) => {
-      for (const { lostAfterMs } of steps) await runner.fence.lower(lostAfterMs, signal);
-      return [];
-    },
+    raise: (steps, signal) => forEachFence(steps, (lostAfterMs) => raiseFence(lostAfterMs, signal)),
+    lower: (steps, signal) => forEachFence(steps, (lostAfterMs) => runner.fence.lower(lostAfterMs, signal)),
     start: async (steps, signal) => toProblems(await runner.start(steps.map(requestOf), signal)),
     restart: async (steps, signal) => {
       attendance.noteStopped(unitsOf(steps));
       return toProblems(await runner.restart(steps.map(requestOf), signal));
     },
   };
+}
+
+async function forEachFence(
+  steps: readonly { readonly lostAfterMs: number }[], work: (lostAfterMs: number) => Promise<string | null>,
+): Promise<readonly StepProblem[]> {
+  const problems: StepProblem[] = [];
+  for (const { lostAfterMs } of steps) {
+    const why = await work(lostAfterMs);
+    if (why !== null) problems.push({ subject: fenceUnit(lostAfterMs), why });
+  }
+  return problems;
 }
 
 const unitsOf = (steps: readonly { readonly unit: UnitName }[]): readonly UnitName[] => steps.map(({ unit }) => unit);

@@ -53,6 +53,7 @@ export function createFakeFence({ clock, fences, settle, tell, enter }: FakeFenc
       enter(signal);
       if (fences.has(lostAfterMs)) fences.set(lostAfterMs, clock.uptimeMs());
       settle();
+      return null;
     },
   };
 }

@@ -108,7 +108,7 @@ export function fenceContract(implementation: string, open: () => Promise<Runner
 
     promise('lowered, it takes what is behind it with it', async (bench) => {
       const name = await started(bench, 60_000);
-      await bench.runner.fence.lower(lostAfterMs, signal);
+      assert.equal(await bench.runner.fence.lower(lostAfterMs, signal), null);
       await bench.until(name, isDown);
       assert.equal(await stands(bench), false);
     });

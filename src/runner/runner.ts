@@ -98,8 +98,8 @@ export interface UnitFence {
   raise(fence: FenceUntil, signal: AbortSignal): Promise<string | null>;
   /** Lets a fence that stands, stand until `untilMs`; never brings one back. Needs no manager, and never waits for one. */
   extend(fence: FenceUntil): void;
-  /** Takes a fence down; what is bound to it stops. */
-  lower(lostAfterMs: number, signal: AbortSignal): Promise<void>;
+  /** Takes a fence down; what is bound to it stops. Answers why it could not, or what of it is left; else null. */
+  lower(lostAfterMs: number, signal: AbortSignal): Promise<string | null>;
 }
 
 export interface FenceUntil {

@@ -52,8 +52,12 @@ export function openSupervisorFence({ stateDirectory, clock }: SupervisorFenceOp
       }
     },
     lower(lostAfterMs) {
-      rmSync(fencePath(stateDirectory, lostAfterMs), { force: true });
-      return Promise.resolve();
+      try {
+        rmSync(fencePath(stateDirectory, lostAfterMs), { force: true });
+        return Promise.resolve(null);
+      } catch (error) {
+        return Promise.resolve(`its fence cannot be lowered: ${(error as Error).message}`);
+      }
     },
   };
 }

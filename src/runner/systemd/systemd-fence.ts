@@ -4,14 +4,14 @@
  * brings back a fence that has fallen, because such a one takes its first moment only from raise().
  */
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
-import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import { mkdir, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fenceUnit } from '../../core/fence/fence-unit.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { FileTrouble } from '../file-trouble.ts';
 import type { FenceUntil, UnitFence } from '../runner.ts';
 import { BusError } from './bus-connection.ts';
-import { stageFile } from './staged-file.ts';
+import { removeFile, stageFile } from './staged-file.ts';
 import { noSuchUnit } from './systemd-manager.ts';
 import type { SystemdManager } from './systemd-manager.ts';
 
@@ -55,7 +55,7 @@ export async function openSystemdFence(options: SystemdFenceOptions): Promise<Un
         known.add(lostAfterMs);
         await manager.startUnit(unit, signal);
       } catch (error) {
-        if (!(error instanceof BusError || error instanceof FileTrouble)) throw error;
+        if (!isTrouble(error)) throw error;
         return `its fence cannot be raised: ${error.message}`;
       }
       const endMs = options.clock.uptimeMs() + raiseMsMax;
@@ -70,15 +70,24 @@ export async function openSystemdFence(options: SystemdFenceOptions): Promise<Un
       tell(fifo(lostAfterMs), `extend ${String(Math.floor(untilMs))}`);
     },
     async lower(lostAfterMs, signal) {
-      await manager.stopUnit(fenceUnit(lostAfterMs), signal).catch((error: unknown) => {
-        if (!(error instanceof BusError && error.errorName === noSuchUnit)) throw error;
-      });
-      await rm(join(unitsDirectory, fenceUnit(lostAfterMs)), { force: true });
-      await rm(fifo(lostAfterMs), { force: true });
+      try {
+        await manager.stopUnit(fenceUnit(lostAfterMs), signal).catch((error: unknown) => {
+          if (!(error instanceof BusError && error.errorName === noSuchUnit)) throw error;
+        });
+        await removeFile(join(unitsDirectory, fenceUnit(lostAfterMs)));
+        await removeFile(fifo(lostAfterMs));
+      } catch (error) {
+        if (!isTrouble(error)) throw error;
+        return `its fence cannot be lowered: ${error.message}`;
+      }
       known.delete(lostAfterMs);
+      return null;
     },
   };
 }
+
+/** Whether this is told as a problem of the fence; everything else is one of the runner. */
+const isTrouble = (error: unknown): error is BusError | FileTrouble => error instanceof BusError || error instanceof FileTrouble;
 
 const fifoOf = (directory: string, lostAfterMs: number): string => join(directory, String(lostAfterMs));
 

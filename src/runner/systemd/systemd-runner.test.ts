@@ -196,6 +196,19 @@ if (present) {
     await rm(link);
   });
 
+  promise('what of a fence cannot be removed is told, and it is down all the same', async ({ runner: { fence }, signal, stateDirectory }) => {
+    const lostAfterMs = 77_000;
+    assert.equal(await fence.raise({ lostAfterMs, untilMs: clock.uptimeMs() + lostAfterMs }, signal), null);
+    const fifo = `${stateDirectory}/fences/${String(lostAfterMs)}`;
+    await rm(fifo);
+    await mkdir(fifo);
+    assert.match(await fence.lower(lostAfterMs, signal) ?? '', new RegExp(`^its fence cannot be lowered: cannot remove ${fifo}: `));
+    assert.equal((await fence.standing(signal)).size, 0);
+    await rm(fifo, { recursive: true });
+    assert.equal(await fence.lower(lostAfterMs, signal), null);
+    assert.deepEqual((await readdir('/run/systemd/system')).filter((file) => file.startsWith('fleet-fence')), []);
+  });
+
   promise('a drop-in that somebody else put beside ours stays', async ({ runner, load, signal }) => {
     const unit = sleeper('fleet-test-dropin.service');
     await load({ ...unit, dropIns: { '10-fleet.conf': '[Unit]\n' } });
