@@ -10,20 +10,26 @@ import type { Clock } from '../lib/clock.ts';
 
 /** How long a connection may take nothing before it is given up. */
 const stalledMs = 60_000;
+/** The same for text that people read in a pager, from which they may be called away. */
+export const pagedMs = 1_800_000;
+
+/** How writing goes on. */
+export interface Pace {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** How long the connection may take nothing; a minute when absent. */
+  readonly limitMs?: number;
+}
 
 /**
- * Writes `text` and waits until the connection takes more. Throws DeadlineExceeded when it takes nothing for {@link
- * stalledMs}, the reason of the signal when that is aborted, and an error when the connection has gone.
+ * Writes `text` and waits until the connection takes more. Throws DeadlineExceeded when it takes nothing for too long, the reason of the
+ * signal when that is aborted, and an error when the connection has gone.
  */
-export async function writeText(
-  out: Writable,
-  text: string,
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
-): Promise<void> {
+export async function writeText(out: Writable, text: string, { clock, signal, limitMs = stalledMs }: Pace): Promise<void> {
   signal.throwIfAborted();
   if (out.destroyed) throw new Error('the connection has gone');
   if (out.write(text)) return;
-  await withDeadline({ clock, limitMs: stalledMs, signal }, (limited) => once(out, 'drain', { signal: limited }));
+  await withDeadline({ clock, limitMs, signal }, (limited) => once(out, 'drain', { signal: limited }));
 }
 
 /** A signal that is aborted when the connection closes or `signal` is. */

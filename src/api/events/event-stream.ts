@@ -12,6 +12,7 @@ import { createBell } from '../../lib/wakeups.ts';
 import type { Mirror } from '../../store/mirror.ts';
 import { DeadlineExceeded, inTime, withDeadline } from '../../lib/deadline.ts';
 import { writeText } from '../text-stream.ts';
+import type { Pace } from '../text-stream.ts';
 import { describePresent } from './describe-changes.ts';
 import type { EventHistory, Recent } from './event-history.ts';
 import { frameOf, passes, type EventFilter } from './filter.ts';
@@ -91,11 +92,7 @@ function* textsOf({ frames }: Recent, filter: EventFilter): Generator<string> {
 }
 
 /** Writes texts, several at a time, at the pace of the reader. */
-async function writePieces(
-  out: Writable,
-  texts: Iterable<string>,
-  pace: { readonly clock: Clock; readonly signal: AbortSignal },
-): Promise<void> {
+async function writePieces(out: Writable, texts: Iterable<string>, pace: Pace): Promise<void> {
   let piece = '';
   for (const text of texts) {
     piece += text;

@@ -14,7 +14,7 @@ import type { Log } from '../../lib/log.ts';
 import { withDeadline } from '../../lib/deadline.ts';
 import type { MirrorRest } from '../../store/resting-mirror.ts';
 import type { LocalMachine } from '../needs.ts';
-import { whileOpen, writeText } from '../text-stream.ts';
+import { pagedMs, whileOpen, writeText } from '../text-stream.ts';
 import { fingerprintOf, type PeerIdentity } from './identity.ts';
 import { readPeerPath, type PeerRequest } from './peer-protocol.ts';
 
@@ -152,7 +152,7 @@ async function tell({ machine, wanted, response, clock }: Telling, signal: Abort
   response.flushHeaders(); // A follower of a silent unit must see at once that it is connected.
   try {
     for await (const chunk of machine.journal(wanted.journal, signal))
-      await writeText(response, chunk, { clock, signal });
+      await writeText(response, chunk, { clock, signal, limitMs: pagedMs });
     response.end();
   } catch (error) {
     response.destroy();

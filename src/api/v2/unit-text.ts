@@ -14,7 +14,7 @@ import { inTime, withDeadline, type Deadline } from '../../lib/deadline.ts';
 import { queryValues, sendFailure, sendJson } from '../http.ts';
 import { oneLine, shown } from '../json.ts';
 import { PeerUnreachable, type JournalRequest, type StatusText } from '../needs.ts';
-import { whileOpen, writeText } from '../text-stream.ts';
+import { pagedMs, whileOpen, writeText } from '../text-stream.ts';
 import { addressOf, machinesOf, type Viewed } from '../views.ts';
 import { streamsExhausted } from '../stream-counter.ts';
 import { knownUnit, markStale, neverSynced, type Scene } from './scene.ts';
@@ -179,7 +179,7 @@ async function writeJournal(scene: Scene, asked: Asked, reply: FastifyReply): Pr
     out.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', server: `fleetd/${version}` });
     out.flushHeaders();
     for (let next = await first; next.done !== true; next = await chunks.next()) {
-      await writeText(out, next.value, { clock, signal });
+      await writeText(out, next.value, { clock, signal, limitMs: pagedMs });
     }
     out.end();
   } catch (error) {
