@@ -107,7 +107,7 @@ export async function runAgent(needs: AgentNeeds, signal: AbortSignal): Promise<
     // It is told with every renewal of the lease; a pass follows only when something is different.
     if (report.presence !== before) bell.wake();
   });
-  const reporter = createReporter({ store, clock, presence, machine, report });
+  const reporter = createReporter({ store, clock, presence, machine, ttlMs: needs.ttlMs, report });
   needs.trust.subscribe(reporter.forget);
   const book = createCareBook({ memory: needs.memory, bootId, log });
   await book.recall();

@@ -13,6 +13,7 @@ import { createAgentReport } from './report.ts';
 import { createReporter } from './reporter.ts';
 
 const machine = 'm1' as MachineId;
+const ttlMs = 60_000;
 const name = 'app.service' as UnitName;
 
 function statusOf(mainPid: number): UnitStatus {
@@ -30,6 +31,8 @@ interface Scene {
   forget(): void;
   /** How many commits have been made so far. */
   commits(): number;
+  /** How many the store has not answered in time. */
+  failedCommits(): number;
   end(): Promise<void>;
 }
 
@@ -38,17 +41,18 @@ async function scene({ commitMs = 0 } = {}): Promise<Scene> {
   const memory = createMemoryStore({ clock });
   const store = memory.client(({ verb }) => (verb === 'commit' ? { delayMs: commitMs } : {}));
   const never = new AbortController();
-  const { id: leaseId } = await memory.lease({ ttlMs: 60_000 }, never.signal);
+  const { id: leaseId } = await memory.lease({ ttlMs }, never.signal);
   const { revision } = await memory.commit({ guards: [], changes: [{ kind: 'put', key: keys.machine(machine), value: '{}', leaseId }] }, never.signal);
   const holding = { leaseId, guard: { key: keys.machine(machine), modRevision: revision } };
   const presence = { holding: () => holding, subscribe: () => undefined, doubt: () => undefined } as unknown as Presence;
   const report = createAgentReport();
-  const reporter = createReporter({ store, clock, presence, machine, report });
+  const reporter = createReporter({ store, clock, presence, machine, ttlMs, report });
   const running = reporter.run(never.signal).catch((error: unknown) => assert.ok(never.signal.aborted, String(error)));
   return {
     clock,
     see: (mainPid, isStill = true) => reporter.update(new Map([[name, statusOf(mainPid)]]), { early: new Set(), isStill }),
     commits: () => report.statusCommits,
+    failedCommits: () => report.failedStatusCommits,
     forget: reporter.forget,
     async end() {
       never.abort();
@@ -116,4 +120,14 @@ test('what is to be forgotten while a commit is on its way is read again, and no
   await at.clock.advance(5_000);
   assert.equal(at.commits(), 2);
   await at.end();
+});
+
+test('a store is given as much time for an answer as the lease allows for', async () => {
+  for (const { commitMs, failed } of [{ commitMs: ttlMs / 3 - 1, failed: 0 }, { commitMs: ttlMs / 3 + 1, failed: 1 }]) {
+    const at = await scene({ commitMs });
+    at.see(1);
+    await at.clock.advance(commitMs + 1);
+    assert.deepEqual([at.commits(), at.failedCommits()], [1 - failed, failed]);
+    await at.end();
+  }
 });

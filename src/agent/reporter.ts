@@ -24,13 +24,17 @@ import type { AgentReport } from './report.ts';
 const tickMs = 50;
 /** After a time of quiet a few commits wait less for one another. */
 const ticks = { shortMs: 5, longMs: tickMs, burst: 4, refillMs: 125 };
-const answerMsMax = 10_000;
+/** How long the store may take for an answer at least; where machines may be silent for long, it may take as large a part of that. */
+const leastAnswerMsMax = 10_000;
+const answersPerTtl = 3;
 
 export interface ReporterNeeds {
   readonly store: Store;
   readonly clock: Clock;
   readonly presence: Presence;
   readonly machine: MachineId;
+  /** How long the machine may be silent before its units move. */
+  readonly ttlMs: number;
   readonly report: AgentReport;
 }
 
@@ -129,14 +133,14 @@ export function createReporter(needs: ReporterNeeds): Reporter {
 
 /** Commits one after another and notes in `texts` what is written; answers whether the store took them all. */
 async function writeAll(
-  { store, clock, report }: ReporterNeeds,
+  needs: ReporterNeeds,
   { commits, texts }: { readonly commits: readonly Commit[]; readonly texts: Map<string, string> },
   signal: AbortSignal,
 ): Promise<boolean> {
   for (const commit of commits) {
-    const outcome = await withDeadline({ clock, limitMs: answerMsMax, signal }, (late) => store.commit(commit, late));
+    const outcome = await inTime(needs, (late) => needs.store.commit(commit, late), signal);
     if (!outcome.committed) return false;
-    report.statusCommits += 1;
+    needs.report.statusCommits += 1;
     noteWritten(texts, commit.changes);
   }
   return true;
@@ -144,12 +148,16 @@ async function writeAll(
 
 /** What an earlier process of this machine has written under the lease; entries of other leases are about to go. */
 async function readWritten(
-  { store, clock, machine }: ReporterNeeds, { leaseId }: Holding, signal: AbortSignal,
+  needs: ReporterNeeds, { leaseId }: Holding, signal: AbortSignal,
 ): Promise<Written> {
-  const deadline = { clock, limitMs: answerMsMax, signal };
-  const { entries } = await withDeadline(deadline, (late) => store.list(keys.statusesOf(machine), late));
+  const { entries } = await inTime(needs, (late) => needs.store.list(keys.statusesOf(needs.machine), late), signal);
   const own = entries.filter((entry) => entry.leaseId === leaseId && parseKey(entry.key)?.kind === 'status');
   return { leaseId, texts: new Map(own.map(({ key, value }) => [key, value])) };
+}
+
+/** Asks the store, which must answer while the lease lives. */
+function inTime<T>({ clock, ttlMs }: ReporterNeeds, ask: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+  return withDeadline({ clock, limitMs: Math.max(leastAnswerMsMax, ttlMs / answersPerTtl), signal }, ask);
 }
 
 interface Difference {
