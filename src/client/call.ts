@@ -8,6 +8,7 @@ import { request as requestClear } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import type { Clock } from '../lib/clock.ts';
+import { startTimer } from '../lib/deadline.ts';
 import type { Log } from '../lib/log.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ApiError, explainNetworkError, Unreachable } from './errors.ts';
@@ -166,7 +167,6 @@ async function attempt(
       },
     });
     const timeoutMs = Math.max(needs.timeoutMs, call.timeoutMs ?? 0);
-    const answered = new AbortController();
     const stop = (): void => {
       request.destroy();
       if (signal.aborted) reject(signal.reason as Error);
@@ -180,10 +180,10 @@ async function attempt(
     };
     const settle = (): void => {
       signal.removeEventListener('abort', stop);
-      answered.abort(null);
+      stopTimer();
     };
+    const stopTimer = startTimer({ clock: needs.clock, limitMs: timeoutMs }, stop);
     signal.addEventListener('abort', stop, { once: true });
-    needs.clock.sleep(timeoutMs, answered.signal).then(stop, () => undefined); // Rejected once the answer has come.
     request.once('socket', (socket) =>
       socket.once(endpoint.secure ? 'secureConnect' : 'connect', () => {
         sent = true;
@@ -236,15 +236,11 @@ async function nextPiece(
   idleMs: number,
 ): Promise<IteratorResult<Buffer>> {
   if (idleMs === 0) return pieces.next();
-  const came = new AbortController();
-  clock.sleep(idleMs, came.signal).then(
-    () => message.destroy(new Error(`nothing came for ${idleMs / 1_000} s`)),
-    () => undefined, // The piece has come.
-  );
+  const stopTimer = startTimer({ clock, limitMs: idleMs }, () => message.destroy(new Error(`nothing came for ${idleMs / 1_000} s`)));
   try {
     return await pieces.next();
   } finally {
-    came.abort(null);
+    stopTimer();
   }
 }
 

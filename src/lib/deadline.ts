@@ -1,8 +1,15 @@
 /**
- * A bound on how long something may take, on the clock that was given.
- * Promises: the timer is gone as soon as the work has ended, whichever way it ended.
+ * Timers, and a bound on how long something may take, on the clock that was given.
+ * Promises: a timer that was stopped calls nothing any more; that of a deadline is gone as soon as the work has ended, whichever way it ended.
  */
 import type { Clock } from './clock.ts';
+
+/** Calls `act` after `limitMs`; answers how to stop that before. */
+export function startTimer({ clock, limitMs }: Pick<Deadline, 'clock' | 'limitMs'>, act: () => void): () => void {
+  const stopped = new AbortController();
+  clock.sleep(limitMs, stopped.signal).then(act, () => undefined); // It rejects when it is stopped, and for no other reason.
+  return () => stopped.abort(null); // Without a reason Node would make an error with a stack, which costs more than all the rest.
+}
 
 /** The work took longer than it may; the message says how long that is. */
 export class DeadlineExceeded extends Error {
@@ -21,13 +28,9 @@ export interface Deadline {
  * that then fails throws that reason.
  */
 export async function withDeadline<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const { clock, limitMs, signal } = deadline;
+  const { limitMs, signal } = deadline;
   const late = new AbortController();
-  const ended = new AbortController();
-  clock.sleep(limitMs, ended.signal).then(
-    () => late.abort(new DeadlineExceeded(`no answer within ${limitMs / 1_000} s`)),
-    () => undefined, // Aborted because the work has ended.
-  );
+  const stopTimer = startTimer(deadline, () => late.abort(new DeadlineExceeded(`no answer within ${limitMs / 1_000} s`)));
   const limited = signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]);
   try {
     return await work(limited);
@@ -35,7 +38,7 @@ export async function withDeadline<T>(deadline: Deadline, work: (signal: AbortSi
     limited.throwIfAborted(); // Node wraps the reason into an AbortError that does not say what took too long.
     throw error;
   } finally {
-    ended.abort(null); // Without a reason Node would make an error with a stack, which costs more than all the rest.
+    stopTimer();
   }
 }
 

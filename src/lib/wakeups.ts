@@ -3,6 +3,7 @@
  * Promises: any number of wake() calls while the loop works make it run once more, none is lost, memory stays constant.
  */
 import type { Clock } from './clock.ts';
+import { startTimer } from './deadline.ts';
 
 /** A bell: wake() rings it, wait() returns as soon as it has rung since the last wait(). */
 export interface Bell {
@@ -16,19 +17,15 @@ export async function waitAtMost(
   bell: Bell, limit: { readonly clock: Clock; readonly limitMs: number }, signal: AbortSignal,
 ): Promise<boolean> {
   let rang = true;
-  const done = new AbortController();
-  limit.clock.sleep(limit.limitMs, done.signal).then(
-    () => {
-      rang = false;
-      bell.wake();
-    },
-    () => undefined, // Aborted because the bell rang first.
-  );
+  const stopTimer = startTimer(limit, () => {
+    rang = false;
+    bell.wake();
+  });
   try {
     await bell.wait(signal);
     return rang;
   } finally {
-    done.abort(null); // Nobody sees the reason; without one Node would make an error with a stack.
+    stopTimer();
   }
 }
 

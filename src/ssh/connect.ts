@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import { Client } from 'ssh2';
 import type { ConnectConfig, ServerHostKeyAlgorithm } from 'ssh2';
 import type { Clock } from '../lib/clock.ts';
+import { startTimer } from '../lib/deadline.ts';
 import type { HostCheck } from './host-check.ts';
 import { knownHostName } from './known-hosts.ts';
 import { SshFailure } from './ssh.ts';
@@ -153,18 +154,13 @@ interface Timer {
 
 /** A time limit that stands still between pause() and start(). */
 function createTimer(clock: Clock, limitMs: number): Timer {
-  let running: AbortController | null = null;
+  let stop = (): void => undefined;
   const timer: Timer = {
     onLate: () => undefined,
     start() {
-      const mine = new AbortController();
-      running = mine;
-      clock.sleep(limitMs, mine.signal).then(
-        () => timer.onLate(),
-        () => undefined, // Paused.
-      );
+      stop = startTimer({ clock, limitMs }, () => timer.onLate());
     },
-    pause: () => running?.abort(),
+    pause: () => stop(),
   };
   return timer;
 }

@@ -9,6 +9,7 @@ import type { Socket } from 'node:net';
 import codec from '@httptoolkit/dbus-native/lib/message.js';
 import { limits } from '../../core/limits.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { startTimer } from '../../lib/deadline.ts';
 import { RunnerUnavailable } from '../runner.ts';
 import { createFrameReader, decodeBody, firstString, frameTypes } from './bus-frames.ts';
 import type { BusFrame } from './bus-frames.ts';
@@ -76,10 +77,8 @@ interface PendingCall {
 /** Connects and authenticates as this process's user. Throws RunnerUnavailable when nobody listens or answers. */
 export async function connectBus(address: BusAddress, needs: BusConnectionNeeds, signal: AbortSignal): Promise<BusConnection> {
   const socket = connect({ path: address.path });
-  const late = new AbortController();
-  const stop = AbortSignal.any([signal, late.signal]);
-  const timer = needs.clock.sleep(CONNECT_MS_MAX, stop).then(
-    () => socket.destroy(new Error(`no answer within ${String(CONNECT_MS_MAX)} ms`)), () => undefined);
+  const stopTimer = startTimer({ clock: needs.clock, limitMs: CONNECT_MS_MAX },
+    () => socket.destroy(new Error(`no answer within ${String(CONNECT_MS_MAX)} ms`)));
   const giveUp = (): void => void socket.destroy(signal.reason as Error);
   signal.addEventListener('abort', giveUp, { once: true });
   try {
@@ -91,8 +90,7 @@ export async function connectBus(address: BusAddress, needs: BusConnectionNeeds,
     throw new RunnerUnavailable(`${address.path}: ${(error as Error).message}`);
   } finally {
     signal.removeEventListener('abort', giveUp);
-    late.abort();
-    await timer;
+    stopTimer();
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../lib/clock.ts';
+import { startTimer } from '../../lib/deadline.ts';
 import type { LedgerContents } from '../ledger.ts';
 import { StoreUnavailable } from '../store.ts';
 import type { DatabaseOptions, DatabaseWrite } from './database.ts';
@@ -53,16 +54,14 @@ export async function openWriter(options: DatabaseOptions, clock: Clock): Promis
       waiting = { resolve, reject };
     });
     if (request !== null) worker.postMessage(request);
-    const inTime = new AbortController();
-    const late = clock.sleep(answerTimeoutMs, inTime.signal).then(
-      () => lose(`the disk of the store ${options.file} gave no answer in ${answerTimeoutMs / 1_000} s`), () => undefined);
+    const stopTimer = startTimer({ clock, limitMs: answerTimeoutMs },
+      () => lose(`the disk of the store ${options.file} gave no answer in ${answerTimeoutMs / 1_000} s`));
     try {
       const message = await answer;
       if (message.kind === 'failed') throw new StoreUnavailable(message.why);
       return message;
     } finally {
-      inTime.abort();
-      await late;
+      stopTimer();
     }
   };
   const stop = async (): Promise<void> => {
