@@ -24,9 +24,8 @@ import type { AgentReport } from './report.ts';
 const tickMs = 50;
 /** After a time of quiet a few commits wait less for one another. */
 const ticks = { shortMs: 5, longMs: tickMs, burst: 4, refillMs: 125 };
-/** How long the store may take for an answer at least; where machines may be silent for long, it may take as large a part of that. */
+/** How long the store may take for an answer: a third of the machine's lease, as for its renewal, but no less than this. */
 const leastAnswerMsMax = 10_000;
-const answersPerTtl = 3;
 
 export interface ReporterNeeds {
   readonly store: Store;
@@ -138,7 +137,7 @@ async function writeAll(
   signal: AbortSignal,
 ): Promise<boolean> {
   for (const commit of commits) {
-    const outcome = await inTime(needs, (late) => needs.store.commit(commit, late), signal);
+    const outcome = await askStore(needs, (late) => needs.store.commit(commit, late), signal);
     if (!outcome.committed) return false;
     needs.report.statusCommits += 1;
     noteWritten(texts, commit.changes);
@@ -150,14 +149,14 @@ async function writeAll(
 async function readWritten(
   needs: ReporterNeeds, { leaseId }: Holding, signal: AbortSignal,
 ): Promise<Written> {
-  const { entries } = await inTime(needs, (late) => needs.store.list(keys.statusesOf(needs.machine), late), signal);
+  const { entries } = await askStore(needs, (late) => needs.store.list(keys.statusesOf(needs.machine), late), signal);
   const own = entries.filter((entry) => entry.leaseId === leaseId && parseKey(entry.key)?.kind === 'status');
   return { leaseId, texts: new Map(own.map(({ key, value }) => [key, value])) };
 }
 
-/** Asks the store, which must answer while the lease lives. */
-function inTime<T>({ clock, ttlMs }: ReporterNeeds, ask: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
-  return withDeadline({ clock, limitMs: Math.max(leastAnswerMsMax, ttlMs / answersPerTtl), signal }, ask);
+/** Asks the store; throws DeadlineExceeded when it takes too long. */
+function askStore<T>({ clock, ttlMs }: ReporterNeeds, ask: (late: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+  return withDeadline({ clock, limitMs: Math.max(leastAnswerMsMax, ttlMs / 3), signal }, ask);
 }
 
 interface Difference {

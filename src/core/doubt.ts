@@ -4,6 +4,7 @@
  * store is shown to be the one that is remembered, never because a wrong one has gone on for long enough.
  */
 import type { ClusterSnapshot, Schema, StoreAcceptance } from './cluster.ts';
+import { machineName } from './machine.ts';
 import type { SpokenDoubt } from './machine.ts';
 import { compareText } from './order.ts';
 
@@ -138,7 +139,7 @@ function sayDoubters(machines: ClusterSnapshot['machines']): string | null {
   const [first] = doubters;
   if (first?.doubt === undefined || first.doubt === null) return null;
   const more = doubters.length === 1 ? '' : ` and ${String(doubters.length - 1)} more`;
-  return `${first.hostname === '' ? first.id : first.hostname}${more}: ${first.doubt.why}`;
+  return `${machineName(first)}${more}: ${first.doubt.why}`;
 }
 
 /** The first letters of a cluster's name, enough to tell it from others. */

@@ -86,6 +86,11 @@ export interface Machine extends MachineRecord {
   readonly drain: Drain | null;
 }
 
+/** What people call a machine: its host name, or its id when it has told none. */
+export function machineName({ id, hostname }: Pick<MachineRecord, 'id' | 'hostname'>): string {
+  return hostname === '' ? id : hostname;
+}
+
 /** What the cluster remembers of a machine that was ever in it (store key `machine-records/<id>`, written by the engine only). */
 export interface RosterEntry {
   readonly firstSeenMs: number;

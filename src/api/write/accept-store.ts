@@ -4,7 +4,8 @@
  * no other; fencing tokens grow over it.
  */
 import type { StoreAcceptance } from '../../core/cluster.ts';
-import type { Machine, MachineId } from '../../core/machine.ts';
+import { machineName } from '../../core/machine.ts';
+import type { MachineId } from '../../core/machine.ts';
 import { nameOf } from '../../core/doubt.ts';
 import { failure, success, type Result } from '../../core/failure.ts';
 import { isServing } from '../../core/reconcile/drain.ts';
@@ -59,13 +60,8 @@ function whoIsSilent({ trust, machineId }: Deciding, { snapshot }: Basis): strin
   const isKeptOut = kind !== 'wiped' && kind !== 'older';
   if (!isKeptOut && snapshot.machines.get(machineId as MachineId)?.doubt == null) return 'this machine';
   // With its first report a machine tells of its ports, too, whatever it runs (src/agent/reporter.ts).
-  const silent = [...snapshot.machines].find(([id, { doubt }]) => doubt !== null && !snapshot.machinePorts.has(id));
-  return silent === undefined ? null : placeOf(...silent);
-}
-
-/** What people call a machine. */
-function placeOf(id: MachineId, { hostname }: Machine): string {
-  return hostname === '' ? id : hostname;
+  const silent = [...snapshot.machines.values()].find(({ id, doubt }) => doubt !== null && !snapshot.machinePorts.has(id));
+  return silent === undefined ? null : machineName(silent);
 }
 
 /** Why units would stop; null when none would. */
@@ -77,7 +73,7 @@ function whatStops({ trust }: Trusting, { snapshot }: Basis): string | null {
   const stopping = [...snapshot.machines].filter(([, { doubt }]) => doubt !== null).flatMap(([id, machine]) => {
     const assigned = snapshot.assignments.get(id);
     const running = [...snapshot.statuses.get(id) ?? []].filter(([, { active }]) => isServing(active));
-    return running.filter(([name]) => assigned?.has(name) !== true).map(([name]) => `${name} on ${placeOf(id, machine)}`);
+    return running.filter(([name]) => assigned?.has(name) !== true).map(([name]) => `${name} on ${machineName(machine)}`);
   });
   if (stopping.length === 0) return null;
   const more = stopping.length > namesMax ? ` and ${String(stopping.length - namesMax)} more` : '';

@@ -30,8 +30,8 @@ export interface UnitView {
   readonly properties: Map<string, PropertyValue>;
   /** The newest signal of each interface that has not been decoded yet. */
   readonly undecoded: Map<string, BusFrame>;
-  /** The signal of its type's interface whose counterpart of the Unit interface has not come yet. */
-  firstHalf: BusFrame | null;
+  /** The interface of its type and the signal of it whose counterpart of the Unit interface has not come yet. */
+  firstHalf: readonly [of: string, frame: BusFrame] | null;
   /** What the last run to the end left behind; only oneshots leave something. */
   record: RunRecord | null;
   /** Something was heard of it since the record was read. */
@@ -98,10 +98,10 @@ export function forget(view: UnitView): void {
 export function hearProperties(view: UnitView, frame: BusFrame): boolean {
   const of = firstString(frame);
   if (of !== unitInterface) {
-    view.firstHalf = frame;
+    view.firstHalf = [of, frame];
     return false;
   }
-  if (view.firstHalf !== null) view.undecoded.set(firstString(view.firstHalf), view.firstHalf);
+  if (view.firstHalf !== null) view.undecoded.set(...view.firstHalf);
   view.firstHalf = null;
   view.undecoded.set(of, frame);
   view.recordIsStale = true;
